@@ -1,0 +1,1 @@
+"""Any source into rooms: on time, at the right loudness, proved heard."""

@@ -1,0 +1,3 @@
+"""The front door: one command a file."""
+
+__all__: list[str] = []

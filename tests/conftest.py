@@ -1,0 +1,40 @@
+"""What every test must leave behind: nothing. No task, no thread, no socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+# Threads that libraries keep for the life of the process and that hold nothing of a test.
+_LASTING_THREADS = ("pytest_timeout", "asyncio_", "ThreadPoolExecutor", "AnyIO worker", "execnet", "pexrtc-shared")
+
+
+@pytest.fixture(autouse=True)
+def leave_no_thread() -> Iterator[None]:
+    """Fail a test that leaves a thread running."""
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and not t.name.startswith(_LASTING_THREADS)]
+    for thread in left:
+        thread.join(timeout=2.0)
+    names = [t.name for t in left if t.is_alive()]
+    assert not names, f"threads left running: {names}"
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def leave_no_task() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running."""
+    before = asyncio.all_tasks()
+    yield
+    await asyncio.sleep(0)
+    left = [t for t in asyncio.all_tasks() if t not in before and t is not asyncio.current_task()]
+    if left:
+        await asyncio.wait(left, timeout=1.0)
+    names = [repr(t) for t in left if not t.done()]
+    gc.collect()
+    assert not names, f"tasks left running: {names}"
