@@ -138,7 +138,8 @@ class TrackFormat:
 class Source(Protocol):
     """Where frames come from.
 
-    Used from one thread at a time; `pull` may block, so it is never called in the event loop. A source has its own timeline, which starts at 0 and never steps back, loops and joints included.
+    Used from one thread at a time; `pull` may block, so it is never called in the event loop. A source has its own
+    timeline, which starts at 0 and never steps back, loops and joints included.
     """
 
     @property
