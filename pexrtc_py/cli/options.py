@@ -1,0 +1,98 @@
+"""Options that several commands share, each with one meaning everywhere.
+
+Flags win over `PEXRTC_*` variables, those over defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+
+__all__ = [
+    "Insecure",
+    "Json",
+    "MediaAddress",
+    "Name",
+    "NodeUrl",
+    "PinFile",
+    "Quiet",
+    "Verbose",
+    "configure_logging",
+    "read_pin",
+]
+
+NodeUrl = Annotated[
+    str,
+    typer.Option(
+        "--node",
+        envvar="PEXRTC_NODE",
+        metavar="URL",
+        help="The conferencing node: https://node.example.com, or http://127.0.0.1:PORT of `pexrtc node`.",
+        show_default=False,
+    ),
+]
+Name = Annotated[str, typer.Option("--name", help="How the participant is called in the roster.")]
+PinFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--pin-file",
+        metavar="FILE",
+        help="A file whose first line is the PIN. `-` asks at the terminal. Or set PEXRTC_PIN.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one result object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Log on stderr: -v what happens, -vv every message.")
+]
+MediaAddress = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--media-address",
+        metavar="ADDRESS",
+        help="Local address for media; repeat for several. Default: all of this host, loopback when the node is there.",
+        show_default=False,
+    ),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Do not check the node's TLS certificate. Only for a node of your own.")
+]
+
+
+def read_pin(pin_file: Path | None) -> str | None:
+    """Return the PIN from `--pin-file`, the terminal or `PEXRTC_PIN`; None when none was given.
+
+    Raises:
+        UsageError: the file cannot be read, or there is no terminal to ask at.
+    """
+    if pin_file is None:
+        return os.environ.get("PEXRTC_PIN") or None
+    if str(pin_file) == "-":
+        if not sys.stdin.isatty():
+            raise UsageError("--pin-file -: no terminal to ask for the PIN at")
+        return str(typer.prompt("PIN", hide_input=True, err=True))
+    try:
+        lines = pin_file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"--pin-file {pin_file}: {getattr(exc, 'strerror', None) or exc}") from exc
+    return lines[0].strip() if lines else None
+
+
+def configure_logging(verbose: int) -> None:
+    """Send logs to stderr: warnings by default, what happens with -v, every message of ours with -vv.
+
+    Other libraries stay at WARNING: httpx writes whole URLs, aioice its credentials.
+    """
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s %(message)s")
+    ours = logging.getLogger("pexrtc_py")
+    ours.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG))
+    for name in ("aiortc", "aioice", "libav"):
+        logging.getLogger(name).setLevel(logging.ERROR)

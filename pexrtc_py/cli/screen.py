@@ -1,0 +1,71 @@
+"""What a command says to people (stderr) and to programs (stdout, one JSON object).
+
+Whatever came from a peer is printed with its control characters escaped, so that a name cannot move the cursor.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Screen", "plain"]
+
+
+def plain(text: str) -> str:
+    """Return `text` with everything that a terminal could obey made visible.
+
+    >>> plain("Eve" + chr(27) + "[2J")
+    'Eve\\\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class Screen:
+    """Talks to people on stderr and gives results to programs on stdout.
+
+    Args:
+        json: print results as one JSON object on stdout.
+        quiet: say nothing but errors on stderr.
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say something in passing."""
+        if not self._quiet:
+            self._console.print(Text(plain(text)))
+
+    def error(self, text: str) -> None:
+        """Say in one line what went wrong; shown even when quiet."""
+        self._console.print(Text("error: ", style="bold red").append(plain(text), style="default"))
+
+    def result(self, result: Mapping[str, object]) -> None:
+        """Give the result to programs, when they asked for it."""
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+            sys.stdout.flush()
+
+    def live(self) -> Live:
+        """Return a context manager whose `update` shows progress in place; plain notes when stderr is no terminal."""
+        return Live(console=self._console, auto_refresh=False, transient=True, screen=False)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is likely watching."""
+        return self._console.is_terminal and not self._quiet
+
+    def rows(self, rows: Mapping[str, str]) -> Table:
+        """Return a two-column table of what is going on."""
+        table = Table.grid(padding=(0, 2))
+        for name, value in rows.items():
+            table.add_row(Text(name, style="dim"), Text(plain(value)))
+        return table
