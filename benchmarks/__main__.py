@@ -1,0 +1,28 @@
+"""`make bench NAME`: run one benchmark and print its table; without a name, list them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run the benchmark named on the command line."""
+    names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if not m.name.startswith("_"))
+    if len(sys.argv) < 2:
+        print("make bench NAME, where NAME is one of:")
+        for name in names:
+            doc = importlib.import_module(f"benchmarks.{name}").__doc__ or ""
+            print(f"  {name:<10} {doc.splitlines()[0] if doc else ''}")
+        return 0
+    if sys.argv[1] not in names:
+        print(f"bench: no benchmark '{sys.argv[1]}'; there are: {', '.join(names)}", file=sys.stderr)
+        return 2
+    code: int = importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
