@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from ..protocol.models import CallUuid, ParticipantUuid
+from ..protocol.room_settings import RoomSettings
 
 __all__ = ["CallAnswer", "CallOffer", "MediaFactory", "MediaListener", "MediaPort"]
 
@@ -113,5 +114,5 @@ class MediaListener(Protocol):
         """Take a new picture of the running presentation."""
 
 
-MediaFactory: TypeAlias = Callable[[str, MediaListener], MediaPort]
-"""Makes the media of a conference from its alias; what it makes is closed with the conference."""
+MediaFactory: TypeAlias = Callable[[RoomSettings, MediaListener], MediaPort]
+"""Makes the media of one conference (settings tell alias, layout, `service_type` `test_call`); closed with it."""
