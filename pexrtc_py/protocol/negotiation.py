@@ -1,0 +1,474 @@
+"""Offer and answer (RFC 3264, RFC 8829, RFC 8843) as functions on descriptions: no state, no sockets, no dice.
+
+What this side decides:
+
+- All lines share one transport. A line that the peer did not bundle with the first is refused; a line without `a=mid`
+  counts as bundled when the offer has no bundle at all and the line shows the ICE credentials of the first.
+- RTCP shares the port of RTP, also with a peer that forgot `a=rtcp-mux`: a bundle has no other way (RFC 8843 section
+  9.3).
+- A line without a common codec, one that carries no RTP (BFCP, data channels), and one that the peer rejected are
+  answered with port 0 and their formats as offered. Only when no line is left the whole fails with `CodecMismatch`.
+- A line is answered with the reverse of what was offered, as far as the policy allows; `a=content` is copied, because
+  Pexip's clients compare it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import CodecMismatch, SdpError
+from .negotiation_formats import (
+    Payload,
+    common_payloads,
+    feedback_lines,
+    first_codec,
+    formats_of,
+    is_same_format,
+    offer_formats,
+)
+from .sdp import (
+    Attribute,
+    Bandwidth,
+    Candidate,
+    Content,
+    Direction,
+    ExtMap,
+    Feedback,
+    Fingerprint,
+    Group,
+    MediaDescription,
+    SessionDescription,
+    Setup,
+    Ssrc,
+    SsrcGroup,
+)
+
+__all__ = [
+    "ABS_SEND_TIME",
+    "AUDIO_LEVEL",
+    "MID",
+    "TRANSPORT_CC",
+    "AnswerPolicy",
+    "LineOffer",
+    "NegotiatedLine",
+    "Payload",
+    "Sources",
+    "TransportParameters",
+    "answer_setup",
+    "apply_answer",
+    "create_answer",
+    "create_offer",
+    "transport_parameters",
+]
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+_EXTENSIONS = {
+    "audio": {MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3, AUDIO_LEVEL: 4},
+    "video": {MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3},
+}
+# One-byte header extensions end at 14 (RFC 8285 section 4.2); we write no others.
+_MAX_EXTENSION_ID = 14
+_PROFILE = "UDP/TLS/RTP/SAVPF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What one line sends as, chosen once per line by whoever has dice."""
+
+    ssrc: int
+    """Of the media."""
+    rtx_ssrc: int | None
+    """Of its retransmissions; None for audio."""
+    cname: str
+    """One for all lines of a peer: they share a clock (RFC 3550 section 6.5.1)."""
+    track_id: str
+    """For `a=msid`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportParameters:
+    """One side of the transport all lines share."""
+
+    ufrag: str
+    """ICE user name fragment."""
+    password: str = field(repr=False)
+    """ICE password."""
+    fingerprints: tuple[Fingerprint, ...]
+    """Of the DTLS certificate."""
+    setup: Setup
+    """Role in the DTLS handshake."""
+    candidates: tuple[Candidate, ...] = ()
+    """Addresses known so far."""
+    end_of_candidates: bool = False
+    """No more will be trickled."""
+    trickle: bool = False
+    """More may be trickled (RFC 8838)."""
+    ice_lite: bool = False
+    """Answers checks only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegotiatedLine:
+    """What an offer and its answer settled for one line, seen from our side."""
+
+    index: int
+    """Place among the m= lines, from 0."""
+    kind: str
+    """`audio`, `video`; of refused lines also what else the peer had."""
+    mid: str | None
+    """`a=mid`; None when the peer has none."""
+    content: Content | None
+    """What the line is for."""
+    direction: Direction
+    """Ours; inactive when rejected."""
+    rejected: bool
+    """Answered with port 0, by whichever side."""
+    receive: tuple[Payload, ...] = ()
+    """What may arrive, by the numbers in our description."""
+    send: tuple[Payload, ...] = ()
+    """What may be sent, by the numbers in the peer's description, the preferred first."""
+    extensions: Mapping[str, int] = field(default_factory=dict)
+    """RTP header extensions both know: URI to id."""
+    remote_ssrcs: tuple[int, ...] = ()
+    """Sources the peer announced, retransmissions included."""
+    remote_bitrate_bps: int | None = None
+    """What the peer wants at most, bits per second."""
+
+    @property
+    def codec(self) -> str | None:
+        """The codec to send, None when nothing can be sent."""
+        payload = first_codec(self.send)
+        return payload.name if payload is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineOffer:
+    """What we ask of one line."""
+
+    kind: str
+    """`audio` or `video`."""
+    mid: str
+    """Its identification; the same in each offer of a call."""
+    direction: Direction
+    """What we want to do on it."""
+    codecs: Sequence[str]
+    """Those we can do, the preferred first."""
+    sources: Sources
+    """What we send as."""
+    content: Content | None = None
+    """main or slides."""
+    bitrate_bps: int | None = None
+    """What we want to receive at most, bits per second."""
+    stopped: bool = False
+    """Gone for good, or refused: the line keeps its place with port 0."""
+    established: NegotiatedLine | None = None
+    """What a former exchange settled; its numbers stay what they are (RFC 3264 section 8.3.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPolicy:
+    """What we take of an offer."""
+
+    codecs: Mapping[str, Sequence[str]]
+    """By kind, the preferred first; a kind that is missing is refused."""
+    direction: Callable[[MediaDescription], Direction] | None = None
+    """Ours at most on this line of the offer; None takes the reverse of the offer as it is."""
+    bitrate_bps: int | None = None
+    """What we want to receive at most on each video line, bits per second."""
+
+
+def create_offer(lines: Sequence[LineOffer], transport: TransportParameters, *, origin: str) -> SessionDescription:
+    """Write down what we ask for. `origin` is the value of `o=`; its version grows by one with each offer or answer."""
+    media = tuple(_offer_line(line, transport) for line in lines)
+    bundled = tuple(line.mid for line in lines if not line.stopped)
+    return _session(origin, bundled, transport, media)
+
+
+def create_answer(
+    offer: SessionDescription,
+    policy: AnswerPolicy,
+    transport: TransportParameters,
+    sources: Callable[[int], Sources],
+    *,
+    origin: str,
+) -> tuple[SessionDescription, tuple[NegotiatedLine, ...]]:
+    """Answer an offer by a policy.
+
+    Args:
+        offer: what the peer asks for.
+        policy: what we take.
+        transport: our side of it, with `setup` as `answer_setup` has it.
+        sources: what the line of an index sends as.
+        origin: the value of `o=`.
+
+    Raises:
+        CodecMismatch: no line is left that both sides can do.
+    """
+    bundled = _bundled(offer)
+    lines = tuple(
+        _settle_offered(index, media, policy, bundled=index in bundled) for index, media in enumerate(offer.media)
+    )
+    if all(line.rejected for line in lines):
+        raise CodecMismatch("no line of the offer has a codec in common with us")
+    media = tuple(
+        _refuse(offered) if line.rejected else _answer_line(line, offered, policy, transport, sources(line.index))
+        for line, offered in zip(lines, offer.media, strict=True)
+    )
+    mids = tuple(line.mid for line in lines if line.mid is not None and not line.rejected) if offer.bundle else ()
+    return _session(origin, mids, transport, media), lines
+
+
+def apply_answer(offer: SessionDescription, answer: SessionDescription) -> tuple[NegotiatedLine, ...]:
+    """Settle our offer by the peer's answer.
+
+    Raises:
+        SdpError: the answer is not one to this offer.
+        CodecMismatch: no line is left that both sides can do.
+    """
+    if len(offer.media) != len(answer.media):
+        raise SdpError(f"{len(offer.media)} lines offered, {len(answer.media)} answered")
+    lines = tuple(
+        _settle_answered(index, ours, theirs)
+        for index, (ours, theirs) in enumerate(zip(offer.media, answer.media, strict=True))
+    )
+    if all(line.rejected for line in lines):
+        raise CodecMismatch("the peer rejected every line that was offered")
+    return lines
+
+
+def transport_parameters(description: SessionDescription) -> TransportParameters:
+    """The peer's side of the transport: of the first bundled line that has it, candidates of all bundled lines.
+
+    Raises:
+        SdpError: no line has ICE credentials and a fingerprint.
+    """
+    lines = [description.media[index] for index in sorted(_bundled(description))]
+    for line in lines:
+        if line.ice_ufrag and line.ice_pwd and line.fingerprints:
+            candidates = dict.fromkeys(c for other in lines for c in other.candidates)
+            return TransportParameters(
+                ufrag=line.ice_ufrag,
+                password=line.ice_pwd,
+                fingerprints=line.fingerprints,
+                setup=line.setup or Setup.ACTPASS,
+                candidates=tuple(candidates),
+                end_of_candidates=any(other.end_of_candidates for other in lines),
+                trickle="trickle" in line.ice_options,
+                ice_lite=description.ice_lite,
+            )
+    raise SdpError("no line has ICE credentials and a DTLS fingerprint")
+
+
+def answer_setup(offered: Setup) -> Setup:
+    """Our role in the DTLS handshake for the role that was offered (RFC 8842 section 5.3): active where we may."""
+    return Setup.PASSIVE if offered is Setup.ACTIVE else Setup.ACTIVE
+
+
+def _bundled(description: SessionDescription) -> frozenset[int]:
+    """Indices of the lines that share the transport of the first."""
+    media = description.media
+    mids = description.bundle
+    live = [index for index, line in enumerate(media) if not line.rejected]
+    if mids:
+        return frozenset(index for index in live if media[index].mid in mids)
+    if not live:
+        return frozenset()
+    first = media[live[0]]
+    return frozenset(index for index in live if media[index].ice_ufrag == first.ice_ufrag)
+
+
+def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *, bundled: bool) -> NegotiatedLine:
+    direction = media.direction.reversed
+    if policy.direction is not None:
+        direction &= policy.direction(media)
+    payloads: tuple[Payload, ...] = ()
+    if bundled and media.media in policy.codecs:
+        payloads = common_payloads(media, policy.codecs[media.media], receives=direction.receives)
+    known = _EXTENSIONS.get(media.media, {})
+    return NegotiatedLine(
+        index=index,
+        kind=media.media,
+        mid=media.mid,
+        content=media.content,
+        direction=direction if payloads else Direction.INACTIVE,
+        rejected=not payloads,
+        receive=payloads,
+        send=payloads,
+        extensions={ext.uri: ext.id for ext in media.extensions if ext.uri in known and ext.id <= _MAX_EXTENSION_ID},
+        remote_ssrcs=tuple(source.ssrc for source in media.ssrcs),
+        remote_bitrate_bps=media.bitrate_bps,
+    )
+
+
+def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescription) -> NegotiatedLine:
+    if theirs.mid is not None and theirs.mid != ours.mid:
+        raise SdpError(f"line {index} has mid {ours.mid!r} and is answered as {theirs.mid[:40]!r}")
+    if theirs.media != ours.media:
+        raise SdpError(f"line {index} offers {ours.media} and is answered as {theirs.media[:40]!r}")
+    codecs = tuple(dict.fromkeys(item.name for item in ours.payloads))
+    direction = theirs.direction.reversed & ours.direction
+    answered = common_payloads(theirs, codecs, receives=True)
+    order = {item.payload_type: place for place, item in enumerate(theirs.payloads)}
+    send = tuple(
+        sorted(
+            (item for item in answered if any(is_same_format(item, mine) for mine in ours.payloads)),
+            key=lambda item: order[item.payload_type],
+        )
+    )
+    receive = tuple(
+        item
+        for item in common_payloads(ours, codecs, receives=True)
+        if not item.is_codec or any(is_same_format(item, theirs_too) for theirs_too in answered)
+    )
+    rejected = ours.rejected or theirs.rejected or first_codec(send) is None
+    offered = {ext.uri: ext.id for ext in ours.extensions}
+    return NegotiatedLine(
+        index=index,
+        kind=ours.media,
+        mid=ours.mid,
+        content=ours.content,
+        direction=Direction.INACTIVE if rejected else direction,
+        rejected=rejected,
+        receive=() if rejected else receive,
+        send=() if rejected else send,
+        extensions={ext.uri: ext.id for ext in theirs.extensions if offered.get(ext.uri) == ext.id},
+        remote_ssrcs=tuple(source.ssrc for source in theirs.ssrcs),
+        remote_bitrate_bps=theirs.bitrate_bps,
+    )
+
+
+def _offer_line(line: LineOffer, transport: TransportParameters) -> MediaDescription:
+    if line.established is not None and line.established.receive:
+        formats = formats_of(line.established.receive)
+        feedback = _feedback(line.established.receive)
+        extensions = dict(line.established.extensions)
+    else:
+        formats = offer_formats(line.kind, line.codecs, receives=line.direction.receives)
+        feedback = feedback_lines(line.kind, formats)
+        extensions = _EXTENSIONS[line.kind]
+    bare = MediaDescription(
+        media=line.kind,
+        port=0,
+        profile=_PROFILE,
+        formats=tuple(str(item.payload_type) for item in formats),
+        payloads=formats,
+        mid=line.mid,
+        content=line.content,
+        direction=Direction.INACTIVE if line.stopped else line.direction,
+    )
+    if line.stopped:
+        return bare
+    filled = replace(
+        bare,
+        feedback=feedback,
+        extensions=tuple(ExtMap(id=number, uri=uri) for uri, number in extensions.items()),
+        bandwidths=_bandwidths(line.bitrate_bps),
+    )
+    return _complete(filled, transport, line.sources)
+
+
+def _answer_line(
+    line: NegotiatedLine,
+    offered: MediaDescription,
+    policy: AnswerPolicy,
+    transport: TransportParameters,
+    sources: Sources,
+) -> MediaDescription:
+    formats = formats_of(line.receive)
+    answer = MediaDescription(
+        media=offered.media,
+        port=0,
+        profile=offered.profile,
+        formats=tuple(str(item.payload_type) for item in formats),
+        payloads=formats,
+        bandwidths=_bandwidths(policy.bitrate_bps if offered.media == "video" else None),
+        mid=offered.mid,
+        content=offered.content,
+        direction=line.direction,
+        feedback=_feedback(line.receive),
+        extensions=tuple(ExtMap(id=number, uri=uri) for uri, number in line.extensions.items()),
+    )
+    return _complete(answer, transport, sources)
+
+
+def _complete(media: MediaDescription, transport: TransportParameters, sources: Sources) -> MediaDescription:
+    """Add what all lines of the bundle have in common, and what this one sends."""
+    host = min(transport.candidates, key=lambda candidate: candidate.priority, default=None)
+    family = "IP6" if host is not None and ":" in host.host else "IP4"
+    announced: tuple[Ssrc, ...] = ()
+    groups: tuple[SsrcGroup, ...] = ()
+    if media.direction.sends:
+        ssrcs = [sources.ssrc]
+        if sources.rtx_ssrc is not None and any(item.name == "rtx" for item in media.payloads):
+            ssrcs.append(sources.rtx_ssrc)
+            groups = (SsrcGroup(semantics="FID", ssrcs=tuple(ssrcs)),)
+        cname = (Attribute(name="cname", value=sources.cname),)
+        announced = tuple(Ssrc(ssrc=ssrc, attributes=cname) for ssrc in ssrcs)
+    return replace(
+        media,
+        port=host.port if host is not None else 9,
+        connection=f"IN {family} {host.host if host is not None else '0.0.0.0'}",  # noqa: S104 (a placeholder of SDP)
+        setup=transport.setup,
+        ice_ufrag=transport.ufrag,
+        ice_pwd=transport.password,
+        ice_options=("trickle",) if transport.trickle else (),
+        fingerprints=transport.fingerprints,
+        candidates=transport.candidates,
+        end_of_candidates=transport.end_of_candidates,
+        rtcp_mux=True,
+        rtcp_rsize=True,
+        msid=f"{sources.cname} {sources.track_id}" if media.direction.sends else None,
+        ssrcs=announced,
+        ssrc_groups=groups,
+    )
+
+
+def _refuse(offered: MediaDescription) -> MediaDescription:
+    """Port 0 and the formats as they came (RFC 3264 section 6); nothing of a transport."""
+    return MediaDescription(
+        media=offered.media,
+        port=0,
+        profile=offered.profile,
+        formats=offered.formats,
+        payloads=offered.payloads,
+        mid=offered.mid,
+        content=offered.content,
+        direction=Direction.INACTIVE,
+    )
+
+
+def _session(
+    origin: str, bundled: tuple[str, ...], transport: TransportParameters, media: tuple[MediaDescription, ...]
+) -> SessionDescription:
+    # Candidates stand once, in the first line that has a transport, as real nodes write them.
+    first = next((index for index, line in enumerate(media) if not line.rejected), 0)
+    media = tuple(
+        line if index == first else replace(line, candidates=(), end_of_candidates=False)
+        for index, line in enumerate(media)
+    )
+    return SessionDescription(
+        origin=origin,
+        groups=(Group(semantics="BUNDLE", mids=bundled),) if bundled else (),
+        ice_lite=transport.ice_lite,
+        media=media,
+    )
+
+
+def _feedback(payloads: Sequence[Payload]) -> tuple[Feedback, ...]:
+    return tuple(
+        Feedback(payload_type=item.payload_type, value=value)
+        for item in payloads
+        if item.is_codec
+        for value in sorted(item.feedback)
+    )
+
+
+def _bandwidths(bitrate_bps: int | None) -> tuple[Bandwidth, ...]:
+    if bitrate_bps is None:
+        return ()
+    return Bandwidth(kind="AS", value=-(-bitrate_bps // 1000)), Bandwidth(kind="TIAS", value=bitrate_bps)
