@@ -2,8 +2,9 @@
 
 Codecs are named as in `a=rtpmap` (`media.frames.Codec` has the same values). Numbers of our own offers are fixed, so
 that each offer of a call, and each line of it, means the same by a number, as one bundle demands (RFC 8843 section
-9.1). A format of H.264 is taken in packetization modes 0 and 1 and, by a line that receives, in any profile: what arrives is
-passed on or decoded by FFmpeg. What we send is constrained baseline, so a line that only sends takes only that.
+9.1). A format of H.264 is taken in packetization modes 0 and 1 and, by a line that receives, in any profile: what
+arrives is passed on or decoded by FFmpeg. What we send is constrained baseline, so a line that only sends takes only
+that.
 """
 
 from __future__ import annotations
