@@ -1,0 +1,188 @@
+"""The mix: everybody hears everybody else, 20 ms at a time. Pure arithmetic on PCM; codecs and threads are elsewhere.
+
+One sum is made of all voices and each contributor's own is taken from it; all who contribute nothing hear the same sum,
+so that it is encoded once. A voice below the floor is not in the mix at all. One gain keeps the loudest result below
+full scale: it falls at once and recovers slowly, the same for all listeners.
+
+Each input has a queue: it waits for 40 ms before it plays, gives silence when it runs dry and waits again, is cut when
+it holds more than 200 ms (oldest first), and is led back to its aim when it never runs low, so that a burst of delay or
+a fast clock leaves no latency behind.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoding import FRAME_SAMPLES, SAMPLE_RATE
+from .voice import SILENCE_DBOV, level_dbov
+
+__all__ = ["InputQueue", "Mix", "Mixer"]
+
+_Name = TypeVar("_Name", bound=Hashable)
+
+_PREFILL = 2 * FRAME_SAMPLES
+_MOST = 10 * FRAME_SAMPLES
+# Ticks after which a queue that never held less than one frame more than its aim gives one up: two seconds.
+_PATIENCE = 100
+# Below this level a voice is not mixed, and after this many ticks below it its owner hears the common mix: a second, so
+# that pauses between words do not change what is encoded for whom.
+_FLOOR_DBOV, _HOLD = -65.0, 50
+# The limiter: aim of the highest peak, and the share of the way back to full gain per 20 ms (about half a second).
+_CEILING, _RECOVERY = 30000.0, 0.08
+
+
+class InputQueue:
+    """Sound of one participant on its way to the mix.
+
+    Attributes:
+        time: seconds on the call's timeline at which the last frame pulled began; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.time: float | None = None
+        self._pieces: deque[tuple[NDArray[np.int16], float]] = deque()
+        self._held = 0
+        self._waiting = True
+        self._lowest = _MOST
+        self._ticks = 0
+
+    def push(self, samples: NDArray[np.int16], time: float) -> None:
+        """Append samples (48 kHz, one dimension) that begin at `time`; drops the oldest beyond 200 ms."""
+        self._pieces.append((samples, time))
+        self._held += len(samples)
+        if self._held > _MOST:
+            self._take(self._held - _MOST)
+
+    def pull(self) -> NDArray[np.int16] | None:
+        """Return the next 20 ms, or None while there is nothing to play."""
+        if self._waiting and self._held < _PREFILL:
+            return None
+        self._waiting = False
+        self._trim()
+        if not self._held:
+            self._waiting = True
+            return None
+        self.time = self._pieces[0][1]
+        frame = self._take(min(FRAME_SAMPLES, self._held))
+        if len(frame) < FRAME_SAMPLES:
+            frame = np.concatenate([frame, np.zeros(FRAME_SAMPLES - len(frame), np.int16)])
+        return frame
+
+    def _trim(self) -> None:
+        """Give up 20 ms when more than needed was held all the time."""
+        self._lowest = min(self._lowest, self._held)
+        self._ticks += 1
+        if self._ticks >= _PATIENCE:
+            if self._lowest > _PREFILL + FRAME_SAMPLES:
+                self._take(FRAME_SAMPLES)
+            self._lowest, self._ticks = _MOST, 0
+
+    def _take(self, count: int) -> NDArray[np.int16]:
+        taken = []
+        self._held -= count
+        while count:
+            samples, time = self._pieces.popleft()
+            if len(samples) > count:
+                self._pieces.appendleft((samples[count:], time + count / SAMPLE_RATE))
+                samples = samples[:count]
+            taken.append(samples)
+            count -= len(samples)
+        return taken[0] if len(taken) == 1 else np.concatenate(taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix(Generic[_Name]):
+    """20 ms of the conference."""
+
+    common: NDArray[np.int16]
+    """What everybody hears who contributes nothing."""
+    minus: Mapping[_Name, NDArray[np.int16]]
+    """What each contributor hears: all but itself."""
+    levels: Mapping[_Name, float]
+    """Level of each input in dBov, as it came; silence for muted ones and for those with nothing to play."""
+
+
+@dataclass(slots=True)
+class _Input:
+    queue: InputQueue
+    muted: bool = False
+    quiet: int = _HOLD
+
+
+class Mixer(Generic[_Name]):
+    """The mix of one conference, mono at 48 kHz; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[_Name, _Input] = {}
+        self._gain = 1.0
+
+    def add(self, name: _Name) -> None:
+        """Take a participant into the mix; one who is there stays as it is."""
+        self._inputs.setdefault(name, _Input(queue=InputQueue()))
+
+    def remove(self, name: _Name) -> None:
+        """Forget a participant; unknown ones are ignored."""
+        self._inputs.pop(name, None)
+
+    def set_muted(self, name: _Name, *, muted: bool) -> None:
+        """Keep a participant's voice out of the mix, or let it in; unknown ones are ignored."""
+        if source := self._inputs.get(name):
+            source.muted = muted
+
+    def push(self, name: _Name, samples: NDArray[np.int16], time: float) -> None:
+        """Queue a participant's sound; unknown ones are ignored."""
+        if source := self._inputs.get(name):
+            source.queue.push(samples, time)
+
+    def delay(self, name: _Name, now: float) -> float | None:
+        """Return how many seconds behind the call's timeline a participant's sound is in a mix of `now`, or None."""
+        source = self._inputs.get(name)
+        return None if source is None or source.queue.time is None else now - source.queue.time
+
+    def mix(self) -> Mix[_Name]:
+        """Take 20 ms from every queue and mix them."""
+        levels: dict[_Name, float] = {}
+        voices: dict[_Name, NDArray[np.int16] | None] = {}
+        total: NDArray[np.int32] = np.zeros(FRAME_SAMPLES, np.int32)
+        for name, source in self._inputs.items():
+            frame = source.queue.pull()
+            level = SILENCE_DBOV if frame is None or source.muted else level_dbov(frame)
+            levels[name] = level
+            source.quiet = 0 if level > _FLOOR_DBOV else source.quiet + 1
+            if frame is not None and level > _FLOOR_DBOV:
+                total += frame
+                voices[name] = frame
+            elif source.quiet < _HOLD:
+                voices[name] = None
+        sums = {name: total if voice is None else total - voice for name, voice in voices.items()}
+        before, after = self._limit([total, *sums.values()])
+        return Mix(
+            common=_scale(total, before, after),
+            minus={name: _scale(part, before, after) for name, part in sums.items()},
+            levels=levels,
+        )
+
+    def _limit(self, sums: list[NDArray[np.int32]]) -> tuple[float, float]:
+        """Return the gain to begin and to end with, so that the loudest sum stays below the ceiling."""
+        peak = max(float(np.abs(part).max()) for part in sums)
+        before = self._gain
+        recovered = before + (1.0 - before) * _RECOVERY if before < 0.999 else 1.0
+        self._gain = min(recovered, _CEILING / peak) if peak > _CEILING else recovered
+        return before, self._gain
+
+
+def _scale(part: NDArray[np.int32], before: float, after: float) -> NDArray[np.int16]:
+    if before == after == 1.0:
+        return part.clip(-32768, 32767).astype(np.int16)
+    # A falling gain falls within the first 2 ms; a rising one takes the whole frame.
+    gain = np.full(len(part), after, np.float32)
+    ramp = 96 if after < before else len(part)
+    gain[:ramp] = np.linspace(before, after, ramp, dtype=np.float32)
+    scaled: NDArray[np.float32] = part * gain
+    return scaled.clip(-32768, 32767).astype(np.int16)

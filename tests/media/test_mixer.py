@@ -1,0 +1,145 @@
+"""The mix: everybody but oneself, without clipping, without latency left behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pexrtc_py.media.mixer import InputQueue, Mix, Mixer
+from pexrtc_py.media.voice import SILENCE_DBOV
+
+
+def tone(hertz: float, seconds: float = 1.0, *, amplitude: int = 6000) -> NDArray[np.int16]:
+    """A sine at 48 kHz."""
+    return (amplitude * np.sin(2 * np.pi * hertz * np.arange(round(48000 * seconds)) / 48000)).astype(np.int16)
+
+
+def run(mixer: Mixer[str], voices: dict[str, NDArray[np.int16]]) -> list[Mix[str]]:
+    """Push 20 ms of every voice, then mix, until the voices end."""
+    mixes = []
+    for tick in range(max(len(voice) for voice in voices.values()) // 960):
+        for name, voice in voices.items():
+            mixer.push(name, voice[960 * tick :][:960], tick / 50)
+        mixes.append(mixer.mix())
+    return mixes
+
+
+def strength(samples: NDArray[np.int16], hertz: float) -> float:
+    """Amplitude of one frequency."""
+    wave = np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / 48000)
+    return float(2 * abs(np.dot(samples.astype(np.float64), wave)) / len(samples))
+
+
+def test_everybody_hears_the_others_and_not_itself() -> None:
+    """Three speakers hear two each, a listener hears all three; frequencies tell them apart."""
+    mixer = Mixer[str]()
+    voices = {"ada": tone(300), "ben": tone(500), "cleo": tone(900)}
+    for name in (*voices, "listener"):
+        mixer.add(name)
+    mixes = run(mixer, voices)[10:]
+    assert set(mixes[0].minus) == set(voices)
+    heard = {name: np.concatenate([mix.minus[name] for mix in mixes]) for name in voices}
+    heard["listener"] = np.concatenate([mix.common for mix in mixes])
+    for listener, wave in heard.items():
+        for speaker, hertz in (("ada", 300), ("ben", 500), ("cleo", 900)):
+            expected = 0 if listener == speaker else 6000
+            assert strength(wave, hertz) == pytest.approx(expected, abs=60), (listener, speaker)
+
+
+def test_a_muted_participant_is_not_heard_and_shares_the_common_mix() -> None:
+    """Muting takes effect at once for others; after a second without a voice its own mix is the common one."""
+    mixer = Mixer[str]()
+    voices = {"ada": tone(300, 3.0), "ben": tone(500, 3.0)}
+    for name in voices:
+        mixer.add(name)
+    mixer.set_muted("ada", muted=True)
+    mixes = run(mixer, voices)
+    common = np.concatenate([mix.common for mix in mixes[10:]])
+    assert strength(common, 300) < 10
+    assert strength(common, 500) == pytest.approx(6000, abs=60)
+    assert mixes[-1].levels["ada"] == SILENCE_DBOV
+    assert "ada" not in mixes[-1].minus
+    mixer.set_muted("ada", muted=False)
+    mixer.push("ada", voices["ada"][:960], 3.0)
+    assert "ada" in mixer.mix().minus
+
+
+def test_a_pause_between_words_keeps_the_own_mix_for_a_second() -> None:
+    """What is encoded for whom does not change with every pause."""
+    mixer = Mixer[str]()
+    mixer.add("ada")
+    run(mixer, {"ada": tone(300, 0.4)})
+    own = ["ada" in mixer.mix().minus for _ in range(60)]
+    assert own[:40] == [True] * 40
+    assert not own[-1]
+
+
+def test_loud_voices_together_do_not_clip() -> None:
+    """Five voices at nearly full scale stay below it, keep their shape, and full gain comes back after them."""
+    mixer = Mixer[str]()
+    voices = {str(hertz): tone(hertz, 2.0, amplitude=30000) for hertz in (300, 500, 700, 900, 1100)}
+    for name in (*voices, "soft"):
+        mixer.add(name)
+    loud = np.concatenate([mix.common for mix in run(mixer, voices)[20:]])
+    assert np.abs(loud.astype(int)).max() <= 32767
+    assert (np.abs(loud.astype(int)) >= 32767).mean() < 0.001
+    assert strength(loud, 400) < 0.02 * strength(loud, 500)
+    for name in voices:
+        mixer.remove(name)
+    soft = run(mixer, {"soft": tone(440, 3.0)})
+    assert strength(np.concatenate([mix.common for mix in soft[-50:]]), 440) == pytest.approx(6000, rel=0.02)
+
+
+def test_a_queue_waits_for_40_ms_and_again_after_running_dry() -> None:
+    """Neither the first packet nor the first after a stall is played at once; what is left is played to its end."""
+    queue, piece = InputQueue(), np.ones(960, np.int16)
+    queue.push(piece, 0.0)
+    assert queue.pull() is None
+    queue.push(piece, 0.02)
+    assert [queue.pull() is None for _ in range(3)] == [False, False, True]
+    assert queue.time == pytest.approx(0.02)
+    queue.push(piece[:480], 1.0)
+    assert queue.pull() is None
+    queue.push(piece, 1.01)
+    queue.push(piece, 1.03)
+    frames = [queue.pull() for _ in range(3)]
+    assert queue.time == pytest.approx(1.04)
+    assert [int(frame.sum()) for frame in frames if frame is not None] == [960, 960, 480]
+
+
+def test_a_queue_holds_200_ms_and_drops_the_oldest() -> None:
+    """A burst of a second leaves its last 200 ms."""
+    queue = InputQueue()
+    for tick in range(50):
+        queue.push(np.full(960, tick, np.int16), tick / 50)
+    frame = queue.pull()
+    assert frame is not None
+    assert (int(frame[0]), queue.time) == (40, 0.8)
+
+
+def test_latency_of_a_burst_is_given_back() -> None:
+    """After 100 ms too many arrived at once, the queue is led back near its aim within ten seconds."""
+    queue, piece = InputQueue(), np.ones(960, np.int16)
+    for tick in range(7):
+        queue.push(piece, tick / 50)
+    delays = []
+    for tick in range(7, 600):
+        queue.push(piece, tick / 50)
+        queue.pull()
+        assert queue.time is not None
+        delays.append(tick / 50 - queue.time)
+    assert delays[0] > 0.13
+    assert delays[-1] < 0.07
+
+
+def test_the_delay_of_each_voice_is_known() -> None:
+    """The time of the sound just mixed tells how far the mix is behind the call's timeline."""
+    mixer = Mixer[str]()
+    mixer.add("ada")
+    assert mixer.delay("ada", 5.0) is None
+    for tick in range(3):
+        mixer.push("ada", tone(300, 0.02), 100 + tick / 50)
+    mixer.mix()
+    assert mixer.delay("ada", 100.06) == pytest.approx(0.06)
+    assert mixer.delay("nobody", 100.06) is None
