@@ -1,0 +1,323 @@
+"""The one place with private names of aiortc, aioice and pylibsrtp.
+
+Nothing is ever set on their modules or classes: what differs is in subclasses, and only our own instances are touched.
+Everything used here exists under the same name in aiortc 1.16 and aioice 0.12 and 0.13;
+`tests/webrtc/test_internals.py` touches each, so that a new release fails there first. What is different from stock:
+
+- `IceConnection` gathers by its own rules (`gathering.py`), hands SRTP to a callback before STUN is looked at, checks
+  consent as often as silence demands, and says when it hears nothing.
+- `DtlsTransport` reports its states by a callback and shows its SRTP sessions.
+- `Certificate` lets a DTLS server have an RSA key (GStreamer, older gateways): stock aiortc offers ECDSA suites only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from aioice import Candidate as IceCandidate
+from aioice import Connection, TransportPolicy
+from aioice.ice import CandidatePair, StunProtocol, get_host_addresses
+from aioice.stun import Message, TransactionError
+from aioice.turn import TurnTransport
+from aiortc.rtcdtlstransport import (
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+    State,
+)
+from pylibsrtp import Error as SrtpError
+from pylibsrtp import Session as SrtpSession
+
+if TYPE_CHECKING:
+    from aiortc import RTCIceTransport
+    from OpenSSL import SSL
+
+__all__ = [
+    "Certificate",
+    "DtlsTransport",
+    "IceCandidate",
+    "IceConnection",
+    "MediaProtocol",
+    "SrtpError",
+    "SrtpSession",
+    "host_addresses",
+]
+
+logger = logging.getLogger(__name__)
+
+# RFC 7675 section 5.1: consent is checked each 5 s, give or take a fifth, and expires after 30 s.
+_CONSENT_INTERVAL_S = 5.0
+_CONSENT_EXPIRY_S = 30.0
+# Silence is asked about, once a second, when it is longer than this; nothing is asked while media arrives.
+_PROBE_AFTER_S = 2.0
+_PROBE_INTERVAL_S = 1.0
+# Datagrams that are neither media nor STUN wait here for the handshake; more of them are no handshake.
+_MAX_WAITING = 64
+# TURN over TCP queues in the process; media older than what these bytes take is too late.
+_MAX_RELAY_BUFFER = 256 * 1024
+
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    b"ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
+)
+
+
+class Certificate(RTCCertificate):
+    """A certificate of one's own (ECDSA P-256) that shakes hands with ECDSA and RSA peers."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(_CIPHERS)
+        return context
+
+    @property
+    def fingerprint(self) -> tuple[str, str]:
+        """Algorithm and value for `a=fingerprint`; SHA-256 is what everybody knows (RFC 8122 section 5)."""
+        return next((f.algorithm, f.value) for f in self.getFingerprints() if f.algorithm == "sha-256")
+
+
+class MediaProtocol(StunProtocol):
+    """Datagrams of one local address: SRTP and SRTCP go to `on_media` at once, all else the way of aioice."""
+
+    def __init__(self, connection: IceConnection) -> None:
+        super().__init__(connection)
+        self._on_media = connection.on_media
+        self._on_batch = connection.on_batch
+
+    def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
+        """Take a datagram. The first byte tells what it is (RFC 7983 section 7)."""
+        packet = cast(bytes, data)
+        if packet and 127 < packet[0] < 192:
+            self._on_media(packet)
+            return
+        try:
+            super().datagram_received(packet, addr)
+        except (struct.error, LookupError, ValueError) as exc:
+            # aioice lets some malformed attributes of STUN through as errors of its own; anyone can send those.
+            logger.debug("x malformed STUN message from %s: %s", addr, exc)
+
+    def batch_received(self) -> None:
+        """Pass on that no more datagrams are waiting."""
+        self._on_batch()
+
+
+class IceConnection(Connection):  # type: ignore[misc]  # aioice's types are not installed with it
+    """ICE with its candidates gathered elsewhere, media taken out early, and an ear for silence.
+
+    Attributes:
+        on_media: takes each SRTP or SRTCP datagram.
+        on_batch: told when the datagrams that were waiting have been handed over.
+        on_silence: told, after each look, for how many seconds nothing was heard.
+        last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_media: Callable[[bytes], None],
+        on_batch: Callable[[], None],
+        on_silence: Callable[[float], None],
+        gather: Callable[[IceConnection], Awaitable[list[IceCandidate]]],
+        relay_only: bool,
+        ufrag: str,
+        password: str,
+    ) -> None:
+        super().__init__(
+            ice_controlling=False,
+            local_username=ufrag,
+            local_password=password,
+            transport_policy=TransportPolicy.RELAY if relay_only else TransportPolicy.ALL,
+        )
+        self.on_media = on_media
+        self.on_batch = on_batch
+        self.on_silence = on_silence
+        self.last_heard = 0.0
+        self.selected: CandidatePair | None = None
+        self.round_trip_s: float | None = None
+        self._route: tuple[Callable[[bytes, tuple[str, int]], None], tuple[str, int]] | None = None
+        self._gather = gather
+
+    @property
+    def role(self) -> str:
+        """`controlling` or `controlled`."""
+        return "controlling" if self.ice_controlling else "controlled"
+
+    def add_protocol(self, protocol: MediaProtocol) -> None:
+        """Use a local address; its `local_candidate` is set."""
+        self._protocols.append(protocol)
+
+    async def gather_candidates(self) -> None:
+        """Gather once, by our own rules."""
+        if not self._local_candidates_start:
+            self._local_candidates_start = True
+            self._local_candidates += await self._gather(self)
+            self._local_candidates_end = True
+
+    def send_media(self, data: bytes) -> None:
+        """Send to the peer now; dropped while no path is known."""
+        if self._route is not None:
+            send, addr = self._route
+            send(data, addr)
+
+    def check_complete(self, pair: CandidatePair) -> None:
+        """Follow aioice, and remember which pair carries the media."""
+        super().check_complete(pair)
+        selected = self._nominated.get(1)
+        if selected is not None and selected is not self.selected:
+            self.selected = selected
+            transport = selected.protocol.transport
+            send = partial(_send_relayed, transport) if isinstance(transport, TurnTransport) else transport.sendto
+            self._route = send, selected.remote_addr
+
+    def _check_periodic(self) -> bool:
+        """Follow aioice, but let it wait its 20 ms only when there is another check to be started after them."""
+        return bool(super()._check_periodic()) and (
+            self._remote_candidates_expected()
+            or any(p.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN) for p in self._check_list)
+        )
+
+    def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Follow aioice; only checks with the right password come here, so each is a sign of life."""
+        self.last_heard = time.monotonic()
+        super().check_incoming(message, addr, protocol)
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Queue what is no media and no STUN: DTLS. Strangers can fill no memory with it."""
+        if self._queue.qsize() < _MAX_WAITING:
+            super().data_received(data, component)
+
+    async def query_consent(self) -> None:
+        """Check consent (RFC 7675) each 5 s, and each second while nothing is heard; end the connection after 30 s."""
+        now = self.last_heard = time.monotonic()
+        regular = now + _CONSENT_INTERVAL_S
+        probe = 0.0
+        while True:
+            await asyncio.sleep(max(0.05, min(regular, max(self.last_heard + _PROBE_AFTER_S, probe)) - now))
+            now = time.monotonic()
+            if now >= regular or now >= max(self.last_heard + _PROBE_AFTER_S, probe):
+                await self._check_consent()
+                regular = now + _CONSENT_INTERVAL_S * random.uniform(0.8, 1.2)
+                probe = now + _PROBE_INTERVAL_S
+                now = time.monotonic()
+            silence = now - self.last_heard
+            self.on_silence(silence)
+            if silence >= _CONSENT_EXPIRY_S:
+                logger.info("x consent to send expired after %.0f s of silence", silence)
+                self._query_consent_task = None
+                await self.close()
+                return
+
+    async def _check_consent(self) -> None:
+        pair = self.selected
+        if pair is None:
+            return
+        sent = time.monotonic()
+        try:
+            await pair.protocol.request(
+                self.build_request(pair, nominate=False),
+                pair.remote_addr,
+                integrity_key=(self.remote_password or "").encode(),
+                retransmissions=0,
+            )
+        except TransactionError:
+            return
+        self.last_heard = time.monotonic()
+        self.round_trip_s = self.last_heard - sent
+
+
+class _IcePath:
+    """What a DTLS transport asks of the ICE transport below it."""
+
+    def __init__(self, connection: IceConnection) -> None:
+        self._connection = connection
+        self._recv = connection.recv
+        self._send = connection.send
+
+    @property
+    def role(self) -> str:
+        return self._connection.role
+
+
+class DtlsTransport(RTCDtlsTransport):
+    """The DTLS handshake and its SRTP keys; media never passes through it.
+
+    Attributes:
+        receiving: SRTP session for what arrives, None before the handshake.
+        sending: SRTP session for what is sent, likewise.
+    """
+
+    def __init__(self, connection: IceConnection, certificate: Certificate, on_state: Callable[[str], None]) -> None:
+        # The path is all of an RTCIceTransport that RTCDtlsTransport uses.
+        super().__init__(cast("RTCIceTransport", _IcePath(connection)), [certificate])
+        self._on_state = on_state
+        self.mismatch = False
+
+    @property
+    def receiving(self) -> SrtpSession | None:
+        return self._rx_srtp
+
+    @property
+    def sending(self) -> SrtpSession | None:
+        return self._tx_srtp
+
+    @property
+    def ciphers(self) -> dict[str, str]:
+        """Names of what was agreed: `tlsVersion`, `dtlsCipher`, `srtpCipher`; empty before the handshake."""
+        if self._ssl is None or not self.encrypted:
+            return {}
+        return {
+            "tlsVersion": self._ssl.get_protocol_version_name(),
+            "dtlsCipher": self._ssl.get_cipher_name() or "",
+            "srtpCipher": self._ssl.get_selected_srtp_profile().decode(),
+        }
+
+    async def shake_hands(self, fingerprints: list[tuple[str, str]], *, client: bool) -> bool:
+        """Run the handshake; return whether it succeeded. `mismatch` tells a wrong certificate from other failures."""
+        self._set_role("client" if client else "server")
+        prints = [RTCDtlsFingerprint(algorithm=algorithm, value=value) for algorithm, value in fingerprints]
+        await self.start(RTCDtlsParameters(fingerprints=prints))
+        return self._state is State.CONNECTED
+
+    async def aclose(self) -> None:
+        """Send close_notify and wait until the task of this transport has ended."""
+        task = self._task
+        await self.stop()
+        if task is not None:
+            await asyncio.wait([task])
+        self.remove_all_listeners()
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803 (aiortc's name)
+        super()._validate_peer_identity(remoteParameters)
+        self.mismatch = self._state is State.FAILED
+
+    def _set_state(self, state: State) -> None:
+        super()._set_state(state)
+        self._on_state(self.state)
+
+
+def host_addresses() -> list[str]:
+    """Addresses of this host, loopback excepted."""
+    return list(get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
+def _send_relayed(transport: TurnTransport, data: bytes, addr: tuple[str, int]) -> None:
+    """Send through a TURN relay without a task per packet, once the channel to the peer is bound."""
+    inner = transport._TurnTransport__inner_protocol
+    channel = inner.peer_to_channel.get(addr)
+    if channel is None or time.time() > inner.channel_refresh_at[channel]:
+        transport.sendto(data, addr)
+        return
+    below = inner.transport
+    if isinstance(below, asyncio.WriteTransport) and below.get_write_buffer_size() > _MAX_RELAY_BUFFER:
+        return
+    inner._send(struct.pack("!HH", channel, len(data)) + data)

@@ -1,0 +1,133 @@
+"""A UDP socket on the event loop that is read until it is empty, on asyncio's loops and on uvloop alike.
+
+asyncio reads one datagram per turn of the loop; a video frame is a burst of them. Here one wake-up takes up to
+`DATAGRAMS_PER_WAKEUP`, and then tells the protocol that the batch is over, so that timers are looked at once per batch
+and not per packet. Sending never waits: a datagram that the kernel has no room for is dropped and counted, because
+media that waits is media too late (congestion control and retransmission are the business of RTP).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["DATAGRAMS_PER_WAKEUP", "BatchProtocol", "UdpTransport", "bind_udp"]
+
+DATAGRAMS_PER_WAKEUP = 64
+# Larger than any Ethernet frame; longer datagrams are no media and no handshake of ours.
+_MAX_DATAGRAM = 2048
+# A key frame at 4 Mb/s is some 100 kB and comes in one burst; Linux grants up to net.core.rmem_max (208 kB by default).
+_SOCKET_BUFFER = 1 << 20
+
+
+class BatchProtocol(Protocol):
+    """What a datagram protocol needs to have here."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None: ...
+    def error_received(self, exc: Exception) -> None: ...
+    def batch_received(self) -> None:
+        """All datagrams that were waiting have been handed over."""
+
+
+class UdpTransport(asyncio.DatagramTransport):
+    """Owns a bound, non-blocking UDP socket.
+
+    Attributes:
+        dropped: datagrams that could not be sent for want of buffer.
+    """
+
+    def __init__(self, sock: socket.socket, protocol: BatchProtocol) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._socket = sock
+        self._protocol = protocol
+        self._closing = False
+        self.dropped = 0
+        protocol.connection_made(self)
+        self._loop.add_reader(sock.fileno(), self._read_ready)
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: tuple[str, int] | None = None) -> None:
+        """Send a datagram now or never."""
+        if self._closing or addr is None:
+            return
+        try:
+            self._socket.sendto(data, addr)
+        except (BlockingIOError, InterruptedError):
+            self.dropped += 1
+        except OSError as exc:
+            self._protocol.error_received(exc)
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """`sockname`: the local address and port."""
+        return self._socket.getsockname()[:2] if name == "sockname" and not self._closing else default
+
+    def is_closing(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closing
+
+    def close(self) -> None:
+        """Close the socket; the protocol learns it in the next turn of the loop. Idempotent."""
+        if not self._closing:
+            self._closing = True
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._loop.call_soon(self._protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        """Close the socket; nothing is ever waiting in it."""
+        self.close()
+
+    def _read_ready(self) -> None:
+        receive = self._socket.recvfrom
+        handle = self._protocol.datagram_received
+        try:
+            for _ in range(DATAGRAMS_PER_WAKEUP):
+                handle(*receive(_MAX_DATAGRAM))
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as exc:
+            if self._closing:  # what we handed over made someone close us
+                return
+            self._protocol.error_received(exc)
+        self._protocol.batch_received()
+
+
+def bind_udp(
+    address: str, ports: tuple[int, int] | None, *, choose: Callable[[int, int], int] = random.randint
+) -> socket.socket:
+    """Bind a socket to an address and to a free port, of a range when one is given.
+
+    Args:
+        address: IPv4 or IPv6 literal.
+        ports: first and last port that may be used; None leaves it to the kernel.
+        choose: where in the range to begin to look.
+
+    Raises:
+        OSError: the address is not ours, or no port of the range is free.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        if ports is None:
+            sock.bind((address, 0))
+            return sock
+        first, last = ports
+        start = choose(first, last)
+        for port in (*range(start, last + 1), *range(first, start)):
+            try:
+                sock.bind((address, port))
+            except OSError as exc:
+                error = exc
+            else:
+                return sock
+        raise OSError(error.errno, f"no free port from {first} to {last} on {address}")
+    except BaseException:
+        sock.close()
+        raise
