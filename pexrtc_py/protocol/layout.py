@@ -57,8 +57,9 @@ class Layout:
 
         The main speaker alone is forwarded, so it sees the one after it; a composed picture is one for all.
         """
-        others = tuple(p for p in order if p != viewer) if self.size == 1 else tuple(order)
-        return others[: self.size]
+        if self.size == 1:
+            return tuple(p for p in order[:2] if p != viewer)[:1]
+        return tuple(order[: self.size])
 
     def tiles(self, count: int) -> tuple[Tile, ...]:
         """Return where each of `count` participants stands, first one first; the rest is not drawn.
