@@ -1,0 +1,207 @@
+"""Who sees whose picture, without touching a pixel: feeds come in, outlets go out.
+
+A `Feed` is one stream of encoded pictures: a publisher's, or what a transcoder or compositor makes. An `Outlet` is one
+subscriber's line. It shows one feed at a time, changes to another only at a key frame of that other, and gives its
+sender one RTP timeline that runs on through every change. While it waits for the new feed's key frame it goes on with
+the old one. After a gap it waits for a key frame: its sender numbers packets anew, so the subscriber could not see that
+something is missing.
+
+Sound and picture on one line: sound is late by what the mixer holds of it, so a feed adds that delay to the time of its
+pictures, a little at a time. A sender report then gives both the same NTP time for the same instant of the publisher.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..media.frames import Codec, EncodedFrame, Gap, Tap
+
+__all__ = ["Feed", "Outlet", "Timeline"]
+
+logger = logging.getLogger(__name__)
+
+_CLOCK_RATE = Codec.VP8.clock_rate
+# Pictures of one stream whose RTP times and call times part by more than this belong to different runs of it.
+_BREAK_S = 0.25
+# Two pictures are at least a millisecond apart.
+_LEAST_STEP = _CLOCK_RATE // 1000
+# How much the delay added may change from one picture to the next: no step to be seen.
+_DELAY_STEP_S = 0.002
+
+
+class Timeline:
+    """One RTP timeline made of the pieces of many; 90 kHz."""
+
+    def __init__(self) -> None:
+        self._origin: float | None = None
+        self._offset: int | None = None
+        self._last_rtp = self._last_out = 0
+        self._last_time = 0.0
+
+    def restart(self) -> None:
+        """Expect another stream's times next."""
+        self._offset = None
+
+    def place(self, rtp_time: int, time: float) -> int:
+        """Return where a picture stands: within a stream at its own pace, between streams by the call's timeline."""
+        if self._origin is None:
+            self._origin = time
+            self._last_out = -_LEAST_STEP
+        step = rtp_time - self._last_rtp
+        broken = step <= 0 or abs(step / _CLOCK_RATE - (time - self._last_time)) > _BREAK_S
+        if self._offset is None or broken:
+            wanted = round((time - self._origin) * _CLOCK_RATE)
+            self._offset = max(wanted, self._last_out + _LEAST_STEP) - rtp_time
+        self._last_rtp, self._last_time = rtp_time, time
+        self._last_out = rtp_time + self._offset
+        return self._last_out
+
+
+class Feed:
+    """One stream of pictures, a tap for whoever makes them.
+
+    Args:
+        request_key_frame: asks whoever makes them for a key frame.
+        on_codec: called when `codec` has become known or has changed.
+
+    Attributes:
+        codec: of the pictures, None before the first.
+        delay_s: how late the publisher's sound is in the mix; the pictures' times move towards it.
+    """
+
+    def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None] | None = None) -> None:
+        self.codec: Codec | None = None
+        self.delay_s = 0.0
+        self.request_key_frame = request_key_frame
+        self._on_codec = on_codec
+        self._added = 0.0
+        self._taps: list[Tap] = []
+        self._outlets: list[Outlet] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody takes anything from it."""
+        return not self._taps and not self._outlets
+
+    def add_tap(self, tap: Tap) -> None:
+        """Give all that comes to a tap too: a transcoder, a compositor."""
+        self._taps.append(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Give it nothing any more; unknown ones are ignored."""
+        if tap in self._taps:
+            self._taps.remove(tap)
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Take the next picture or gap and hand it on."""
+        self._added += max(-_DELAY_STEP_S, min(_DELAY_STEP_S, self.delay_s - self._added))
+        if self._added:
+            item = replace(item, time=item.time + self._added)
+        if isinstance(item, EncodedFrame) and item.codec is not self.codec:
+            self.codec = item.codec
+            if self._on_codec is not None:
+                self._on_codec()
+        for tap in tuple(self._taps):
+            tap.push(item)
+        for outlet in tuple(self._outlets):
+            outlet.handle(self, item)
+
+    def end(self) -> None:
+        """Learn that no more will come: outlets show it no longer, taps are ended."""
+        taps, self._taps = self._taps, []
+        for tap in taps:
+            tap.end()
+        for outlet in tuple(self._outlets):
+            outlet.lose(self)
+
+    def _attach(self, outlet: Outlet) -> None:
+        self._outlets.append(outlet)
+
+    def _detach(self, outlet: Outlet) -> None:
+        if outlet in self._outlets:
+            self._outlets.remove(outlet)
+
+
+class Outlet:
+    """One subscriber's line of pictures.
+
+    Args:
+        tap: the subscriber's sender.
+        name: for the log.
+
+    Attributes:
+        codecs: what the subscriber's sender can send, the preferred one first.
+    """
+
+    def __init__(self, tap: Tap, *, codecs: tuple[Codec, ...], name: str) -> None:
+        self.codecs = codecs
+        self._tap = tap
+        self._name = name
+        self._shown: Feed | None = None
+        self._next: Feed | None = None
+        self._awaits_key = False
+        self._timeline = Timeline()
+
+    @property
+    def shown(self) -> Feed | None:
+        """The feed whose pictures leave now."""
+        return self._shown
+
+    @property
+    def awaited(self) -> Feed | None:
+        """The feed whose key frame is waited for."""
+        return self._next
+
+    def show(self, feed: Feed | None) -> None:
+        """Show this feed from its next key frame on, which is asked for; None: nothing from now on."""
+        if feed is (self._next or self._shown):
+            return
+        if self._next is not None:
+            self._next._detach(self)
+            self._next = None
+        if feed is None:
+            self.lose(self._shown)
+        elif feed is not self._shown:
+            self._next = feed
+            feed._attach(self)
+            feed.request_key_frame()
+
+    def request_key_frame(self) -> None:
+        """Pass on that the subscriber needs a key frame (PLI, FIR)."""
+        if feed := self._shown or self._next:
+            feed.request_key_frame()
+
+    def handle(self, feed: Feed, item: EncodedFrame | Gap) -> None:
+        """Take what a feed has; only feeds call this."""
+        if isinstance(item, Gap):
+            if feed is self._shown and not self._awaits_key:
+                self._awaits_key = True
+                feed.request_key_frame()
+            return
+        if feed is self._next and item.key and item.codec in self.codecs:
+            logger.debug("= %s changes picture at a key frame of %s", self._name, item.codec)
+            if self._shown is not None:
+                self._shown._detach(self)
+            self._shown, self._next = feed, None
+            self._timeline.restart()
+            self._awaits_key = False
+        if feed is not self._shown or item.codec not in self.codecs or (self._awaits_key and not item.key):
+            return
+        self._awaits_key = False
+        self._tap.push(replace(item, rtp_time=self._timeline.place(item.rtp_time, item.time)))
+
+    def lose(self, feed: Feed | None) -> None:
+        """Forget a feed that has ended."""
+        if feed is None:
+            return
+        feed._detach(self)
+        if feed is self._shown:
+            self._shown = None
+        if feed is self._next:
+            self._next = None
+
+    def close(self) -> None:
+        """Leave all feeds."""
+        self.show(None)
