@@ -235,7 +235,7 @@ def decode_model(data: bytes | msgspec.Raw, model: type[T]) -> T:
         raise RemoteProtocolError(f"no JSON: {_one_line(exc)}") from exc
     try:
         return cast(T, _convert(msgspec.json.decode(data), model))
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise RemoteProtocolError(_one_line(first)) from first
 
 

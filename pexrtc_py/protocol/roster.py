@@ -1,0 +1,171 @@
+"""The client's view of a conference, folded from its events.
+
+The rule kept here: while the list is told anew (sync begin to sync end) nobody vanishes; who was not told again has
+left at its end. So a view that missed any number of events is right again after one sync. `protocol/room.py` is the
+other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import msgspec
+
+from .events import (
+    ConferenceUpdate,
+    Event,
+    Layout,
+    ParticipantCreate,
+    ParticipantDelete,
+    ParticipantSyncBegin,
+    ParticipantSyncEnd,
+    ParticipantUpdate,
+    PresentationStart,
+    PresentationStop,
+    Stage,
+    StageEntry,
+)
+from .models_base import UNSET, ParticipantUuid
+from .models_conference import ConferenceStatus
+from .models_participant import Participant
+
+__all__ = ["Roster", "RosterChange"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterChange:
+    """What an event did to the list of participants."""
+
+    joined: tuple[Participant, ...] = ()
+    """Who is new."""
+    updated: tuple[Participant, ...] = ()
+    """Who is different, as they are now."""
+    left: tuple[Participant, ...] = ()
+    """Who is gone, as they were."""
+
+    def __bool__(self) -> bool:
+        return bool(self.joined or self.updated or self.left)
+
+
+_NOTHING = RosterChange()
+
+
+class Roster:
+    """Who is in the conference, who speaks, who presents, and how the conference is set.
+
+    `apply` drives it; everything else reads.
+    """
+
+    def __init__(self) -> None:
+        self._participants: dict[ParticipantUuid, Participant] = {}
+        self._untold: set[ParticipantUuid] | None = None
+        self._synced = False
+        self._conference = ConferenceStatus()
+        self._stage: tuple[StageEntry, ...] = ()
+        self._layout: Layout | None = None
+        self._presentation: PresentationStart | None = None
+
+    @property
+    def participants(self) -> Mapping[ParticipantUuid, Participant]:
+        """Everybody by UUID, a live view."""
+        return MappingProxyType(self._participants)
+
+    @property
+    def synced(self) -> bool:
+        """Whether the complete list has been told at least once, and is not just being told anew."""
+        return self._synced and self._untold is None
+
+    @property
+    def conference(self) -> ConferenceStatus:
+        """How the conference is set."""
+        return self._conference
+
+    @property
+    def stage(self) -> tuple[StageEntry, ...]:
+        """The order of speakers, latest first."""
+        return self._stage
+
+    @property
+    def speaking(self) -> tuple[Participant, ...]:
+        """Who speaks now, in the order of the stage."""
+        entries = (entry for entry in self._stage if entry.speaking)
+        found = (self._participants.get(entry.participant_uuid) for entry in entries)
+        return tuple(participant for participant in found if participant is not None)
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout we are shown, once told."""
+        return self._layout
+
+    @property
+    def presentation(self) -> PresentationStart | None:
+        """The presentation others give; None while there is none. Our own is never told."""
+        return self._presentation
+
+    @property
+    def presenter(self) -> ParticipantUuid | None:
+        """Who presents, ourselves included."""
+        if self._presentation is not None and self._presentation.presenter_uuid:
+            return self._presentation.presenter_uuid
+        return next((uuid for uuid, participant in self._participants.items() if participant.presenting), None)
+
+    def apply(self, event: Event) -> RosterChange:
+        """Fold one event in and say what it changed of the list."""
+        change = _NOTHING
+        if isinstance(event, (ParticipantCreate, ParticipantUpdate)):
+            change = self._put(event.participant)
+        elif isinstance(event, ParticipantDelete):
+            change = self._remove([event.uuid])
+        elif isinstance(event, ParticipantSyncBegin):
+            self._untold = set(self._participants)
+        elif isinstance(event, ParticipantSyncEnd):
+            change = self._finish_sync()
+        elif isinstance(event, ConferenceUpdate):
+            self._conference = _merged(self._conference, event.status)
+        elif isinstance(event, Stage):
+            self._stage = tuple(sorted(event.entries, key=lambda entry: entry.stage_index))
+        elif isinstance(event, Layout):
+            self._layout = event
+        elif isinstance(event, PresentationStart):
+            # All fields empty means "floor revoked" (protocol-facts section 2.2).
+            self._presentation = event if event.presenter_uuid or event.presenter_name or event.presenter_uri else None
+        elif isinstance(event, PresentationStop):
+            self._presentation = None
+        return change
+
+    def _put(self, participant: Participant) -> RosterChange:
+        if self._untold is not None:
+            self._untold.discard(participant.uuid)
+        before = self._participants.get(participant.uuid)
+        self._participants[participant.uuid] = participant
+        if before is None:
+            return RosterChange(joined=(participant,))
+        return _NOTHING if before == participant else RosterChange(updated=(participant,))
+
+    def _remove(self, uuids: list[ParticipantUuid]) -> RosterChange:
+        left = [self._participants.pop(uuid) for uuid in uuids if uuid in self._participants]
+        if self._untold is not None:
+            self._untold.difference_update(uuids)
+        if self._presentation is not None and self._presentation.presenter_uuid in uuids:
+            self._presentation = None
+        return RosterChange(left=tuple(left)) if left else _NOTHING
+
+    def _finish_sync(self) -> RosterChange:
+        gone = [uuid for uuid in self._participants if uuid in (self._untold or ())]
+        self._untold = None
+        self._synced = True
+        change = self._remove(gone)
+        if self._presentation is not None:
+            # A stop may have been missed; a presentation still running is told again right after the sync.
+            presenter = self._participants.get(self._presentation.presenter_uuid)
+            if presenter is None or not presenter.presenting:
+                self._presentation = None
+        return change
+
+
+def _merged(before: ConferenceStatus, after: ConferenceStatus) -> ConferenceStatus:
+    """What a node leaves out of an update stays as it was."""
+    told = {name: getattr(after, name) for name in after.__struct_fields__}
+    return msgspec.structs.replace(before, **{name: value for name, value in told.items() if value is not UNSET})
