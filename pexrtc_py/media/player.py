@@ -1,0 +1,380 @@
+"""Playing a source to taps in real time.
+
+A thread of its own reads ahead, a bounded number of seconds, because reading may block. The event loop wakes once per
+moment at which something is due, however many taps there are, and pushes it to all of them. Time is a monotonic clock,
+so nothing drifts: frame n is due at start + its own time, not so and so long after frame n-1.
+
+Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what several
+players push into one tap, one after the other, lies on one timeline that never steps back, sound and picture alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from ..errors import PexrtcError, SourceError
+from .frames import EncodedFrame, Kind, Source, Tap
+
+__all__ = [
+    "Clock",
+    "Ended",
+    "Late",
+    "LoopClock",
+    "Player",
+    "PlayerConfig",
+    "PlayerEnd",
+    "PlayerEvent",
+    "Started",
+    "Timer",
+]
+
+logger = logging.getLogger(__name__)
+
+# What is due within this is pushed in the same wake-up: a sound packet and a picture of nearly the same moment.
+_TOGETHER_S: Final = 0.001
+# Read before the first is pushed, so that a slow start of an encoder is not heard as a gap.
+_HEAD_START_S: Final = 0.2
+_EVENTS_KEPT: Final = 100
+
+
+class Timer(Protocol):
+    """Something that will be called, and can be cancelled."""
+
+    def cancel(self) -> None:
+        """Do not call it any more."""
+
+
+class Clock(Protocol):
+    """Where a player takes its time from; a test gives one that runs as fast as it can."""
+
+    def now(self) -> float:
+        """Return seconds; never steps back."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` in the event loop when `now()` has reached `when`."""
+
+
+class LoopClock:
+    """`time.monotonic` and the running event loop's timers."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> float:
+        """Return `time.monotonic()`."""
+        return time.monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` at `when`."""
+        # The loop's clock need not be ours: uvloop's is another one, in milliseconds.
+        return self._loop.call_later(max(0.0, when - time.monotonic()), callback)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerConfig:
+    """How a source is played."""
+
+    read_ahead_s: float = 2.0
+    """Seconds that are read before they are due."""
+    late_limit_s: float = 0.5
+    """Up to this much behind, everything is sent at once to catch up. Beyond it (the machine slept, the source stalled)
+    the rest is played later instead: no flood of packets."""
+    end_taps: bool = False
+    """Call `end()` of each tap when the source is over or the player stopped. A sender lives on; a writer's track may
+    want it."""
+
+
+class PlayerEnd(StrEnum):
+    """Why a player has ended."""
+
+    FINISHED = "finished"
+    """The source is over, its last frame has been pushed and has lasted its time."""
+    STOPPED = "stopped"
+    """Someone asked it to."""
+    FAILED = "failed"
+    """The source broke."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The first frame was pushed."""
+
+    at: float
+    """On the player's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """The source or the machine was too slow; the rest is played later by so much."""
+
+    position_s: float
+    """Where in the source."""
+    late_s: float
+    """By how much, seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Nothing more will be pushed."""
+
+    why: PlayerEnd
+    position_s: float
+    """How much was played, seconds."""
+
+
+PlayerEvent = Started | Late | Ended
+
+
+class Player:
+    """Plays a source to taps: `async with Player(source, {Kind.AUDIO: [tap]}) as player: await player.finished()`.
+
+    Entering starts the reading and, as soon as there is something, the playing; leaving stops both and closes the
+    source. A source that is `live` (has a true attribute of that name) makes its own pace: what comes is pushed
+    at once.
+
+    Args:
+        source: what to play; the player owns it from now on.
+        taps: where to, by kind; kinds without taps are read and dropped.
+        config: how.
+        clock: where time comes from; None: the event loop's real one.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        taps: Mapping[Kind, Sequence[Tap]],
+        *,
+        config: PlayerConfig | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config or PlayerConfig()
+        self._source = source
+        self._live = bool(getattr(source, "live", False))
+        self._taps = {kind: list(some) for kind, some in taps.items()}
+        self._clock = clock
+        # Between the reading thread and the loop; every field under `_lock`.
+        self._lock = threading.Condition()
+        self._read: deque[EncodedFrame] = deque()
+        self._read_over = False
+        self._failure: PexrtcError | None = None
+        self._quit = False
+        self._loop_waits = True
+        self._begun = False
+        # In the loop only.
+        self._timer: Timer | None = None
+        self._start: float | None = None  # the clock's time that is the source's 0
+        self._position = 0.0
+        self._end_at = 0.0
+        self._over: asyncio.Future[PlayerEnd] | None = None
+        self._events: deque[PlayerEvent] = deque(maxlen=_EVENTS_KEPT)
+        self._news = asyncio.Event()
+        self._thread = threading.Thread(target=self._run_reader, name="pexrtc-player-read", daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._clock or LoopClock()
+        self._over = self._loop.create_future()
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def position_s(self) -> float:
+        """Seconds of the source that have been played: the time of the last frame pushed."""
+        return self._position
+
+    @property
+    def started_at(self) -> float | None:
+        """The clock's time that is the source's 0; None before the first frame. Moves when the player was late."""
+        return self._start
+
+    async def finished(self) -> PlayerEnd:
+        """Wait until the source is over or the player stopped. Safe to cancel.
+
+        Raises:
+            SourceError: the source broke; what came before was played.
+        """
+        if self._over is None:
+            raise RuntimeError("a player is entered with `async with` before it is waited for")
+        end = await asyncio.shield(self._over)
+        if end is PlayerEnd.FAILED and self._failure is not None:
+            raise self._failure
+        return end
+
+    async def events(self) -> AsyncIterator[PlayerEvent]:
+        """Yield what happens, from the beginning, until the end; the last hundred are kept. Safe to cancel."""
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                yield event
+                if isinstance(event, Ended):
+                    return
+            self._news.clear()
+            await self._news.wait()
+
+    def stop(self) -> None:
+        """Push nothing more from now on. Idempotent."""
+        self._finish(PlayerEnd.STOPPED)
+
+    def add_tap(self, kind: Kind, tap: Tap) -> None:
+        """Push to this tap too from the next frame on; a picture may begin in the middle, so ask for a key frame."""
+        self._taps.setdefault(kind, []).append(tap)
+
+    def remove_tap(self, kind: Kind, tap: Tap) -> None:
+        """Push to this tap no more."""
+        if tap in (taps := self._taps.get(kind, [])):
+            taps.remove(tap)
+
+    def request_key_frame(self) -> None:
+        """Ask the source for a key frame. Thread-safe."""
+        self._source.request_key_frame()
+
+    def set_bitrate(self, video_bps: int) -> None:
+        """Ask the source for so many bits per second of video. Thread-safe."""
+        self._source.set_bitrate(video_bps)
+
+    async def aclose(self) -> None:
+        """Stop, wait for the reading thread, close the source. Idempotent. Not safe to cancel."""
+        self.stop()
+        with self._lock:
+            self._quit = True
+            self._lock.notify()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    # The reading thread.
+
+    def _run_reader(self) -> None:
+        try:
+            self._read_all()
+        except PexrtcError as exc:
+            self._failure = exc
+        except Exception as exc:
+            # A defect of a source must not leave the player waiting for ever.
+            logger.exception("! a source failed unexpectedly")
+            self._failure = SourceError(f"a source failed unexpectedly: {exc!r}")
+        finally:
+            self._source.close()
+            with self._lock:
+                self._read_over = True
+            self._wake_loop()
+
+    def _read_all(self) -> None:
+        while not self._quit:
+            frame = self._source.pull()
+            if frame is None:
+                return
+            with self._lock:
+                self._read.append(frame)
+                wake = self._loop_waits and (self._begun or self._live or self._ahead() >= _HEAD_START_S)
+                if wake:
+                    self._loop_waits, self._begun = False, True
+            if wake:
+                self._wake_loop()
+            with self._lock:
+                if self._ahead() >= self.config.read_ahead_s:
+                    # Wakes when half of it has been played, so that the two threads meet once a second, not per frame.
+                    self._lock.wait_for(lambda: self._quit or self._ahead() < self.config.read_ahead_s / 2)
+
+    def _ahead(self) -> float:
+        return self._read[-1].time - self._read[0].time if self._read else 0.0
+
+    def _wake_loop(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._handle_due)
+        except RuntimeError:
+            logger.debug("x the event loop is gone")
+
+    # The event loop.
+
+    def _handle_due(self) -> None:
+        """Push all that is due, and be called again when the next is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._over is None or self._over.done() or self._clock is None:
+            return
+        while True:
+            with self._lock:
+                frame = self._read[0] if self._read else None
+                over = self._read_over
+                self._loop_waits = frame is None
+            now = self._clock.now()
+            if frame is None:
+                if over:
+                    self._handle_source_over(now)
+                return
+            due = self._due(frame, now)
+            if due > now + _TOGETHER_S:
+                self._timer = self._clock.call_at(due, self._handle_due)
+                return
+            with self._lock:
+                self._read.popleft()
+                if self._ahead() < self.config.read_ahead_s / 2:
+                    self._lock.notify()
+            self._push(frame, due)
+
+    def _due(self, frame: EncodedFrame, now: float) -> float:
+        """Return when a frame is due on the clock; begins the clock, and puts it off when we are too late."""
+        if self._start is None:
+            self._start = now - frame.time
+            self._tell(Started(at=now))
+        due = self._start + frame.time
+        if self._live:
+            return min(due, now)
+        if now - due > self.config.late_limit_s:
+            logger.info("- playing is %.1f s late, the rest is put off", now - due)
+            self._tell(Late(position_s=frame.time, late_s=now - due))
+            self._start, due = self._start + now - due, now
+        return due
+
+    def _push(self, frame: EncodedFrame, due: float) -> None:
+        start = self._start or 0.0
+        stamp = start + frame.time
+        rate = frame.codec.clock_rate
+        self._position = frame.time
+        self._end_at = stamp + frame.duration / rate
+        stamped = replace(frame, time=stamp, arrival=due, rtp_time=frame.rtp_time + round(start * rate))
+        for tap in self._taps.get(frame.kind, ()):
+            tap.push(stamped)
+
+    def _handle_source_over(self, now: float) -> None:
+        """End, but not before the last frame has lasted its time."""
+        if self._failure is None and self._clock is not None and self._end_at > now + _TOGETHER_S:
+            self._timer = self._clock.call_at(self._end_at, self._handle_due)
+            return
+        self._finish(PlayerEnd.FINISHED if self._failure is None else PlayerEnd.FAILED)
+
+    def _finish(self, end: PlayerEnd) -> None:
+        if self._over is None or self._over.done():
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._over.set_result(end)
+        self._tell(Ended(why=end, position_s=self._position))
+        with self._lock:
+            self._quit = True
+            self._read.clear()
+            self._lock.notify()
+        if self.config.end_taps:
+            for taps in self._taps.values():
+                for tap in taps:
+                    tap.end()
+
+    def _tell(self, event: PlayerEvent) -> None:
+        self._events.append(event)
+        self._news.set()

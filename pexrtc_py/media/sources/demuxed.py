@@ -1,0 +1,229 @@
+"""An opened input taken apart: which tracks are played, how they can be sent, and their frames in order of time.
+
+The first packets are looked at before anything is decided, and then played like all others, so this works for what
+cannot be read twice, a pipe or a stream, just as for a file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.stream import Disposition
+
+from ...errors import SourceError
+from ..frames import Kind
+from .opening import translated
+from .packets import fitness
+
+__all__ = ["AnyPacket", "Demuxed", "FoundTrack", "Timed"]
+
+# How much is looked at before it is decided what a file needs: 5 s, or so many packets of odd ones.
+_LOOK_S: Final = 5.0
+_LOOK_PACKETS: Final = 2000
+# How far tracks may lie apart in a file. Muxers interleave within a second; beyond this the later one is given up on.
+_APART_S: Final = 3.0
+
+AnyPacket: TypeAlias = "av.Packet[av.stream.Stream]"
+
+
+class Timed(Protocol):
+    """Whatever has a place in time."""
+
+    @property
+    def time(self) -> float:
+        """Seconds since the source's start."""
+
+
+T = TypeVar("T", bound=Timed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTrack:
+    """A track of an input that can be played."""
+
+    stream: av.VideoStream | av.AudioStream
+    """Where its packets come from."""
+    unit: float
+    """Seconds in one tick of the track's timestamps."""
+    start: float
+    """Seconds on the input's clock that are the source's 0: the same for all its tracks."""
+    obstacle: str
+    """Why it cannot be sent as it is; empty when it can."""
+    key_interval_s: float
+    """The longest time between key frames as far as was looked; 0 for sound."""
+
+
+class Demuxed(Generic[T]):
+    """The frames of an opened input, in order of time.
+
+    Args:
+        name: what messages call the input.
+        container: the opened input; closed with this.
+        kinds: which kinds of track are wanted.
+
+    Raises:
+        SourceError: nothing of the kinds wanted is in it, or its beginning cannot be read.
+    """
+
+    def __init__(self, name: str, container: InputContainer, kinds: Iterable[Kind]) -> None:
+        self.name = name
+        self._container = container
+        streams = _wanted_streams(container, set(kinds))
+        self._packets: Iterator[AnyPacket] = iter(container.demux(*streams)) if streams else iter(())
+        units = {stream.index: float(stream.time_base or 0) for stream in streams}
+        looked = self._look(units)
+        if not looked:
+            container.close()
+            raise SourceError(f"{name}: has {_missing(kinds)}")
+        self.tracks: Mapping[Kind, FoundTrack] = _tracks(
+            streams, units, looked, may_turn=container.format.name.startswith("mov")
+        )
+        self._packets = chain(looked, self._packets)
+        self._feeds: dict[int, Callable[[AnyPacket | None], Iterable[T]]] = {}
+        self._waiting: dict[int, deque[T]] = {}
+        self._ended = False
+        self._time = 0.0
+
+    def route(self, kind: Kind, feed: Callable[[AnyPacket | None], Iterable[T]]) -> None:
+        """Say what makes frames of a track's packets; it gets None at the end, and may raise ValueError."""
+        index = self.tracks[kind].stream.index
+        self._feeds[index] = feed
+        self._waiting[index] = deque()
+
+    def pull(self) -> T | None:
+        """Return the next frame of any track; None at the end.
+
+        Raises:
+            SourceError: the input broke.
+        """
+        while not self._ended and not self._is_settled():
+            self._read()
+        queues = [queue for queue in self._waiting.values() if queue]
+        if not queues:
+            return None
+        item = min(queues, key=lambda queue: queue[0].time).popleft()
+        self._time = item.time
+        return item
+
+    def close(self) -> None:
+        """Close the input. Idempotent."""
+        self._packets = iter(())
+        self._ended = True
+        self._container.close()
+
+    def _is_settled(self) -> bool:
+        """Whether the earliest frame is known: each track shows one, or one track is far ahead of the others."""
+        queues = self._waiting.values()
+        return all(queues) or any(queue and queue[-1].time - queue[0].time > _APART_S for queue in queues)
+
+    def _read(self) -> None:
+        try:
+            with translated(self.name, f"read on after {self._time:.1f} s"):
+                packet = next(self._packets, None)
+            if packet is None:
+                self._ended = True
+                for index, feed in self._feeds.items():
+                    self._waiting[index].extend(feed(None))
+            elif packet.size and packet.stream_index in self._feeds:
+                self._waiting[packet.stream_index].extend(self._feeds[packet.stream_index](packet))
+        except ValueError as exc:
+            raise SourceError(f"{self.name}: {exc}") from exc
+
+    def _look(self, units: Mapping[int, float]) -> list[AnyPacket]:
+        """Read the first packets, about five seconds of them."""
+        looked: list[AnyPacket] = []
+        begin: float | None = None
+        with translated(self.name, "read"):
+            for packet in self._packets:
+                if not packet.size:
+                    continue
+                looked.append(packet)
+                if packet.dts is not None:
+                    time = packet.dts * units[packet.stream_index]
+                    begin = time if begin is None else begin
+                    if time - begin > _LOOK_S:
+                        break
+                if len(looked) >= _LOOK_PACKETS:
+                    break
+        return looked
+
+
+def _wanted_streams(container: InputContainer, kinds: set[Kind]) -> list[av.VideoStream | av.AudioStream]:
+    """Choose the first track of each kind that is no cover picture."""
+    chosen: list[av.VideoStream | av.AudioStream] = []
+    if Kind.VIDEO in kinds:
+        chosen += [s for s in container.streams.video if not s.disposition & Disposition.attached_pic][:1]
+        for stream in container.streams.video:
+            stream.thread_type = ThreadType.AUTO
+    if Kind.AUDIO in kinds:
+        chosen += container.streams.audio[:1]
+    return chosen
+
+
+def _tracks(
+    streams: list[av.VideoStream | av.AudioStream],
+    units: Mapping[int, float],
+    looked: list[AnyPacket],
+    *,
+    may_turn: bool,
+) -> dict[Kind, FoundTrack]:
+    packets = {stream.index: [p for p in looked if p.stream_index == stream.index] for stream in streams}
+    starts = {
+        index: min((p.pts * units[index] for p in own if p.pts is not None), default=0.0)
+        for index, own in packets.items()
+        if own
+    }
+    start = min(starts.values())
+    pictures = [starts[s.index] for s in streams if isinstance(s, av.VideoStream) and s.index in starts]
+    # Encoders of sound put their delay before 0 (Opus: 6.5 ms); the picture's first moment is the file's.
+    if pictures and pictures[0] - start < 0.05:
+        start = pictures[0]
+    found = {}
+    for stream in streams:
+        own = packets[stream.index]
+        if not own:
+            continue
+        unit, video = units[stream.index], isinstance(stream, av.VideoStream)
+        obstacle = fitness(stream, own)
+        if may_turn and not obstacle and isinstance(stream, av.VideoStream) and _is_turned(stream, own):
+            obstacle = "its picture has to be turned"
+        found[Kind.VIDEO if video else Kind.AUDIO] = FoundTrack(
+            stream=stream,
+            unit=unit,
+            start=start,
+            obstacle=obstacle,
+            key_interval_s=_key_interval(own, unit) if video else 0.0,
+        )
+    return found
+
+
+def _is_turned(stream: av.VideoStream, packets: list[AnyPacket]) -> bool:
+    """Whether the file says to turn the picture, as phones do; only a decoded picture tells."""
+    try:
+        for packet in packets[:8]:
+            for frame in stream.codec_context.decode(packet):
+                return frame.rotation != 0
+    except av.error.FFmpegError:
+        return False
+    finally:
+        stream.codec_context.flush_buffers()
+    return False
+
+
+def _key_interval(packets: list[AnyPacket], unit: float) -> float:
+    keys = [p.dts for p in packets if p.is_keyframe and p.dts is not None]
+    ends = [packets[-1].dts] if packets[-1].dts is not None else []
+    return max((b - a for a, b in pairwise(keys + ends)), default=0) * unit
+
+
+def _missing(kinds: Iterable[Kind]) -> str:
+    names = {Kind.AUDIO: "sound", Kind.VIDEO: "picture"}
+    wanted = [names[kind] for kind in kinds]
+    return "neither " + " nor ".join(wanted) if len(wanted) > 1 else f"no {wanted[0]}"

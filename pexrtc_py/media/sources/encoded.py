@@ -1,0 +1,150 @@
+"""Raw sound and pictures encoded to what is sent: `EncodedSource` makes a `Source` of any `RawSource`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..encoding import AudioEncoder, VideoEncoder
+from ..frames import Codec, EncodedFrame, Kind, TrackFormat
+from .decoded import fitted_size
+from .raw import DEFAULT_ACCEPT, Accept, Picture, RawFormat, RawSource, Sound, with_channels
+
+__all__ = ["EncodeConfig", "EncodedSource", "PictureEncoder", "SoundEncoder"]
+
+# Bits per pixel and picture at which VP8 in real time still looks clean: 1.5 Mb/s for 1280x720 at 30.
+_BITS_PER_PIXEL = 0.054
+_LEAST_BPS = 150_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeConfig:
+    """How sound and pictures are encoded where they have to be."""
+
+    video_bps: int | None = None
+    """Bits per second of video; None: by its size and rate."""
+    audio_bps: int | None = None
+    """Bits per second of Opus; None: 40000 per channel."""
+    largest: tuple[int, int] = (1920, 1080)
+    """Width and height that no picture goes beyond; larger ones are scaled down."""
+    frame_rate: float = 30.0
+    """Most pictures per second; what is above is left out."""
+    key_interval_s: float | None = None
+    """Seconds between key frames; None: only when asked for, which is right for a live encoder."""
+    screen: bool = False
+    """Tune for slides and text."""
+
+
+class SoundEncoder:
+    """Encode a track of raw sound."""
+
+    def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig) -> None:
+        self._channels = form.channels if codec is Codec.OPUS else 1
+        self._encoder = AudioEncoder(codec, channels=self._channels, bitrate_bps=config.audio_bps)
+        self.format = TrackFormat(codec=codec, channels=self._channels, bitrate_bps=self._encoder.bitrate_bps)
+
+    def encode(self, sound: Sound) -> list[EncodedFrame]:
+        """Encode 20 ms."""
+        samples = with_channels(sound.samples, self._channels)
+        ticks = round(sound.time * self.format.codec.clock_rate)
+        return self._encoder.encode(samples, rtp_time=ticks, time=sound.time)
+
+
+class PictureEncoder:
+    """Encode a track of raw pictures. `request_key_frame` and `set_bitrate` may be called from any thread."""
+
+    def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig) -> None:
+        width, height = fitted_size(form.width, form.height, config.largest)
+        rate = min(form.frame_rate or config.frame_rate, config.frame_rate)
+        bitrate = config.video_bps or max(_LEAST_BPS, round(width * height * rate * _BITS_PER_PIXEL))
+        self._encoder = VideoEncoder(
+            codec, width, height, rate, bitrate, screen=config.screen, key_interval_s=config.key_interval_s
+        )
+        self.format = TrackFormat(codec=codec, width=width, height=height, frame_rate=rate, bitrate_bps=bitrate)
+        self._step = 1 / rate
+        self._due = 0.0
+        self._key_wanted = True
+        self._bitrate_wanted: int | None = None
+
+    def encode(self, picture: Picture) -> list[EncodedFrame]:
+        """Encode a picture, or leave it out when they come faster than the rate."""
+        if picture.time < self._due - self._step / 2:
+            return []
+        # The rate is kept on average; after a pause it starts anew.
+        self._due = self._due + self._step if picture.time < self._due + self._step else picture.time + self._step
+        if (bitrate := self._bitrate_wanted) is not None:
+            self._bitrate_wanted = None
+            self._encoder.set_bitrate(bitrate)
+        key, self._key_wanted = self._key_wanted, False
+        return self._encoder.encode(picture.frame, rtp_time=picture.rtp_time, time=picture.time, force_key=key)
+
+    def request_key_frame(self) -> None:
+        """Make the next picture a key frame."""
+        self._key_wanted = True
+
+    def set_bitrate(self, video_bps: int) -> None:
+        """Aim at this many bits per second from the next picture on."""
+        self._bitrate_wanted = video_bps
+
+
+class EncodedSource:
+    """A `Source` made of a raw one.
+
+    Args:
+        raw: what to encode; closed with this source.
+        accept: codecs that can be sent; the first of each kind is taken, a kind left out is dropped.
+        config: how.
+    """
+
+    def __init__(self, raw: RawSource, *, accept: Accept = DEFAULT_ACCEPT, config: EncodeConfig | None = None) -> None:
+        config = config or EncodeConfig()
+        self._raw = raw
+        self._ready: deque[EncodedFrame] = deque()
+        self._sound: SoundEncoder | None = None
+        self._pictures: PictureEncoder | None = None
+        forms = raw.formats
+        if Kind.AUDIO in forms and accept.get(Kind.AUDIO):
+            self._sound = SoundEncoder(accept[Kind.AUDIO][0], forms[Kind.AUDIO], config)
+        if Kind.VIDEO in forms and accept.get(Kind.VIDEO):
+            self._pictures = PictureEncoder(accept[Kind.VIDEO][0], forms[Kind.VIDEO], config)
+
+    @property
+    def live(self) -> bool:
+        """Whether the raw source makes its own pace."""
+        return self._raw.live
+
+    @property
+    def formats(self) -> Mapping[Kind, TrackFormat]:
+        """The encoded tracks."""
+        return {e.format.codec.kind: e.format for e in (self._sound, self._pictures) if e is not None}
+
+    def pull(self) -> EncodedFrame | None:
+        """Return the next frame in order of time; None at the end.
+
+        Raises:
+            SourceError: the raw source broke.
+        """
+        while not self._ready:
+            item = self._raw.pull()
+            if item is None:
+                return None
+            if isinstance(item, Picture):
+                self._ready.extend(self._pictures.encode(item) if self._pictures else ())
+            else:
+                self._ready.extend(self._sound.encode(item) if self._sound else ())
+        return self._ready.popleft()
+
+    def request_key_frame(self) -> None:
+        """Make the next picture a key frame. Thread-safe."""
+        if self._pictures is not None:
+            self._pictures.request_key_frame()
+
+    def set_bitrate(self, video_bps: int) -> None:
+        """Encode pictures at this many bits per second. Thread-safe."""
+        if self._pictures is not None:
+            self._pictures.set_bitrate(video_bps)
+
+    def close(self) -> None:
+        """Close the raw source. Idempotent."""
+        self._raw.close()
