@@ -288,7 +288,7 @@ def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *
         direction &= policy.direction(media)
     payloads: tuple[Payload, ...] = ()
     if bundled and media.media in policy.codecs:
-        payloads = common_payloads(media, policy.codecs[media.media], receives=direction.receives)
+        payloads = common_payloads(media, policy.codecs[media.media], receives=direction is not Direction.SENDONLY)
     known = _EXTENSIONS.get(media.media, {})
     return NegotiatedLine(
         index=index,
@@ -348,14 +348,14 @@ def _offer_line(line: LineOffer, transport: TransportParameters) -> MediaDescrip
         feedback = _feedback(line.established.receive)
         extensions = dict(line.established.extensions)
     else:
-        formats = offer_formats(line.kind, line.codecs, receives=line.direction.receives)
+        formats = offer_formats(line.kind, line.codecs, receives=line.direction is not Direction.SENDONLY)
         feedback = feedback_lines(line.kind, formats)
-        extensions = _EXTENSIONS[line.kind]
+        extensions = _EXTENSIONS.get(line.kind, {})
     bare = MediaDescription(
         media=line.kind,
         port=0,
         profile=_PROFILE,
-        formats=tuple(str(item.payload_type) for item in formats),
+        formats=tuple(str(item.payload_type) for item in formats) or ("0",),
         payloads=formats,
         mid=line.mid,
         content=line.content,

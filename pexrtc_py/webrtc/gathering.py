@@ -181,7 +181,7 @@ async def _ask_reflexive(protocol: MediaProtocol, server: ServerAddress) -> IceC
     request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
     try:
         found = await loop.getaddrinfo(server.host, server.port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
-        response, _ = await protocol.request(request, found[0][4][:2])
+        response, _ = await protocol.request(request, (str(found[0][4][0]), server.port))
         host, port = response.attributes["XOR-MAPPED-ADDRESS"]
     except (OSError, LookupError, stun.TransactionError) as exc:
         logger.info("x STUN server %s:%d: %s", server.host, server.port, exc)

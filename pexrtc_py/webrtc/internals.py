@@ -25,7 +25,7 @@ from aioice import Candidate as IceCandidate
 from aioice import Connection, TransportPolicy
 from aioice.ice import CandidatePair, StunProtocol, get_host_addresses
 from aioice.stun import Message, TransactionError
-from aioice.turn import TurnTransport
+from aioice.turn import TurnClientProtocol, TurnTransport
 from aiortc.rtcdtlstransport import (
     RTCCertificate,
     RTCDtlsFingerprint,
@@ -65,6 +65,8 @@ _MAX_WAITING = 64
 # TURN over TCP queues in the process; media older than what these bytes take is too late.
 _MAX_RELAY_BUFFER = 256 * 1024
 
+_UNCHECKED = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
+
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
@@ -92,7 +94,6 @@ class MediaProtocol(StunProtocol):
     def __init__(self, connection: IceConnection) -> None:
         super().__init__(connection)
         self._on_media = connection.on_media
-        self._on_batch = connection.on_batch
 
     def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
         """Take a datagram. The first byte tells what it is (RFC 7983 section 7)."""
@@ -106,17 +107,12 @@ class MediaProtocol(StunProtocol):
             # aioice lets some malformed attributes of STUN through as errors of its own; anyone can send those.
             logger.debug("x malformed STUN message from %s: %s", addr, exc)
 
-    def batch_received(self) -> None:
-        """Pass on that no more datagrams are waiting."""
-        self._on_batch()
 
-
-class IceConnection(Connection):  # type: ignore[misc]  # aioice's types are not installed with it
+class IceConnection(Connection):
     """ICE with its candidates gathered elsewhere, media taken out early, and an ear for silence.
 
     Attributes:
         on_media: takes each SRTP or SRTCP datagram.
-        on_batch: told when the datagrams that were waiting have been handed over.
         on_silence: told, after each look, for how many seconds nothing was heard.
         last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
     """
@@ -125,7 +121,6 @@ class IceConnection(Connection):  # type: ignore[misc]  # aioice's types are not
         self,
         *,
         on_media: Callable[[bytes], None],
-        on_batch: Callable[[], None],
         on_silence: Callable[[float], None],
         gather: Callable[[IceConnection], Awaitable[list[IceCandidate]]],
         relay_only: bool,
@@ -139,7 +134,6 @@ class IceConnection(Connection):  # type: ignore[misc]  # aioice's types are not
             transport_policy=TransportPolicy.RELAY if relay_only else TransportPolicy.ALL,
         )
         self.on_media = on_media
-        self.on_batch = on_batch
         self.on_silence = on_silence
         self.last_heard = 0.0
         self.selected: CandidatePair | None = None
@@ -183,7 +177,7 @@ class IceConnection(Connection):  # type: ignore[misc]  # aioice's types are not
         """Follow aioice, but let it wait its 20 ms only when there is another check to be started after them."""
         return bool(super()._check_periodic()) and (
             self._remote_candidates_expected()
-            or any(p.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN) for p in self._check_list)
+            or any(pair.task is None and pair.state in _UNCHECKED for pair in self._check_list)
         )
 
     def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
@@ -312,7 +306,7 @@ def host_addresses() -> list[str]:
 
 def _send_relayed(transport: TurnTransport, data: bytes, addr: tuple[str, int]) -> None:
     """Send through a TURN relay without a task per packet, once the channel to the peer is bound."""
-    inner = transport._TurnTransport__inner_protocol
+    inner: TurnClientProtocol = transport._TurnTransport__inner_protocol  # type: ignore[attr-defined]  # mangled name
     channel = inner.peer_to_channel.get(addr)
     if channel is None or time.time() > inner.channel_refresh_at[channel]:
         transport.sendto(data, addr)

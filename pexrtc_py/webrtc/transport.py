@@ -73,8 +73,6 @@ class TransportHandlers:
     """A decrypted RTP packet and its arrival on `time.monotonic`."""
     on_rtcp: Callable[[bytes, float], None]
     """A decrypted compound RTCP packet and its arrival."""
-    on_batch: Callable[[], None]
-    """The datagrams that were waiting have been handed over."""
     on_state: Callable[[TransportState], None]
     """The state has changed."""
 
@@ -89,7 +87,9 @@ class MediaTransport:
         error: why it failed.
     """
 
-    def __init__(self, config: TransportConfig, handlers: TransportHandlers) -> None:
+    def __init__(
+        self, config: TransportConfig, handlers: TransportHandlers, timings: dict[str, float] | None = None
+    ) -> None:
         self._config = config
         self._handlers = handlers
         self._state = TransportState.NEW
@@ -104,7 +104,6 @@ class MediaTransport:
         self._certificate = Certificate.generateCertificate()
         self._ice = IceConnection(
             on_media=self._receive,
-            on_batch=handlers.on_batch,
             on_silence=self._follow_silence,
             gather=lambda connection: gather(connection, config),
             relay_only=config.relay_only,
@@ -112,7 +111,7 @@ class MediaTransport:
             password=_random(24),
         )
         self._dtls = DtlsTransport(self._ice, self._certificate, self._follow_dtls)
-        self.timings: dict[str, float] = {}
+        self.timings = timings if timings is not None else {}
         self.error: MediaError | None = None
         self.packets_received = 0
         self.bytes_received = 0
@@ -254,7 +253,6 @@ class MediaTransport:
         self._set_state(TransportState.CONNECTED)
         for packet in early or ():
             self._receive(packet)
-        self._handlers.on_batch()
 
     async def _find_path(self) -> bool:
         try:

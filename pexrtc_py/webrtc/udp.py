@@ -1,8 +1,7 @@
 """A UDP socket on the event loop that is read until it is empty, on asyncio's loops and on uvloop alike.
 
 asyncio reads one datagram per turn of the loop; a video frame is a burst of them. Here one wake-up takes up to
-`DATAGRAMS_PER_WAKEUP`, and then tells the protocol that the batch is over, so that timers are looked at once per batch
-and not per packet. Sending never waits: a datagram that the kernel has no room for is dropped and counted, because
+`DATAGRAMS_PER_WAKEUP`. Sending never waits: a datagram that the kernel has no room for is dropped and counted, because
 media that waits is media too late (congestion control and retransmission are the business of RTP).
 """
 
@@ -12,26 +11,15 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 
-__all__ = ["DATAGRAMS_PER_WAKEUP", "BatchProtocol", "UdpTransport", "bind_udp"]
+__all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
 
 DATAGRAMS_PER_WAKEUP = 64
 # Larger than any Ethernet frame; longer datagrams are no media and no handshake of ours.
 _MAX_DATAGRAM = 2048
 # A key frame at 4 Mb/s is some 100 kB and comes in one burst; Linux grants up to net.core.rmem_max (208 kB by default).
 _SOCKET_BUFFER = 1 << 20
-
-
-class BatchProtocol(Protocol):
-    """What a datagram protocol needs to have here."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
-    def connection_lost(self, exc: Exception | None) -> None: ...
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None: ...
-    def error_received(self, exc: Exception) -> None: ...
-    def batch_received(self) -> None:
-        """All datagrams that were waiting have been handed over."""
 
 
 class UdpTransport(asyncio.DatagramTransport):
@@ -41,7 +29,7 @@ class UdpTransport(asyncio.DatagramTransport):
         dropped: datagrams that could not be sent for want of buffer.
     """
 
-    def __init__(self, sock: socket.socket, protocol: BatchProtocol) -> None:
+    def __init__(self, sock: socket.socket, protocol: asyncio.DatagramProtocol) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._socket = sock
@@ -51,7 +39,7 @@ class UdpTransport(asyncio.DatagramTransport):
         protocol.connection_made(self)
         self._loop.add_reader(sock.fileno(), self._read_ready)
 
-    def sendto(self, data: bytes | bytearray | memoryview, addr: tuple[str, int] | None = None) -> None:
+    def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
         """Send a datagram now or never."""
         if self._closing or addr is None:
             return
@@ -91,10 +79,8 @@ class UdpTransport(asyncio.DatagramTransport):
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as exc:
-            if self._closing:  # what we handed over made someone close us
-                return
-            self._protocol.error_received(exc)
-        self._protocol.batch_received()
+            if not self._closing:  # what we handed over may have made someone close us
+                self._protocol.error_received(exc)
 
 
 def bind_udp(

@@ -1,0 +1,204 @@
+"""Which line a packet belongs to: by MID, by announced SSRC, by payload type, in this order (RFC 8843 section 9.2).
+
+The first packet of a source is looked at closely and its SSRC remembered; the ones that follow cost one dictionary
+lookup. Payload types count only for lines that receive, so a presentation that is inactive takes no packet away from
+the main video. When two lines would do, and the peer says neither MID nor SSRC, the first one without a source takes it.
+RTCP goes to whoever receives or sends the source it speaks of.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import RemoteProtocolError
+from .rtcp import (
+    Bye,
+    FullIntraRequest,
+    Nack,
+    PictureLossIndication,
+    ReceiverEstimate,
+    ReceiverReport,
+    ReportBlock,
+    SenderReport,
+    parse_compound,
+)
+from .rtp import RtpHeader, parse_header, read_extensions
+
+__all__ = ["Router", "RtpReceiver", "RtpSender"]
+
+logger = logging.getLogger(__name__)
+
+# Sources a peer may show before the learnt ones are forgotten; a call has ten.
+_MAX_SOURCES = 256
+
+
+class RtpReceiver(Protocol):
+    """What the router asks of a receiver."""
+
+    def handle_rtp(self, packet: bytes, header: RtpHeader, arrival: float) -> None: ...
+    def handle_sender_report(self, ssrc: int, ntp: int, rtp: int, arrival: float) -> None: ...
+    def handle_bye(self, ssrc: int, arrival: float) -> None: ...
+
+
+class RtpSender(Protocol):
+    """What the router asks of a sender."""
+
+    def handle_nack(self, sequences: Iterable[int]) -> None: ...
+    def handle_key_frame_request(self) -> None: ...
+    def handle_report_block(self, block: ReportBlock, arrival: float) -> None: ...
+    def handle_remb(self, bitrate_bps: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Route:
+    receiver: RtpReceiver
+    payload_types: Collection[int]
+    on_first: Callable[[float], None]
+    has_source: bool = False
+
+
+class Router:
+    """Hands the packets of one transport to the receivers and senders of its lines.
+
+    Attributes:
+        unrouted: packets that belong to no line, or are no RTP at all.
+    """
+
+    def __init__(self) -> None:
+        self._by_ssrc: dict[int, RtpReceiver] = {}
+        self._announced: dict[int, str] = {}
+        self._routes: dict[str, _Route] = {}
+        self._senders: dict[int, RtpSender] = {}
+        self._mid_id: int | None = None
+        self.unrouted = 0
+
+    def set_mid_extension(self, number: int | None) -> None:
+        """Say under which id packets carry the MID; None: they do not."""
+        self._mid_id = number
+
+    def set_receiver(
+        self,
+        mid: str,
+        receiver: RtpReceiver | None,
+        *,
+        payload_types: Collection[int] = (),
+        ssrcs: Iterable[int] = (),
+        on_first: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Say what a line receives: in place of what was said before, None for nothing.
+
+        Args:
+            mid: the line's identification.
+            receiver: who takes its packets.
+            payload_types: what may come.
+            ssrcs: sources the peer announced.
+            on_first: told the arrival of the first packet.
+        """
+        old = self._routes.pop(mid, None)
+        self._announced = {ssrc: other for ssrc, other in self._announced.items() if other != mid}
+        if old is not None:
+            self._by_ssrc = {ssrc: known for ssrc, known in self._by_ssrc.items() if known is not old.receiver}
+        if receiver is not None:
+            self._routes[mid] = _Route(receiver, payload_types, on_first)
+            self._announced.update(dict.fromkeys(ssrcs, mid))
+
+    def set_sender(self, ssrcs: Iterable[int], sender: RtpSender) -> None:
+        """Say who sends as these sources."""
+        self._senders.update(dict.fromkeys(ssrcs, sender))
+
+    def handle_rtp(self, packet: bytes, arrival: float) -> None:
+        """Hand a packet to its receiver. What is damaged or unknown is counted and dropped."""
+        try:
+            header = parse_header(packet)
+            receiver = self._by_ssrc.get(header[4])
+            if receiver is None:
+                receiver = self._learn(packet, header, arrival)
+                if receiver is None:
+                    self.unrouted += 1
+                    return
+            receiver.handle_rtp(packet, header, arrival)
+        except RemoteProtocolError as exc:
+            self.unrouted += 1
+            logger.debug("x %s", exc)
+
+    def handle_rtcp(self, data: bytes, arrival: float) -> None:
+        """Hand each packet of a compound to whom it concerns. What is damaged is dropped."""
+        try:
+            packets = parse_compound(data)
+        except RemoteProtocolError as exc:
+            self.unrouted += 1
+            logger.debug("x %s", exc)
+            return
+        for packet in packets:
+            match packet:
+                case SenderReport():
+                    receiver = self._receiver_of(packet.ssrc)
+                    if receiver is not None:
+                        receiver.handle_sender_report(packet.ssrc, packet.ntp, packet.rtp_time, arrival)
+                    self._report(packet.reports, arrival)
+                case ReceiverReport():
+                    self._report(packet.reports, arrival)
+                case Bye():
+                    for ssrc in packet.ssrcs:
+                        receiver = self._receiver_of(ssrc)
+                        if receiver is not None:
+                            receiver.handle_bye(ssrc, arrival)
+                case Nack():
+                    sender = self._senders.get(packet.media_ssrc)
+                    if sender is not None:
+                        sender.handle_nack(packet.lost)
+                case PictureLossIndication():
+                    self._request_key_frames([packet.media_ssrc])
+                case FullIntraRequest():
+                    # RFC 5104 section 4.3.1.2: the media source field is 0, each request names its own.
+                    self._request_key_frames([ssrc for ssrc, _ in packet.requests] or [packet.media_ssrc])
+                case ReceiverEstimate():
+                    for sender in dict.fromkeys(self._senders[s] for s in packet.ssrcs if s in self._senders):
+                        sender.handle_remb(packet.bitrate_bps)
+                case _:
+                    pass
+
+    def _learn(self, packet: bytes, header: RtpHeader, arrival: float) -> RtpReceiver | None:
+        route = self._route_of(packet, header)
+        if route is None:
+            return None
+        if not route.has_source:
+            route.has_source = True
+            route.on_first(arrival)
+        if len(self._by_ssrc) >= _MAX_SOURCES:
+            self._by_ssrc.clear()
+        self._by_ssrc[header.ssrc] = route.receiver
+        return route.receiver
+
+    def _route_of(self, packet: bytes, header: RtpHeader) -> _Route | None:
+        if self._mid_id is not None and header.first & 0x10:
+            mid = read_extensions(packet, header.first, (self._mid_id,)).get(self._mid_id)
+            if mid is not None:
+                return self._routes.get(mid.decode(errors="replace"))
+        announced = self._announced.get(header.ssrc)
+        if announced is not None:
+            return self._routes.get(announced)
+        fitting = [route for route in self._routes.values() if header.payload_type in route.payload_types]
+        return next((route for route in fitting if not route.has_source), fitting[0] if fitting else None)
+
+    def _receiver_of(self, ssrc: int) -> RtpReceiver | None:
+        receiver = self._by_ssrc.get(ssrc)
+        if receiver is None and ssrc in self._announced:
+            route = self._routes.get(self._announced[ssrc])
+            return route.receiver if route is not None else None
+        return receiver
+
+    def _report(self, blocks: Iterable[ReportBlock], arrival: float) -> None:
+        for block in blocks:
+            sender = self._senders.get(block.ssrc)
+            if sender is not None:
+                sender.handle_report_block(block, arrival)
+
+    def _request_key_frames(self, ssrcs: Iterable[int]) -> None:
+        for ssrc in ssrcs:
+            sender = self._senders.get(ssrc)
+            if sender is not None:
+                sender.handle_key_frame_request()
