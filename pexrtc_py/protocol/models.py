@@ -79,6 +79,7 @@ from .models_participant import (
     RoleRequest,
     TransferRequest,
 )
+from .models_reasons import Reason, is_good_end
 from .models_token import (
     IdentityProvider,
     RefreshResult,
@@ -128,6 +129,7 @@ __all__ = [
     "PinningConfig",
     "Present",
     "PresentationQuery",
+    "Reason",
     "RefreshResult",
     "ReleaseRequest",
     "Reply",
@@ -166,6 +168,7 @@ __all__ = [
     "encode_failure",
     "encode_model",
     "encode_success",
+    "is_good_end",
     "is_yes",
     "yes_no",
 ]

@@ -1,1 +1,20 @@
 """HTTP to a conferencing node: one typed method per operation, the token's life, the event stream."""
+
+from .client import NodeClient
+from .finding import Destination, find_destination
+from .opening import open_session
+from .session import Session
+from .session_config import SessionConfig
+from .subscription import EventSubscription
+from .tls import HttpConfig
+
+__all__ = [
+    "Destination",
+    "EventSubscription",
+    "HttpConfig",
+    "NodeClient",
+    "Session",
+    "SessionConfig",
+    "find_destination",
+    "open_session",
+]

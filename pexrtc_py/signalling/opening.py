@@ -1,0 +1,124 @@
+"""How a session begins and ends: find a node that is well, ask for a token, own the tasks, give the token back.
+
+The token is given back on every way out: normal, by an error, by cancellation, and also when cancellation comes while
+the node's answer to request_token is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+from msgspec.structs import replace
+
+from ..errors import ExtensionRequired, NodeError, PexrtcError, SessionClosedOK, TransportError
+from ..protocol.models import TokenRequest, TokenResult
+from .client import NodeClient
+from .finding import is_well
+from .session import Session
+from .session_config import SessionConfig
+from .tls import make_http_client
+
+__all__ = ["open_session"]
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_session(config: SessionConfig) -> AsyncIterator[Session]:
+    """Join a conference for control; leaving the context leaves the conference.
+
+    The session's events begin with the block: subscribe before the first `await` and nothing is missed.
+    Cancelling is safe, at any time.
+
+    Raises:
+        RefusedError: the node will not have us; its subclasses say what to do.
+        SignallingError, TransportError, RemoteProtocolError: no node could be asked.
+        UsageError: the configuration cannot be used.
+    """
+    async with make_http_client(config.http) as http:
+        session = await _join(config, http)
+        try:
+            async with _owner() as group:
+                tasks = [group.create_task(run(), name=f"pexrtc {run.__name__}") for run in session.runs()]
+                yield session
+                for task in tasks:
+                    task.cancel()
+        finally:
+            session.close(SessionClosedOK("left", by_us=True))
+            await session.release()
+
+
+@asynccontextmanager
+async def _owner() -> AsyncIterator[asyncio.TaskGroup]:
+    """Own tasks, and let out the first cause of a failure instead of a group: what the block raised, as a rule."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as several:
+        first = several.exceptions[0]
+        raise first from first.__cause__
+
+
+async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
+    """Ask one node after the other."""
+    urls = (config.node_url, *config.fallback_urls)
+    for number, url in enumerate(urls, start=1):
+        client = NodeClient(url, config.alias, http, slow_answer_s=config.http.slow_answer_s)
+        try:
+            if len(urls) > 1 and not await is_well(url, http):
+                raise NodeError("status", 503, f"{client.host} takes no calls now")
+            return await _join_at(config, client)
+        except (TransportError, NodeError) as exc:
+            if number == len(urls):
+                raise
+            logger.info("- %s, trying the next node", exc)
+    raise AssertionError("there is at least one node")
+
+
+async def _join_at(config: SessionConfig, client: NodeClient) -> Session:
+    async with _owner() as group:
+        asking = group.create_task(_request_token(config, client), name="pexrtc request_token")
+        try:
+            outcome = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            # The node may have let us in already: then it must hear that we are gone.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(config.release_s):
+                    outcome = await asking
+                    if isinstance(outcome, TokenResult):
+                        client.set_token(outcome.token)
+                        await Session(config, client, outcome).release()
+            asking.cancel()
+            raise
+    if isinstance(outcome, PexrtcError):
+        raise outcome
+    client.set_token(outcome.token)
+    logger.info("= joined %s as %s, role %s", client.alias, outcome.participant_uuid, outcome.role)
+    return Session(config, client, outcome)
+
+
+async def _request_token(config: SessionConfig, client: NodeClient) -> TokenResult | PexrtcError:
+    """Ask for a token, telling a Virtual Reception where to go; an error is returned, not raised."""
+    pin = config.pin or "none"
+    request = TokenRequest(
+        display_name=config.display_name,
+        call_tag=config.call_tag,
+        token=config.one_time_token,
+        direct_media=config.direct_media,
+        node=client.host,
+    )
+    try:
+        try:
+            return await client.request_token(request, pin=pin)
+        except ExtensionRequired:
+            if config.conference_extension is None:
+                raise
+            return await client.request_token(
+                replace(request, conference_extension=config.conference_extension), pin=pin
+            )
+    except PexrtcError as exc:
+        return exc

@@ -1,0 +1,83 @@
+"""How a node's certificate is checked, and how nodes are reached: trust, proxies, limits of time.
+
+The system's own trust store decides (not a bundle shipped with a library), so that what the administrator trusts is
+trusted. Checking is switched off only when asked for by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from ..errors import UsageError
+
+__all__ = ["HttpConfig", "make_http_client", "make_ssl_context"]
+
+logger = logging.getLogger(__name__)
+
+# A dead peer behind a silent event stream is found by the kernel within a minute, without asking the node.
+_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+for _name, _value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+    if hasattr(socket, _name):  # not on every system
+        _KEEPALIVE.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """How to reach a node over HTTP."""
+
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's, in PEM."""
+    insecure: bool = False
+    """Take any certificate: only for a node on one's own desk."""
+    proxy: str | None = field(default=None, repr=False)
+    """URL of a proxy; None takes HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY from the environment."""
+    connect_s: float = 5.0
+    """Longest wait for a connection."""
+    answer_s: float = 15.0
+    """Longest wait for bytes of an ordinary answer."""
+    slow_answer_s: float = 60.0
+    """The same where a node may take its time: request_token, calls, update, ack (protocol-facts sections 1.6, 3.2)."""
+
+
+def make_ssl_context(config: HttpConfig) -> ssl.SSLContext:
+    """Make what checks certificates.
+
+    Raises:
+        UsageError: the file of trusted certificates cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"trusted certificates {config.ca_file}: {exc.strerror or exc}") from exc
+    if config.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        logger.warning("! certificates are not checked (insecure)")
+    return context
+
+
+def make_http_client(config: HttpConfig) -> httpx.AsyncClient:
+    """Make the HTTP client of one session. It follows no redirects: `exchange` does, and never to another host.
+
+    Raises:
+        UsageError: trusted certificates or proxy cannot be used.
+    """
+    context = make_ssl_context(config)
+    timeout = httpx.Timeout(config.answer_s, connect=config.connect_s)
+    # Compressed answers would make a limit on their size meaningless.
+    headers = {"accept-encoding": "identity", "user-agent": "pexrtc_py"}
+    try:
+        if config.proxy is not None:
+            return httpx.AsyncClient(verify=context, proxy=config.proxy, timeout=timeout, headers=headers)
+        direct = httpx.AsyncHTTPTransport(verify=context, socket_options=_KEEPALIVE)
+        # Proxies of the environment take precedence over "all://", and a node on this machine is never behind one.
+        mounts = {f"all://{host}": direct for host in ("", "localhost", "127.0.0.1", "[::1]")}
+        return httpx.AsyncClient(verify=context, mounts=mounts, timeout=timeout, headers=headers)
+    except (ValueError, ImportError, httpx.InvalidURL) as exc:
+        raise UsageError("proxy: not a URL that can be used (http:// or https://)") from exc
