@@ -79,6 +79,12 @@ class MediaPort(Protocol):
     def set_muted(self, participant: ParticipantUuid, *, muted: bool) -> None:
         """Take a participant's voice out of the mix, or put it back."""
 
+    def set_admitted(self, participant: ParticipantUuid, *, admitted: bool) -> None:
+        """Let a participant hear, see, be heard and be seen, or keep it outside: it is in the waiting room.
+
+        Told before the first call of a participant; who was never told of is outside.
+        """
+
     def set_stage(self, order: Sequence[ParticipantUuid]) -> None:
         """Tell who is to be seen, main speaker first; whoever stands first sees the second."""
 
@@ -93,6 +99,9 @@ class MediaPort(Protocol):
 
     def send_digits(self, participant: ParticipantUuid, digits: str) -> None:
         """Play DTMF digits to a participant."""
+
+    def remove_participant(self, participant: ParticipantUuid) -> None:
+        """Forget a participant that has left; its calls are removed one by one."""
 
     async def aclose(self) -> None:
         """End every call. Idempotent."""

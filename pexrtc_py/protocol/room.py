@@ -111,9 +111,14 @@ class Room:
             result=state.participants[participant.uuid], deliveries=outcome.deliveries, effects=outcome.effects
         )
 
-    def leave(self, participant: ParticipantUuid, reason: str, now: float) -> Outcome:
-        """End a participant that left by itself or whose token has expired."""
-        self._state.remove(participant, reason, tell=False)
+    def leave(self, participant: ParticipantUuid, reason: str, now: float, *, tell: bool = False) -> Outcome:
+        """End a participant: it left by itself, or, to be told, its token has expired."""
+        self._state.remove(participant, reason, tell=tell)
+        return self._state.finish(now, result=True)
+
+    def end(self, reason: str, now: float) -> Outcome:
+        """End the conference; everybody is told why."""
+        self._state.remove_all(reason)
         return self._state.finish(now, result=True)
 
     def check(self, command: Command) -> Outcome | None:

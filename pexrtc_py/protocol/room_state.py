@@ -258,29 +258,28 @@ class RoomState:
     def _tell_roster(self) -> None:
         created = [uuid for uuid, a in self.attendance.items() if not a.announced]
         updated = [uuid for uuid, a in self.attendance.items() if a.announced and a.changed]
-        new = set(created)
-        for viewer in self.participants:
+        people = self.participants
+        creations = {uuid: ev.ParticipantCreate(participant=people[uuid]) for uuid in created}
+        updates = {uuid: ev.ParticipantUpdate(participant=people[uuid]) for uuid in updated}
+        news: list[ev.Event] = [ev.ParticipantDelete(uuid=uuid) for uuid in self._removed]
+        news += [*updates.values(), *creations.values()]
+        for viewer in people:
             told = self._told.get(viewer)
             if told is None:
                 continue  # has just come: its event stream begins with everything
             if not self.sees_others(viewer):
-                if viewer in updated:
-                    self.send(viewer, ev.ParticipantUpdate(participant=self.participants[viewer]))
+                if viewer in updates:
+                    self.send(viewer, updates[viewer])
                 continue
             if not told.inside:  # is let in: everybody else is new to it
-                self.send(viewer, ev.ParticipantUpdate(participant=self.participants[viewer]))
-                for uuid, participant in self.participants.items():
+                self.send(viewer, ev.ParticipantUpdate(participant=people[viewer]))
+                for uuid, participant in people.items():
                     if uuid != viewer:
                         self.send(viewer, ev.ParticipantCreate(participant=participant))
                 continue
-            for uuid in self._removed:
-                self.send(viewer, ev.ParticipantDelete(uuid=uuid))
-            for uuid in updated:
-                self.send(viewer, ev.ParticipantUpdate(participant=self.participants[uuid]))
-            for uuid in created:
-                if uuid != viewer:
-                    self.send(viewer, ev.ParticipantCreate(participant=self.participants[uuid]))
-        for uuid in (*new, *updated):
+            for event in news:
+                self.send(viewer, event)
+        for uuid in (*created, *updated):
             self.attendance[uuid].announced = True
             self.attendance[uuid].changed = False
         self._removed.clear()

@@ -1,0 +1,61 @@
+"""The event stream as an HTTP response: begins with everything, ends with its participant, dropped when too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from .conference import Session
+from .node_state import NodeState
+from .streams import KEEPALIVE, EventStream
+
+__all__ = ["KEEPALIVE_S", "serve_events"]
+
+logger = logging.getLogger(__name__)
+
+KEEPALIVE_S = 15.0
+"""How often a silent stream shows that it lives; below the minute after which proxies cut."""
+
+
+async def serve_events(node: NodeState, request: web.Request, session: Session) -> web.StreamResponse:
+    """Send a participant's events until it, its stream or its client ends."""
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    )
+    response.enable_chunked_encoding()
+    stream = session.mailbox.open(session.conference.room.sync(session.participant))
+    try:
+        await response.prepare(request)
+        async with asyncio.TaskGroup() as group:
+            cutter = group.create_task(_cut_when_too_slow(request, stream))
+            try:
+                await _write(response, stream)
+            finally:
+                cutter.cancel()
+    except* ConnectionError:
+        logger.debug("x event stream of %s: its client is gone", request.remote)
+    finally:
+        session.mailbox.close(stream)
+    return response
+
+
+async def _write(response: web.StreamResponse, stream: EventStream) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(KEEPALIVE_S):
+                data = await stream.pull()
+        except TimeoutError:
+            data = KEEPALIVE
+        if data is None:
+            return
+        await response.write(data)
+
+
+async def _cut_when_too_slow(request: web.Request, stream: EventStream) -> None:
+    """Break the connection off when its reader is too slow: waiting for it to take the rest would be for ever."""
+    await stream.overflowed.wait()
+    logger.info("x event stream of %s: reads too slowly", request.remote)
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,51 @@
+"""Reading requests: the token, the body and the query, each as its model or not at all."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TypeVar
+
+from aiohttp import web
+
+from ..errors import RemoteProtocolError
+from ..protocol.models import Body, decode_model, encode_model
+from .answers import Refused
+
+__all__ = ["read_body", "read_query", "read_token"]
+
+B = TypeVar("B", bound=Body)
+
+
+def read_token(request: web.Request) -> str:
+    """Return the token, of the header or of the query; clients use both (protocol-facts 1.1)."""
+    return request.headers.get("token") or request.query.get("token", "")
+
+
+async def read_body(request: web.Request, model: type[B]) -> B:
+    """Read the JSON body whatever its content type says: beacons send text/plain. None at all is an empty object.
+
+    Raises:
+        Refused: it is not of this model.
+    """
+    data = await request.read()
+    try:
+        return decode_model(data if data.strip() else b"{}", model)
+    except RemoteProtocolError as exc:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"Invalid request: {exc}") from exc
+
+
+def read_query(request: web.Request, model: type[B]) -> B:
+    """Read the query string.
+
+    Raises:
+        Refused: it is not of this model.
+    """
+    given = {name: _flag(value) for name, value in request.query.items() if name != "token"}
+    try:
+        return decode_model(encode_model(given), model)
+    except RemoteProtocolError as exc:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"Invalid request: {exc}") from exc
+
+
+def _flag(value: str) -> str | bool:
+    return {"true": True, "false": False}.get(value, value)

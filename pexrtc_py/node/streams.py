@@ -1,0 +1,131 @@
+"""Event streams: one participant's events on their way to its client.
+
+Each event has an id, a name and always a data line (protocol-facts 2.1). The queue is bounded: a client that reads too
+slowly is dropped; it reconnects and is told everything anew. A participant may have a few streams at once, for a client
+that reconnects does not always close the old one first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+
+from ..protocol import events as ev
+
+__all__ = ["KEEPALIVE", "EventStream", "Mailbox"]
+
+KEEPALIVE = b": keepalive\n\n"
+"""A comment; every client skips it (protocol-facts 2.1)."""
+
+QUEUE_LIMIT = 1024
+"""Events waiting for one reader at most, beyond the list it begins with; a limit of our own."""
+
+STREAMS_LIMIT = 3
+"""Streams of one participant at most; the oldest is ended for a new one."""
+
+FRAMES_LIMIT = 4
+"""Presentation pictures kept for one participant to fetch."""
+
+
+class EventStream:
+    """The queue between a conference and one HTTP response."""
+
+    def __init__(self, first: Iterable[bytes], *, limit: int = QUEUE_LIMIT) -> None:
+        self._chunks: deque[bytes] = deque(first)
+        self._bound = limit
+        self._limit = len(self._chunks) + limit
+        self._wake = asyncio.Event()
+        self._ended = False
+        self.overflowed = asyncio.Event()
+        """Set when the reader was too slow: what is left of the stream is to be cut."""
+
+    def push(self, chunk: bytes) -> None:
+        """Queue a chunk, or give the stream up when its reader is too slow."""
+        if self._ended:
+            return
+        if len(self._chunks) >= self._limit:
+            self._chunks.clear()
+            self._ended = True
+            self.overflowed.set()
+        else:
+            self._chunks.append(chunk)
+        self._wake.set()
+
+    def end(self) -> None:
+        """End the stream after what is queued."""
+        self._ended = True
+        self._wake.set()
+
+    async def pull(self) -> bytes | None:
+        """Return all that is queued as one chunk, waiting for some; None at the end. Cancelling loses nothing."""
+        while not self._chunks:
+            if self._ended:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        self._limit = self._bound
+        return data
+
+
+class Mailbox:
+    """Where a participant's events go: to its open streams, numbered over all of them."""
+
+    def __init__(self, prefix: str) -> None:
+        """Make an empty one; `prefix` begins the ids of its events."""
+        self._prefix = prefix
+        self._count = 0
+        self._streams: list[EventStream] = []
+        self._frames: OrderedDict[str, bytes] = OrderedDict()
+
+    def open(self, first: Iterable[ev.Event]) -> EventStream:
+        """Open a stream that begins with these events."""
+        if len(self._streams) >= STREAMS_LIMIT:
+            self._streams.pop(0).end()
+        stream = EventStream([self._chunk(*ev.serialize_event(event)) for event in first])
+        self._streams.append(stream)
+        return stream
+
+    def close(self, stream: EventStream) -> None:
+        """Forget a stream whose reader is gone."""
+        if stream in self._streams:
+            self._streams.remove(stream)
+
+    def push(self, name: str, data: str, *, frame: bytes | None = None) -> None:
+        """Send an event; a presentation picture can be fetched by the event's id for a while."""
+        if not self._streams:
+            return
+        chunk = self._chunk(name, data)
+        if frame is not None:
+            self._frames[self._event_id()] = frame
+            if len(self._frames) > FRAMES_LIMIT:
+                self._frames.popitem(last=False)
+        for stream in self._streams:
+            stream.push(chunk)
+
+    def frame(self, event_id: str) -> bytes | None:
+        """Return the picture that came with an event."""
+        return self._frames.get(event_id)
+
+    def end(self) -> None:
+        """End every stream after what is queued."""
+        for stream in self._streams:
+            stream.end()
+        self._streams.clear()
+
+    def cut(self) -> None:
+        """Break every open stream off, as a failing network would."""
+        for stream in self._streams:
+            stream.overflowed.set()
+            stream.end()
+        self._streams.clear()
+
+    def _chunk(self, name: str, data: str) -> bytes:
+        self._count += 1
+        return f"id: {self._event_id()}\nevent: {name}\ndata: {data or 'null'}\n\n".encode()
+
+    def _event_id(self) -> str:
+        return base64.b64encode(f"{self._prefix}_{self._count}".encode()).decode()
