@@ -1,0 +1,111 @@
+"""DTMF digits as telephone events inside an audio stream (RFC 4733), read and written."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..errors import LocalProtocolError
+from .rtp import signed_difference
+
+__all__ = ["DIGITS", "EventPacket", "EventReader", "event_packets"]
+
+DIGITS = "0123456789*#ABCD"
+"""Digits by event code (RFC 4733 section 3.2)."""
+
+_EVENT = struct.Struct("!BBH")
+_PACKET_S = 0.020  # as often as audio packets, which events replace
+_VOLUME = 10  # -10 dBm0, what libwebrtc sends
+_END_PACKETS = 3  # RFC 4733 section 2.5.1.4
+_LONGEST_SEGMENT = 0xFFFF  # RFC 4733 section 2.5.1.3
+
+
+class EventReader:
+    """Finds digits in telephone-event payloads: each event once, whichever of its packets arrive."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, int, int] | None = None
+
+    def read(self, payload: bytes, timestamp: int, *, marker: bool) -> str | None:
+        """Return the digit that begins with this packet; None for more of the same, older ones and other events.
+
+        Args:
+            payload: of one packet.
+            timestamp: RTP timestamp: when the event began.
+            marker: whether the marker bit is set: an event begins, not the next segment of a long one.
+        """
+        if len(payload) < _EVENT.size:
+            return None
+        event, _, duration = _EVENT.unpack_from(payload)
+        last, self._last = self._last, (event, timestamp, duration)
+        if last is not None:
+            last_event, last_timestamp, last_duration = last
+            newer = signed_difference(timestamp, last_timestamp, 32)
+            if newer <= 0:
+                self._last = (last_event, last_timestamp, max(duration, last_duration) if not newer else last_duration)
+                return None
+            if event == last_event and not marker and newer >= _LONGEST_SEGMENT // 2 and newer <= last_duration + 1:
+                return None  # the next segment of a long event
+        return DIGITS[event] if event < len(DIGITS) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPacket:
+    """One packet of a telephone event, to be sent at its time."""
+
+    after_s: float
+    """Seconds since the first digit began."""
+    payload: bytes
+    """The payload."""
+    marker: bool
+    """Whether the event begins with it."""
+    began_s: float
+    """Seconds since the first digit at which this event, or this segment of it, began: its timestamp."""
+    last: bool
+    """Whether it is the last packet of its event."""
+
+    def later(self, seconds: float) -> EventPacket:
+        """Return the same packet, some seconds later."""
+        return replace(self, after_s=self.after_s + seconds, began_s=self.began_s + seconds)
+
+
+def event_packets(digits: str, clock_rate: int, *, digit_s: float, pause_s: float) -> Iterator[EventPacket]:
+    """Return the packets of some digits, in order of time.
+
+    Args:
+        digits: of `DIGITS`, without case.
+        clock_rate: of the telephone-event format.
+        digit_s: how long each lasts.
+        pause_s: how long it is silent after each.
+
+    Raises:
+        LocalProtocolError: something is no digit.
+    """
+    codes = [DIGITS.find(digit) for digit in digits.upper()]
+    if -1 in codes or not digits:
+        raise LocalProtocolError(f"{digits!r} are not DTMF digits")
+    return _event_packets(codes, clock_rate, digit_s, pause_s)
+
+
+def _event_packets(codes: list[int], clock_rate: int, digit_s: float, pause_s: float) -> Iterator[EventPacket]:
+    began = 0.0
+    for code in codes:
+        segment = began
+        updates = max(1, round(digit_s / _PACKET_S))
+        for update in range(1, updates + 1):
+            now = began + update * _PACKET_S
+            ticks = round((now - segment) * clock_rate)
+            if ticks > _LONGEST_SEGMENT:
+                segment = now - _PACKET_S
+                ticks = round(_PACKET_S * clock_rate)
+            last = update == updates
+            for copy in range(_END_PACKETS if last else 1):
+                yield EventPacket(
+                    after_s=began + (update - 1) * _PACKET_S + copy * (_PACKET_S / 4),
+                    payload=_EVENT.pack(code, (0x80 if last else 0) | _VOLUME, ticks),
+                    marker=update == 1 and copy == 0,
+                    began_s=segment,
+                    last=last and copy == _END_PACKETS - 1,
+                )
+        began += updates * _PACKET_S + pause_s

@@ -1,0 +1,164 @@
+"""Feedback about the whole transport: arrival times of packets, the estimate of a receiver, and our senders' rates.
+
+Transport-wide sequence numbers count all packets of a peer whatever their stream; so one `TransportFeedbackRecorder`
+serves all receivers of a peer and one `TransportSequence` all its senders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .rtcp import TransportFeedback
+from .rtcp_transport import TICKS_PER_SECOND
+from .rtp import read_extensions, unwrap
+
+__all__ = ["LossRate", "TransportFeedbackRecorder", "TransportSequence"]
+
+_INTERVAL_S = 0.1  # libwebrtc sends every 50 to 250 ms
+_REFERENCE_TICKS = 256  # 64 ms
+_MAX_PACKETS = 2000  # in one feedback; libwebrtc's history holds 500 ms
+_MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
+
+
+class TransportSequence:
+    """Gives out the transport-wide sequence numbers of one peer's packets."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def next(self) -> int:
+        """Return the next number, 16 bits."""
+        number = self._next
+        self._next = (number + 1) & 0xFFFF
+        return number
+
+
+class TransportFeedbackRecorder:
+    """Notes when each packet arrived, and reports it ten times a second while packets come.
+
+    Args:
+        extension_id: id of the transport-wide sequence number extension.
+        sender_ssrc: any SSRC of ours.
+        send_rtcp: takes each feedback packet.
+    """
+
+    def __init__(self, extension_id: int, sender_ssrc: int, send_rtcp: Callable[[bytes], None]) -> None:
+        self._id = extension_id
+        self._ids = frozenset((extension_id,))
+        self._head = extension_id << 4 | 1
+        self._sender_ssrc = sender_ssrc
+        self._send_rtcp = send_rtcp
+        self._arrivals: dict[int, float] = {}
+        self._media_ssrc = 0
+        self._newest = -1
+        self._reported = -1
+        self._count = 0
+        self._due: float | None = None
+
+    def handle_packet(self, packet: bytes, first: int, ssrc: int, arrival: float) -> None:
+        """Note a packet's arrival, when it carries a number.
+
+        Args:
+            packet: the whole packet.
+            first: its first byte.
+            ssrc: its SSRC.
+            arrival: when it arrived.
+        """
+        if first == 0x90 and len(packet) > 19 and packet[16] == self._head and packet[12] == 0xBE:
+            sequence = packet[17] << 8 | packet[18]  # the first and often only extension
+        else:
+            value = read_extensions(packet, first, self._ids).get(self._id)
+            if value is None or len(value) < 2:
+                return
+            sequence = value[0] << 8 | value[1]
+        newest = self._newest
+        if newest < 0:
+            self._newest = number = sequence + 0x10000
+            self._reported = number - 1
+        else:
+            number = unwrap(sequence, newest, 16)
+            if number > newest:
+                self._newest = number
+        if number > self._reported:
+            self._arrivals.setdefault(number, arrival)
+            self._media_ssrc = ssrc
+            if self._due is None:
+                self._due = arrival + _INTERVAL_S
+
+    def next_timer(self) -> float | None:
+        """Return when `handle_timer` wants to be called; None while there is nothing to report."""
+        return self._due
+
+    def handle_timer(self, now: float) -> None:
+        """Report what arrived since the last time; packets that come later than their report are not reported."""
+        if self._due is None or now < self._due:
+            return
+        self._due = None
+        numbers = sorted(self._arrivals)
+        at = 0
+        while at < len(numbers):
+            base = self._reported + 1 if numbers[at] - self._reported <= _MAX_PACKETS else numbers[at]
+            reference = int(self._arrivals[numbers[at]] * TICKS_PER_SECOND) // _REFERENCE_TICKS
+            arrivals: list[int | None] = []
+            before = 0
+            while at < len(numbers) and numbers[at] - base < _MAX_PACKETS:
+                tick = int(self._arrivals[numbers[at]] * TICKS_PER_SECOND) - reference * _REFERENCE_TICKS
+                if abs(tick - before) > _MAX_SPAN_TICKS:
+                    break
+                arrivals += [None] * (numbers[at] - base - len(arrivals))
+                arrivals.append(tick)
+                before = tick
+                at += 1
+            self._reported = base + len(arrivals) - 1
+            self._send(base, reference, arrivals)
+        self._arrivals.clear()
+
+    def _send(self, base: int, reference: int, arrivals: list[int | None]) -> None:
+        reference &= 0xFFFFFF
+        feedback = TransportFeedback(
+            sender_ssrc=self._sender_ssrc,
+            media_ssrc=self._media_ssrc,
+            base_sequence=base & 0xFFFF,
+            count=self._count,
+            reference=reference - 0x1000000 if reference & 0x800000 else reference,
+            arrivals=tuple(arrivals),
+        )
+        self._count = (self._count + 1) & 0xFF
+        self._send_rtcp(feedback.serialize())
+
+
+class LossRate:
+    """A sender's bitrate by the losses reported (draft-ietf-rmcat-gcc-02 section 6).
+
+    More than 10 % lost lowers the rate, less than 2 % lets it grow by 8 % a second; REMB is a ceiling.
+
+    Args:
+        start_bps: rate to begin with.
+        least_bps: never go below.
+        most_bps: never go above: what the call allows.
+    """
+
+    def __init__(self, start_bps: int, *, least_bps: int, most_bps: int) -> None:
+        self._least = least_bps
+        self._most = most_bps
+        self._ceiling = most_bps
+        self._rate = float(min(start_bps, most_bps))
+        self._grown: float | None = None
+
+    @property
+    def bitrate_bps(self) -> int:
+        """What to send now, bits per second."""
+        return int(max(self._least, min(self._rate, self._ceiling)))
+
+    def handle_loss(self, fraction: float, now: float) -> None:
+        """Take the fraction of packets lost (0 to 1) out of a report block."""
+        if fraction > 0.1:
+            self._rate = max(self._least, self.bitrate_bps * (1 - 0.5 * fraction))
+        elif fraction < 0.02 and self._grown is not None:
+            growth = 1.08 ** min(2.0, now - self._grown)
+            self._rate = min(self._most, max(self._rate, self._least) * growth)
+        self._grown = now
+
+    def handle_estimate(self, bitrate_bps: int) -> None:
+        """Take the receiver's own estimate (REMB)."""
+        self._ceiling = max(self._least, min(bitrate_bps, self._most))

@@ -1,0 +1,338 @@
+"""One received media line: packets in, encoded frames and gaps out to any number of taps.
+
+Sans-IO: it is driven by `handle_rtp`, `handle_sender_report`, `handle_bye` and `handle_timer`, always with the time
+handed in, and speaks by the callables it was given. Nothing the peer sends makes it raise.
+
+It follows the sender through a new SSRC or payload type in mid-stream, asks for key frames as long as nothing can be
+decoded, and reports (RFC 3550 section 6.4) once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+from ..media.frames import EncodedFrame, Gap, Kind, Tap
+from .clock import CallClock
+from .dtmf import EventReader
+from .feedback import TransportFeedbackRecorder
+from .receiver_audio import AudioStream
+from .receiver_config import MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .receiver_timeline import Timeline
+from .receiver_video import VideoStream
+from .rtcp import (
+    FullIntraRequest,
+    Nack,
+    PictureLossIndication,
+    ReceiverReport,
+    RtcpPacket,
+    SourceDescription,
+    serialize_compound,
+)
+from .rtp import RtpHeader, payload_bounds, read_extensions
+
+__all__ = ["Receiver"]
+
+_REPORT_INTERVAL_S = 1.0  # AVPF lets a point-to-point session report this often (RFC 4585 section 3.4)
+_FIRST_REPORT_S = 0.5
+_KEY_FRAME_INTERVAL_S = 0.3  # between requests; libwebrtc repeats after 0.2 s
+_KEY_FRAME_IDLE_S = 3.0  # while no packet arrives at all: the sender may be muted
+_OLD_STREAM_SILENT_S = 0.5  # a stream left behind is taken up again when the current one is silent for so long
+_REMEMBERED_STREAMS = 16
+
+
+class Receiver:
+    """Receives one media line. See the module for what drives it.
+
+    Args:
+        config: what was negotiated.
+        send_rtcp: takes each RTCP packet we send, at once.
+        clock: the call's timeline, shared by all its receivers.
+        transport_feedback: the recorder of transport-wide feedback, shared by all receivers of a transport; None when
+            it was not negotiated.
+    """
+
+    def __init__(
+        self,
+        config: ReceiverConfig,
+        send_rtcp: Callable[[bytes], None],
+        clock: CallClock,
+        *,
+        transport_feedback: TransportFeedbackRecorder | None = None,
+    ) -> None:
+        self.config = config
+        self.on_digit: Callable[[str], None] | None = None
+        """Called with each DTMF digit (0-9 * # A-D) when its first packet arrives."""
+        self.on_timer: Callable[[], None] | None = None
+        """Called when `next_timer` has moved nearer: with the first packet, and when packets are missing."""
+        self.audio_level: tuple[int, bool] | None = None
+        """Level of the last audio packet in -dBov (127 is silence) and whether it is voice, where the sender says."""
+        self._level_id = config.audio_level_id
+        self._send_rtcp = send_rtcp
+        self._transport = transport_feedback
+        self._timeline = Timeline(clock, config.kind)
+        self._stream: AudioStream | VideoStream | None = None
+        self._known: dict[int, None] = {}
+        self._sender_reports: dict[int, tuple[int, int, float]] = {}
+        self._formats: dict[int, PayloadFormat] = dict(config.formats)
+        # Tuples, so that a tap may come or go while frames are pushed.
+        self._taps: tuple[Tap, ...] = ()
+        self._waiting: tuple[Tap, ...] = ()
+        self._raw: tuple[Tap, ...] = ()
+        self._closed = False
+        self._next_report = float("inf")
+        self._key_frame_due = float("inf")
+        self._key_frame_asked = float("-inf")
+        self._fir_number = 0
+        self._events = EventReader()
+
+    # Taps
+
+    def add_tap(self, tap: Tap, *, decodable: bool = True) -> None:
+        """Push frames to a tap from now on.
+
+        Args:
+            tap: begins with the next key frame of video, which is asked for; after a gap likewise.
+            decodable: false gives it every whole picture at once, whether it can be decoded or not.
+        """
+        if self._closed:
+            raise LocalProtocolError("a tap was added to a closed receiver")
+        if not decodable:
+            self._raw += (tap,)
+        elif self.config.kind is Kind.AUDIO:
+            self._taps += (tap,)
+        else:
+            self._waiting += (tap,)
+            self.request_key_frame()
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Stop pushing to a tap; it is not ended. Unknown taps are ignored."""
+        self._taps = tuple(other for other in self._taps if other is not tap)
+        self._waiting = tuple(other for other in self._waiting if other is not tap)
+        self._raw = tuple(other for other in self._raw if other is not tap)
+
+    # What comes from the network
+
+    def handle_rtp(self, packet: bytes, header: RtpHeader, arrival: float) -> None:
+        """Take an RTP packet that belongs to this line.
+
+        Args:
+            packet: the whole packet, decrypted.
+            header: its fixed header.
+            arrival: `time.monotonic` when it arrived.
+        """
+        stream = self._stream
+        if stream is not None and header[4] == stream.ssrc:
+            stream.receive(packet, header, arrival)
+        else:
+            self._handle_other(packet, header, arrival)
+        if self._transport is not None:
+            self._transport.handle_packet(packet, header[0], header[4], arrival)
+        if self._level_id is not None:
+            self._note_level(packet, header[0], self._level_id)
+
+    def _note_level(self, packet: bytes, first: int, number: int) -> None:
+        """Read the audio level (RFC 6464 section 3)."""
+        value = read_extensions(packet, first, (number,)).get(number)
+        if value:
+            self.audio_level = (value[0] & 0x7F, value[0] > 0x7F)
+
+    def _handle_other(self, packet: bytes, header: RtpHeader, arrival: float) -> None:
+        """Take a packet of another SSRC: a retransmission, or a stream that takes over."""
+        form = self._formats.get(header[1] & 0x7F)
+        if isinstance(form, RtxFormat):
+            self._handle_rtx(packet, header, form, arrival)
+            return
+        if not isinstance(form, MediaFormat) or self._closed:
+            return
+        ssrc = header[4]
+        current = self._stream
+        if current is not None:
+            if ssrc in self._known and arrival - current.last_arrival < _OLD_STREAM_SILENT_S:
+                return
+            current.flush(arrival)
+        self._known[ssrc] = None
+        if len(self._known) > _REMEMBERED_STREAMS:
+            del self._known[next(iter(self._known))]
+        self._timeline.begin(form.codec.clock_rate, self._sender_reports.get(ssrc))
+        stream = self._new_stream(ssrc, header[1] & 0x7F, form)
+        if current is not None:
+            stream.missing.round_trip_s = current.missing.round_trip_s
+        self._stream = stream
+        if self._next_report == float("inf"):
+            self._next_report = arrival + _FIRST_REPORT_S
+            self.reschedule()
+        stream.receive(packet, header, arrival)
+
+    def _new_stream(self, ssrc: int, payload_type: int, form: MediaFormat) -> AudioStream | VideoStream:
+        formats, timeline, nack = self._formats, self._timeline, self.config.feedback.nack
+        if self.config.kind is Kind.VIDEO:
+            return VideoStream(ssrc, payload_type, self, formats, timeline, form=form, nack=nack)
+        return AudioStream(ssrc, payload_type, self, formats, timeline, codec=form.codec, nack=nack)
+
+    def _handle_rtx(self, packet: bytes, header: RtpHeader, form: RtxFormat, arrival: float) -> None:
+        """Undo RFC 4588 section 4: the payload begins with the original sequence number."""
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            start, end = payload_bounds(packet, header[0])
+        except RemoteProtocolError:
+            stream.malformed += 1
+            return
+        if end - start <= 2:  # padding to probe for bandwidth
+            return
+        sequence = packet[start] << 8 | packet[start + 1]
+        second = header[1] & 0x80 | form.apt
+        stream.repair((packet, second, header[3], start + 2, end, arrival), sequence)
+
+    def handle_sender_report(self, ssrc: int, ntp: int, rtp: int, arrival: float) -> None:
+        """Take what a sender report says about time.
+
+        Args:
+            ssrc: the stream it is about.
+            ntp: its 64-bit NTP timestamp.
+            rtp: its RTP timestamp, 32 bits.
+            arrival: when it arrived.
+        """
+        self._sender_reports[ssrc] = (ntp, rtp, arrival)
+        if len(self._sender_reports) > _REMEMBERED_STREAMS:
+            del self._sender_reports[next(iter(self._sender_reports))]
+        stream = self._stream
+        if stream is not None and ssrc == stream.ssrc:
+            stream.last_report = (ntp >> 16 & 0xFFFFFFFF, arrival)
+            self._timeline.sender_report(ntp, rtp, arrival)
+
+    def handle_bye(self, ssrc: int, arrival: float) -> None:
+        """Learn that a stream has ended; what is held of it goes out. Another one may follow, so taps do not end."""
+        if self._stream is not None and ssrc == self._stream.ssrc:
+            self._stream.flush(arrival)
+            self._stream.last_arrival = float("-inf")  # whatever comes next takes over at once
+
+    # Timers
+
+    def next_timer(self) -> float | None:
+        """Return when `handle_timer` wants to be called, in `time.monotonic` seconds; None before the first packet."""
+        if self._stream is None or self._closed:
+            return None
+        return min(self._next_report, self._key_frame_due, self._stream.next_timer())
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: ask for packets and key frames, give up what is late, report."""
+        stream = self._stream
+        if stream is None or self._closed:
+            return
+        lost = stream.handle_timer(now)
+        if lost:
+            self._feedback(Nack(sender_ssrc=self.config.local_ssrc, media_ssrc=stream.ssrc, lost=tuple(lost)))
+        if now >= self._key_frame_due:
+            self._ask_for_key_frame(now)
+        if now >= self._next_report:
+            self._next_report = now + _REPORT_INTERVAL_S
+            self._send_rtcp(serialize_compound(self._report(now)))
+
+    def _report(self, now: float) -> list[RtcpPacket]:
+        stream = self._stream
+        local = self.config.local_ssrc
+        packets: list[RtcpPacket] = [
+            ReceiverReport(ssrc=local, reports=(stream.report(now),) if stream is not None else ())
+        ]
+        if self.config.cname:
+            packets.append(SourceDescription(cnames=((local, self.config.cname),)))
+        return packets
+
+    def _feedback(self, packet: RtcpPacket) -> None:
+        """Send feedback at once, behind an empty report where the peer wants compounds (RFC 4585 section 3.1)."""
+        if self.config.feedback.reduced_size:
+            self._send_rtcp(packet.serialize())
+            return
+        head: list[RtcpPacket] = [ReceiverReport(ssrc=self.config.local_ssrc)]
+        if self.config.cname:
+            head.append(SourceDescription(cnames=((self.config.local_ssrc, self.config.cname),)))
+        self._send_rtcp(serialize_compound([*head, packet]))
+
+    # Key frames
+
+    def request_key_frame(self) -> None:
+        """Ask the sender for a key frame, as soon as requests are not too frequent. Audio ignores it."""
+        if self._stream is not None and self.config.kind is Kind.VIDEO:
+            self._key_frame_due = min(self._key_frame_due, self._key_frame_asked + _KEY_FRAME_INTERVAL_S)
+            self.reschedule()
+
+    def want_key_frame(self, now: float) -> None:
+        """See `StreamOwner.want_key_frame`."""
+        if now >= self._key_frame_asked + self._key_frame_interval():
+            self._ask_for_key_frame(now)
+
+    def _key_frame_interval(self) -> float:
+        round_trip = self._stream.missing.round_trip_s if self._stream is not None else 0.0
+        return max(_KEY_FRAME_INTERVAL_S, 1.5 * round_trip)
+
+    def _ask_for_key_frame(self, now: float) -> None:
+        stream = self._stream
+        if stream is None:
+            return
+        self._key_frame_asked = now
+        idle = now - stream.last_arrival > _KEY_FRAME_INTERVAL_S
+        self._key_frame_due = now + (_KEY_FRAME_IDLE_S if idle else self._key_frame_interval())
+        self.reschedule()
+        feedback, local = self.config.feedback, self.config.local_ssrc
+        if feedback.pli:
+            self._feedback(PictureLossIndication(sender_ssrc=local, media_ssrc=stream.ssrc))
+        elif feedback.fir:
+            self._fir_number = (self._fir_number + 1) & 0xFF
+            self._feedback(FullIntraRequest(sender_ssrc=local, requests=((stream.ssrc, self._fir_number),)))
+
+    # What streams tell (StreamOwner)
+
+    def deliver(self, frame: EncodedFrame, began: float, now: float, *, decodable: bool) -> None:
+        """See `StreamOwner.deliver`."""
+        if decodable:
+            if frame.key:
+                if self._waiting:
+                    self._taps += self._waiting
+                    self._waiting = ()
+                self._key_frame_due = float("inf")
+            for tap in self._taps:
+                tap.push(frame)
+        if self._raw:
+            for tap in self._raw:
+                tap.push(frame)
+
+    def deliver_gap(self, gap: Gap) -> None:
+        """See `StreamOwner.deliver_gap`."""
+        for tap in (*self._taps, *self._raw):
+            tap.push(gap)
+
+    def take_event(self, payload: bytes, timestamp: int, clock_rate: int, *, marker: bool) -> None:
+        """See `StreamOwner.take_event`."""
+        digit = self._events.read(payload, timestamp, marker=marker)
+        if digit is not None and self.on_digit is not None:
+            self.on_digit(digit)
+
+    def reschedule(self) -> None:
+        """See `StreamOwner.reschedule`."""
+        if self.on_timer is not None:
+            self.on_timer()
+
+    # Life
+
+    def reconfigure(self, config: ReceiverConfig) -> None:
+        """Go on under what was negotiated anew; the kind of media must be the same."""
+        if config.kind is not self.config.kind:
+            raise LocalProtocolError(f"a receiver of {self.config.kind} cannot become one of {config.kind}")
+        self.config = config
+        self._level_id = config.audio_level_id
+        self._formats.clear()
+        self._formats.update(config.formats)
+
+    def close(self, now: float | None = None) -> None:
+        """Give out what is held and end the taps. Idempotent."""
+        if self._closed:
+            return
+        if self._stream is not None:
+            self._stream.flush(now if now is not None else self._stream.last_arrival)
+        self._closed = True
+        for tap in (*self._taps, *self._waiting, *self._raw):
+            tap.end()
+        self._taps = self._waiting = self._raw = ()

@@ -1,0 +1,423 @@
+"""One sent media line: a tap that takes encoded frames and sends them at once as RTP, with reports and repairs.
+
+Sans-IO: driven by `push`, the `handle_*` methods and `handle_timer`; the clock of the peer is handed in (`SendClock`),
+as `Tap.push` brings no time along. Whatever is pushed leaves as one run of timestamps: where a source's numbers jump
+(another source, a loop without rebasing) they are joined by the time that passed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..errors import LocalProtocolError
+from ..media.frames import EncodedFrame, Gap, Kind
+from .clock import SendClock
+from .dtmf import EventPacket, event_packets
+from .feedback import LossRate, TransportSequence
+from .payload import payloader
+from .rtcp import (
+    Bye,
+    FullIntraRequest,
+    Nack,
+    PictureLossIndication,
+    ReceiverEstimate,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+    SourceDescription,
+    ntp_from_unix,
+    serialize_compound,
+)
+from .rtp import FIXED_HEADER, serialize_extensions
+from .sender_config import SenderConfig
+from .sender_history import SentPackets, rtx_packet
+
+__all__ = ["Sender"]
+
+logger = logging.getLogger(__name__)
+
+_REPORT_INTERVAL_S = 1.0  # see receiver
+_KEY_FRAME_INTERVAL_S = 0.3  # a key frame more often would take the rate of all other frames
+_DISCONTINUITY_S = 0.5  # RTP times and times of frames that part by more are of another run
+_LEAST_BPS = 64_000
+_RATE_STEP = 0.05  # smaller changes are not told: each may cost an encoder something
+_EXTENSION_ROOM = 44  # of the packet's size: fixed header and extensions with a MID of 16 bytes
+
+
+class Sender:
+    """Sends one media line. It is a `Tap`; see the module for what drives it.
+
+    Args:
+        config: what was negotiated.
+        send_rtp: takes each RTP packet, at once.
+        send_rtcp: takes each RTCP packet, at once.
+        clock: of the peer; the same for all its senders.
+        transport_sequence: numbers of all the peer's packets; needed when the extension was negotiated.
+    """
+
+    def __init__(
+        self,
+        config: SenderConfig,
+        send_rtp: Callable[[bytes], None],
+        send_rtcp: Callable[[bytes], None],
+        clock: SendClock,
+        *,
+        transport_sequence: TransportSequence | None = None,
+    ) -> None:
+        self.config = config
+        self.on_key_frame_request: Callable[[], None] | None = None
+        """Called when the receiver needs a key frame, at most every 0.3 s."""
+        self.on_bitrate: Callable[[int], None] | None = None
+        """Called with the bits per second to send from now on, when that changes by 5 % or more."""
+        self.on_timer: Callable[[], None] | None = None
+        """Called when `next_timer` has moved nearer."""
+        self.audio_level: int | None = None
+        """Level of the next audio frames in -dBov (0 loudest, 127 silence), None when unknown."""
+        self.round_trip_s: float | None = None
+        """By the last report of the receiver, None before."""
+        self._send_rtp = send_rtp
+        self._send_rtcp = send_rtcp
+        self._clock = clock
+        self._transport_sequence = transport_sequence
+        self._payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
+        self._history = SentPackets()
+        self._sequence = config.first_sequence
+        self._rtx_sequence = config.first_sequence
+        self._enabled = True
+        self._closed = False
+        self._need_key = config.kind is Kind.VIDEO
+        self._told_mismatch = False
+        # The run of timestamps: what is added to frames' RTP times, and the last frame of it.
+        self._offset = config.timestamp_offset
+        self._last: tuple[int, float] | None = None
+        self._last_sent = 0.0
+        self._next_report = float("inf")
+        self._reports: deque[tuple[int, float]] = deque(maxlen=8)
+        self._key_frame_due = float("inf")
+        self._key_frame_told = float("-inf")
+        self._fir_number: int | None = None
+        self._rate = self._new_rate()
+        self._told_bps = self._rate.bitrate_bps if self._rate is not None else 0
+        self._events: deque[EventPacket] = deque()
+        self._events_began = 0.0
+        self._events_timestamp = 0
+        self._in_event = False
+        self.packets_sent = 0
+        self.payload_bytes_sent = 0
+        self.header_bytes_sent = 0
+        self.frames_sent = 0
+        self.key_frames_sent = 0
+        self.frames_mismatched = 0
+        """Frames of another codec than negotiated, which were dropped."""
+        self.retransmitted_packets = 0
+        self.retransmitted_bytes = 0
+        self.nacks = 0
+        self.plis = 0
+        self.firs = 0
+        self.last_block: ReportBlock | None = None
+        """What the receiver reported last."""
+
+    def _new_rate(self) -> LossRate | None:
+        most = self.config.max_bitrate_bps
+        if most is None or self.config.kind is Kind.AUDIO:
+            return None
+        return LossRate(most, least_bps=min(_LEAST_BPS, most), most_bps=most)
+
+    # Frames (Tap)
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Send a frame. Before the first key frame, and after `set_enabled`, others are dropped and one asked for."""
+        if isinstance(item, Gap) or not self._enabled or self._closed:
+            return
+        if item.codec is not self.config.codec:
+            self._drop_mismatch(item)
+            return
+        if self._need_key:
+            if not item.key:
+                self._ask_for_key_frame(self._clock.now())
+                return
+            self._need_key = False
+        now = self._clock.now()
+        timestamp = self._timestamp(item, now)
+        if self._in_event:
+            return
+        if now >= self._next_report or self._next_report == float("inf"):
+            self._report(now)
+        config = self.config
+        payloads = self._payloader.split(item, config.max_packet - _EXTENSION_ROOM)
+        if not payloads:
+            return
+        self.frames_sent += 1
+        self.key_frames_sent += item.key
+        last = len(payloads) - 1
+        video = config.kind is Kind.VIDEO
+        for index, payload in enumerate(payloads):
+            # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
+            marker = index == last if video else self.packets_sent == 0
+            self._send(payload, config.payload_type, timestamp, now, marker=marker)
+
+    def end(self) -> None:
+        """Send BYE, and nothing any more. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.packets_sent:
+            self._send_rtcp(
+                serialize_compound([*self._report_packets(self._clock.now()), Bye(ssrcs=(self.config.ssrc,))])
+            )
+
+    close = end
+
+    def _drop_mismatch(self, frame: EncodedFrame) -> None:
+        self.frames_mismatched += 1
+        if not self._told_mismatch:
+            self._told_mismatch = True
+            logger.warning("! frames of %s dropped: %s was negotiated", frame.codec, self.config.codec)
+
+    def _timestamp(self, frame: EncodedFrame, now: float) -> int:
+        """Return the frame's timestamp on the wire, joining runs that do not follow each other."""
+        rate = frame.codec.clock_rate
+        if self._last is not None:
+            last_rtp, last_time = self._last
+            by_rtp = (frame.rtp_time - last_rtp) / rate
+            if abs(by_rtp - (frame.time - last_time)) > _DISCONTINUITY_S or by_rtp < -_DISCONTINUITY_S:
+                passed = max(1, round((now - self._last_sent) * rate))
+                self._offset += last_rtp + passed - frame.rtp_time
+        self._last = (frame.rtp_time, frame.time)
+        self._last_sent = now
+        return (frame.rtp_time + self._offset) & 0xFFFFFFFF
+
+    def _extensions(self, now: float, *, media: bool) -> bytes:
+        config = self.config
+        extensions: dict[int, bytes] = {}
+        if config.transport_sequence_id is not None and self._transport_sequence is not None:
+            extensions[config.transport_sequence_id] = self._transport_sequence.next().to_bytes(2, "big")
+        if config.abs_send_time_id is not None:
+            # 6.18 fixed point seconds, 24 bits
+            extensions[config.abs_send_time_id] = (int(now * 262144) & 0xFFFFFF).to_bytes(3, "big")
+        if config.mid_id is not None and config.mid:
+            extensions[config.mid_id] = config.mid.encode()
+        if media and config.audio_level_id is not None and self.audio_level is not None:
+            # RFC 6464 section 3; the voice bit says what a level above silence can say
+            extensions[config.audio_level_id] = bytes(
+                ((0x80 if self.audio_level < 60 else 0) | self.audio_level & 0x7F,)
+            )
+        return serialize_extensions(extensions)
+
+    def _send(self, payload: bytes, payload_type: int, timestamp: int, now: float, *, marker: bool) -> None:
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & 0xFFFF
+        extensions = self._extensions(now, media=True)
+        head = FIXED_HEADER.pack(
+            0x90 if extensions else 0x80,
+            payload_type | (0x80 if marker else 0),
+            sequence,
+            timestamp,
+            self.config.ssrc,
+        )
+        packet = head + extensions + payload
+        self.packets_sent += 1
+        self.payload_bytes_sent += len(payload)
+        self.header_bytes_sent += len(packet) - len(payload)
+        if self.config.nack:
+            self._history.add(sequence, packet, now)
+        self._send_rtp(packet)
+
+    def set_enabled(self, *, enabled: bool) -> None:
+        """Send, or drop what is pushed (mute, hold). Video goes on with a key frame."""
+        if enabled and not self._enabled and self.config.kind is Kind.VIDEO:
+            self._need_key = True
+            self._ask_for_key_frame(self._clock.now())
+        self._enabled = enabled
+
+    def reconfigure(self, config: SenderConfig) -> None:
+        """Go on under what was negotiated anew. SSRC, sequence numbers and timestamps go on as they are."""
+        if config.codec is not self.config.codec or config.packetization_mode != self.config.packetization_mode:
+            self._payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
+            self._need_key = config.kind is Kind.VIDEO
+            self._told_mismatch = False
+            self._last = None
+        changed = config.max_bitrate_bps != self.config.max_bitrate_bps
+        self.config = config
+        if changed:
+            self._rate = self._new_rate()
+            self._tell_bitrate()
+
+    # Reports
+
+    def _report(self, now: float) -> None:
+        self._next_report = now + _REPORT_INTERVAL_S
+        self._send_rtcp(serialize_compound(self._report_packets(now)))
+        if self.on_timer is not None:
+            self.on_timer()
+
+    def _report_packets(self, now: float) -> list[RtcpPacket]:
+        """A report whose NTP and RTP times are of the last frame: its own time, not that of sending it."""
+        rtp_time, time = self._last or (0, now)
+        ntp = ntp_from_unix(self._clock.unix_time(time))
+        self._reports.append((ntp >> 16 & 0xFFFFFFFF, now))
+        report = SenderReport(
+            ssrc=self.config.ssrc,
+            ntp=ntp,
+            rtp_time=(rtp_time + self._offset) & 0xFFFFFFFF,
+            packets=self.packets_sent,
+            octets=self.payload_bytes_sent,
+        )
+        return [report, SourceDescription(cnames=((self.config.ssrc, self.config.cname),))]
+
+    # What the receiver says
+
+    def handle_rtcp(self, packet: RtcpPacket) -> None:
+        """Take any RTCP packet of the peer, and act on it when it is about this stream."""
+        ssrc = self.config.ssrc
+        if isinstance(packet, ReceiverReport | SenderReport):
+            for block in packet.reports:
+                if block.ssrc == ssrc:
+                    self.handle_report_block(block)
+        elif isinstance(packet, Nack):
+            if packet.media_ssrc == ssrc:
+                self.handle_nack(packet.lost)
+        elif isinstance(packet, PictureLossIndication):
+            if packet.media_ssrc == ssrc:
+                self.plis += 1
+                self.handle_key_frame_request()
+        elif isinstance(packet, FullIntraRequest):
+            self._handle_full_intra_request(packet)
+        elif isinstance(packet, ReceiverEstimate) and (ssrc in packet.ssrcs or not packet.ssrcs):
+            self.handle_remb(packet.bitrate_bps)
+
+    def handle_nack(self, sequences: Sequence[int]) -> None:
+        """Send packets again, as far as they are kept."""
+        config = self.config
+        if not config.nack:
+            return
+        now = self._clock.now()
+        self.nacks += 1
+        for sequence in sequences:
+            packet = self._history.again(sequence, now, self.round_trip_s or 0.0)
+            if packet is None:
+                continue
+            if config.rtx_payload_type is not None:
+                extensions = self._extensions(now, media=False)
+                packet = rtx_packet(packet, extensions, config.rtx_payload_type, self._rtx_sequence, config.rtx_ssrc)
+                self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+            # Without RTX the packet leaves byte for byte as before: SRTP would lose its secret by anything else.
+            self.retransmitted_packets += 1
+            self.retransmitted_bytes += len(packet)
+            self._send_rtp(packet)
+
+    def handle_key_frame_request(self) -> None:
+        """Pass on a PLI or FIR, unless one was passed on just now; then as soon as that is 0.3 s ago."""
+        self._ask_for_key_frame(self._clock.now())
+
+    def _handle_full_intra_request(self, packet: FullIntraRequest) -> None:
+        if packet.media_ssrc == self.config.ssrc and not packet.requests:
+            self.firs += 1
+            self.handle_key_frame_request()
+        for ssrc, number in packet.requests:
+            if ssrc == self.config.ssrc and number != self._fir_number:
+                self._fir_number = number  # a repeated number is the same command, RFC 5104 section 4.3.1.2
+                self.firs += 1
+                self.handle_key_frame_request()
+
+    def _ask_for_key_frame(self, now: float) -> None:
+        due = self._key_frame_told + _KEY_FRAME_INTERVAL_S
+        if now < due:
+            if self._key_frame_due == float("inf"):
+                self._key_frame_due = due
+                if self.on_timer is not None:
+                    self.on_timer()
+            return
+        self._key_frame_due = float("inf")
+        self._key_frame_told = now
+        if self.on_key_frame_request is not None:
+            self.on_key_frame_request()
+
+    def handle_report_block(self, block: ReportBlock) -> None:
+        """Take what the receiver reports: the round trip (RFC 3550 section 6.4.1) and losses."""
+        now = self._clock.now()
+        self.last_block = block
+        for middle, sent in self._reports:
+            if middle == block.last_report:
+                self.round_trip_s = max(0.0, now - sent - block.delay / 65536)
+        if self._rate is not None:
+            self._rate.handle_loss(block.fraction_lost / 256, now)
+            self._tell_bitrate()
+
+    def handle_remb(self, bitrate_bps: int) -> None:
+        """Take the receiver's estimate of what it can receive."""
+        if self._rate is not None:
+            self._rate.handle_estimate(bitrate_bps)
+            self._tell_bitrate()
+
+    def _tell_bitrate(self) -> None:
+        if self._rate is None:
+            return
+        bitrate = self._rate.bitrate_bps
+        if abs(bitrate - self._told_bps) >= _RATE_STEP * self._told_bps:
+            self._told_bps = bitrate
+            if self.on_bitrate is not None:
+                self.on_bitrate(bitrate)
+
+    # Digits
+
+    def send_digits(self, digits: str, *, digit_s: float = 0.1, pause_s: float = 0.07) -> None:
+        """Send DTMF digits (RFC 4733), after those on their way; they replace audio frames while they last.
+
+        Args:
+            digits: 0-9 * # A-D.
+            digit_s: how long each lasts, seconds.
+            pause_s: silence after each, seconds; 70 ms or more are told apart everywhere (RFC 4733 section 2.5.1.1).
+
+        Raises:
+            LocalProtocolError: no telephone events were negotiated, or something is no digit.
+        """
+        if self.config.event_payload_type is None:
+            raise LocalProtocolError("telephone events were not negotiated")
+        now = self._clock.now()
+        packets = event_packets(digits, self.config.codec.clock_rate, digit_s=digit_s, pause_s=pause_s)
+        start = 0.0
+        if self._events:
+            start = self._events[-1].after_s + pause_s
+        else:
+            self._events_began = now
+            rtp_time = (
+                self._last[0] + round((now - self._last_sent) * self.config.codec.clock_rate) if self._last else 0
+            )
+            self._events_timestamp = rtp_time + self._offset
+        self._events.extend(packet.later(start) for packet in packets)
+        if self.on_timer is not None:
+            self.on_timer()
+
+    def _send_events(self, now: float) -> None:
+        payload_type = self.config.event_payload_type
+        while self._events and self._events_began + self._events[0].after_s <= now:
+            event = self._events.popleft()
+            self._in_event = not event.last
+            timestamp = self._events_timestamp + round(event.began_s * self.config.codec.clock_rate)
+            if payload_type is not None and not self._closed:
+                self._send(event.payload, payload_type, timestamp & 0xFFFFFFFF, now, marker=event.marker)
+        if not self._events:
+            self._in_event = False
+
+    # Timers
+
+    def next_timer(self) -> float | None:
+        """Return when `handle_timer` wants to be called, in the clock's seconds; None for never."""
+        due = min(self._next_report, self._key_frame_due)
+        if self._events:
+            due = min(due, self._events_began + self._events[0].after_s)
+        return None if due == float("inf") or self._closed else due
+
+    def handle_timer(self, now: float) -> None:
+        """Send the digits, reports and requests that are due."""
+        if self._closed:
+            return
+        self._send_events(now)
+        if now >= self._key_frame_due:
+            self._ask_for_key_frame(now)
+        if now >= self._next_report:
+            self._report(now)

@@ -1,0 +1,64 @@
+"""Packets sent of late, to be sent again when asked for (RFC 4585 section 6.2.1, RFC 4588)."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+
+from .rtp import FIXED_HEADER, payload_bounds
+
+__all__ = ["SentPackets", "rtx_packet"]
+
+_KEPT_S = 1.5  # later repairs come after any receiver's patience
+_MOST = 4096  # 25 Mb/s for that time
+
+
+class SentPackets:
+    """The packets of the last 1.5 seconds by sequence number."""
+
+    def __init__(self) -> None:
+        self._packets: dict[int, bytes] = {}
+        self._order: deque[tuple[float, int]] = deque()
+        self._resent: dict[int, float] = {}
+
+    def add(self, sequence: int, packet: bytes, now: float) -> None:
+        """Keep a packet, forget the old ones."""
+        self._packets[sequence] = packet
+        order = self._order
+        order.append((now, sequence))
+        while order[0][0] < now - _KEPT_S or len(order) > _MOST:
+            _, old = order.popleft()
+            del self._packets[old]  # 4096 are kept at most, so no number comes twice
+            self._resent.pop(old, None)
+
+    def again(self, sequence: int, now: float, round_trip_s: float) -> bytes | None:
+        """Return a packet to be sent again; None when it is gone, or on its way again already.
+
+        Args:
+            sequence: asked for, 16 bits.
+            now: the time.
+            round_trip_s: requests within this time of the last copy cross it.
+        """
+        kept = self._packets.get(sequence)
+        if kept is None:
+            return None
+        if now - self._resent.get(sequence, float("-inf")) < 0.8 * round_trip_s:
+            return None
+        self._resent[sequence] = now
+        return kept
+
+
+def rtx_packet(packet: bytes, extensions: bytes, payload_type: int, sequence: int, ssrc: int) -> bytes:
+    """Wrap a packet for retransmission (RFC 4588 section 4).
+
+    Args:
+        packet: as it was sent.
+        extensions: header extension block of the new packet, may be empty.
+        payload_type: of retransmissions.
+        sequence: the next of the retransmission stream.
+        ssrc: the retransmission stream.
+    """
+    first, second, original, timestamp, _ = FIXED_HEADER.unpack_from(packet)
+    start, end = payload_bounds(packet, first)
+    head = FIXED_HEADER.pack(0x90 if extensions else 0x80, second & 0x80 | payload_type, sequence, timestamp, ssrc)
+    return b"".join((head, extensions, struct.pack("!H", original), packet[start:end]))
