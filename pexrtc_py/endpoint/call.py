@@ -1,0 +1,234 @@
+"""One call: an offer to the node, its answer, and media until either side ends it.
+
+The order is that of the guide, with `ack` sent as soon as the answer is taken, as real clients do: a node may hold
+media back until then, and none waits for ICE (protocol-facts 3.2). What the lines carry is decided by `CallConfig`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from ..errors import IceFailed, MediaError, PexrtcError
+from ..media.frames import Codec, EncodedFrame, Gap, Kind
+from ..protocol.models import CallKind, CallRequest, CallUuid, Present, UpdateRequest
+from ..protocol.sdp import Content, Direction
+from ..signalling import Session
+from ..webrtc.line import Line
+from ..webrtc.peer import Peer, PeerConfig, PeerState
+from ..webrtc.receiver import Receiver
+from .phases import JoinPhases
+
+__all__ = ["AUDIO_CODECS", "VIDEO_CODECS", "Call", "CallConfig", "open_call"]
+
+logger = logging.getLogger(__name__)
+
+AUDIO_CODECS = (Codec.OPUS, Codec.G722, Codec.PCMU, Codec.PCMA)
+"""Audio codecs in the order we like them."""
+VIDEO_CODECS = (Codec.VP8, Codec.H264, Codec.VP9)
+"""Video codecs in the order we like them: VP8 first, which every node and every container but MP4 takes."""
+
+_HANG_UP_S = 2.0
+"""How long we wait for the node to hear that a call is over; it finds out by itself if not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConfig:
+    """What a call shall carry, seen from us."""
+
+    audio: Direction = Direction.SENDRECV
+    """Main audio; `INACTIVE` leaves the line out."""
+    video: Direction = Direction.SENDRECV
+    """Main video, or the presentation when `present` says so; `INACTIVE` leaves the line out."""
+    slides: Direction | None = None
+    """A presentation line in the same call, as clients of today have it; None leaves it out."""
+    present: Present | None = None
+    """`SEND` or `RECEIVE`: this call is a presentation, as the guide has it. `MAIN`: mixed into the main picture."""
+    audio_codecs: Sequence[Codec] = AUDIO_CODECS
+    """In order of preference."""
+    video_codecs: Sequence[Codec] = VIDEO_CODECS
+    """In order of preference."""
+    bandwidth_bps: int | None = None
+    """Most that we want to receive of each picture, bits per second."""
+    peer: PeerConfig = field(default_factory=PeerConfig)
+    """Addresses, ports, TURN, impairment."""
+    connect_timeout_s: float = 15.0
+    """How long `Call.connected` waits: a node that answers at all is connected in well under a second."""
+
+
+class _FirstFrame:
+    """A tap that notes when the first frame came, then goes away."""
+
+    def __init__(self, receiver: Receiver, phases: JoinPhases, kind: Kind) -> None:
+        self._receiver = receiver
+        self._phases = phases
+        self._kind = kind
+        receiver.add_tap(self)
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Note the first frame that can be decoded."""
+        if isinstance(item, Gap) or not item.key:
+            return
+        if self._kind is Kind.AUDIO:
+            self._phases.first_audio = item.arrival
+        else:
+            self._phases.first_video = item.arrival
+        self._receiver.remove_tap(self)
+
+    def end(self) -> None:
+        """The call ended before any frame came."""
+
+
+class Call:
+    """A call in progress; made by `Conference.call`."""
+
+    def __init__(self, session: Session, config: CallConfig, peer: Peer, phases: JoinPhases) -> None:
+        self._session = session
+        self._peer = peer
+        self._updating = asyncio.Lock()
+        self._ended = asyncio.Event()
+        self._peer.on_state = self._follow
+        self.config = config
+        self.phases = phases
+        self.uuid = CallUuid("")
+        self.ended_reason: str | None = None
+        self.audio = self._add_line(Kind.AUDIO, config.audio, None, config.audio_codecs)
+        presents = config.present in (Present.SEND, Present.RECEIVE)
+        content = Content.SLIDES if presents else Content.MAIN
+        self.video = self._add_line(Kind.VIDEO, config.video, content, config.video_codecs)
+        self.slides = self.video if presents else None
+        if config.slides is not None and not presents:
+            self.slides = self._peer.add_line(
+                Kind.VIDEO,
+                direction=config.slides,
+                content=Content.SLIDES,
+                codecs=config.video_codecs,
+                bitrate_bps=config.bandwidth_bps,
+            )
+
+    @property
+    def peer(self) -> Peer:
+        """The transport and its lines; for statistics and what this class does not offer."""
+        return self._peer
+
+    async def connected(self) -> None:
+        """Wait until media can flow. Cancelling is safe.
+
+        Raises:
+            IceFailed: no path for media within `connect_timeout_s`.
+            DtlsFailed: there is a path, and the handshake failed on it.
+        """
+        try:
+            async with asyncio.timeout(self.config.connect_timeout_s):
+                await self._peer.connected()
+        except TimeoutError as exc:
+            state = self._peer.state.value
+            raise IceFailed(f"no media path within {self.config.connect_timeout_s:g} s ({state})") from exc
+        self.phases.ice = self._peer.timings.get("ice_connected")
+        self.phases.dtls = self._peer.timings.get("dtls_connected")
+
+    async def ended(self) -> str:
+        """Wait until the node ends the call or its transport fails; return the reason. Cancelling is safe."""
+        await self._ended.wait()
+        return self.ended_reason or "call ended"
+
+    def _follow(self, state: PeerState) -> None:
+        if state is PeerState.FAILED:
+            self.end("the media path is gone")
+
+    def end(self, reason: str) -> None:
+        """Note that the call is over; called once the node or the transport says so."""
+        if not self._ended.is_set():
+            self.ended_reason = reason
+            self._ended.set()
+            logger.info("x call %s: %s", self.uuid, reason)
+
+    async def send_digits(self, digits: str) -> None:
+        """Send DTMF digits of this call to the conference: 0-9, *, #, A-D (guide: Call functions, dtmf).
+
+        Raises:
+            PexrtcError: the node refused, or cannot be reached.
+        """
+        await self._session.client.call_dtmf(self._session.participant_uuid, self.uuid, digits)
+
+    async def set_slides(self, direction: Direction) -> None:
+        """Turn the presentation line of this call to `direction` by a new offer, as clients of today do.
+
+        Raises:
+            PexrtcError: the node refused, or cannot be reached.
+        """
+        if self.slides is None or self.slides is self.video:
+            raise MediaError("this call has no presentation line of its own")
+        async with self._updating:
+            self.slides.wanted = direction
+            await self._offer_again()
+
+    async def _offer_again(self) -> None:
+        me, client = self._session.participant_uuid, self._session.client
+        answer = await client.call_update(me, self.uuid, UpdateRequest(sdp=await self._peer.create_offer()))
+        sdp = answer if isinstance(answer, str) else answer.sdp
+        await self._peer.accept_answer(sdp if isinstance(sdp, str) else "")
+        await client.call_ack(me, self.uuid)
+
+    def _add_line(
+        self, kind: Kind, direction: Direction, content: Content | None, codecs: Sequence[Codec]
+    ) -> Line | None:
+        if direction is Direction.INACTIVE:
+            return None
+        return self._peer.add_line(
+            kind,
+            direction=direction,
+            content=content if kind is Kind.VIDEO else None,
+            codecs=codecs,
+            bitrate_bps=self.config.bandwidth_bps if kind is Kind.VIDEO else None,
+        )
+
+    async def _set_up(self) -> None:
+        me, client = self._session.participant_uuid, self._session.client
+        offer = await self._peer.create_offer()
+        self.phases.offered = time.monotonic()
+        result = await client.participant_calls(
+            me, CallRequest(call_type=CallKind.WEBRTC, sdp=offer, present=self.config.present)
+        )
+        self.uuid = result.call_uuid
+        if not isinstance(result.sdp, str) or not result.sdp:
+            raise MediaError("the node answered without a session description (direct media is not supported)")
+        await self._peer.accept_answer(result.sdp)
+        self.phases.answered = time.monotonic()
+        for line, kind in ((self.audio, Kind.AUDIO), (self.video, Kind.VIDEO)):
+            if line is not None and line.receiver is not None:
+                _FirstFrame(line.receiver, self.phases, kind)
+        await client.call_ack(me, self.uuid)
+        self.phases.acked = time.monotonic()
+
+    async def _hang_up(self) -> None:
+        if not self.uuid or self._ended.is_set():
+            return
+        try:
+            async with asyncio.timeout(_HANG_UP_S):
+                await self._session.client.call_disconnect(self._session.participant_uuid, self.uuid)
+        except (PexrtcError, TimeoutError) as exc:
+            logger.debug("! call %s: disconnect: %s", self.uuid, exc)
+
+
+@asynccontextmanager
+async def open_call(session: Session, config: CallConfig, phases: JoinPhases) -> AsyncIterator[Call]:
+    """Call the node; hang up on leaving, however that happens.
+
+    The call is yielded as soon as the node has answered and taken `ack`: add taps, then wait for `connected`.
+
+    Raises:
+        PexrtcError: the node refused, cannot be reached, or its answer cannot be used.
+    """
+    async with Peer(config.peer) as peer:
+        call = Call(session, config, peer, phases)
+        try:
+            await call._set_up()
+            yield call
+        finally:
+            await call._hang_up()
+            call.end("hung up")
