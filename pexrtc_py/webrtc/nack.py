@@ -63,10 +63,10 @@ class MissingPackets:
         missing = self._packets.pop(sequence, None)
         if missing is None or not missing.requests or not repaired:
             return
-        sample = now - missing.asked_last
+        sample, weight = now - missing.asked_last, 0.25
         if missing.requests > 1 and sample < 0.5 * self.round_trip_s:
-            sample = now - missing.asked_first
-        self.round_trip_s += 0.25 * (min(sample, _LONGEST_ROUND_TRIP_S) - self.round_trip_s)
+            sample, weight = now - missing.asked_first, 0.1
+        self.round_trip_s += weight * (min(sample, _LONGEST_ROUND_TRIP_S) - self.round_trip_s)
 
     def since(self, sequence: int) -> float | None:
         """Return since when a packet is missing, None when it is not."""

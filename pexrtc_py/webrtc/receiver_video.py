@@ -20,7 +20,7 @@ __all__ = ["VideoStream"]
 _LEAST_PATIENCE_S = 0.200  # before a key frame is asked for and accepted in place of a repair
 _MOST_PATIENCE_S = 1.0
 _PATIENCE_ROUND_TRIPS = 4
-_LAST_STAND_S = 1.0  # after that: no repair and no key frame either; memory is worth more than hope
+_LAST_STAND_S = 3.0  # after that: no repair and no key frame either; memory is worth more than hope
 
 
 class VideoStream(OrderedStream):
@@ -174,13 +174,24 @@ class VideoStream(OrderedStream):
         since = self.missing.since(self._next)
         return (since if since is not None else 0.0) + patience
 
+    def _key_start(self) -> int | None:
+        """Return the first held packet of a key frame; of a whole one, while a repair could still win over it."""
+        held = self._held
+        for start in sorted(self._key_starts):
+            number = start
+            while (item := held.get(number)) is not None:
+                if not self._synced or item[1] > 0x7F:
+                    return start
+                number += 1
+        return None
+
     def _give_up(self, now: float) -> None:
         """Skip to a key frame where one is held and it is time, or nothing can be lost by it."""
         while self._held:
             ended = now >= self._patience_ends()
             if self._synced and self._noticed != self._next and not ended:
                 return
-            key_start = min((number for number in self._key_starts if number in self._held), default=None)
+            key_start = self._key_start()
             if key_start is not None:
                 self._skip_to(key_start, now)
             elif ended and self._noticed == self._next:

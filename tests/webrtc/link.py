@@ -140,7 +140,11 @@ class Link:
     def _send_back(self, data: bytes) -> None:
         self.sent_back.append(data)
         if not self.lose("back", data):
-            self.at(self.now + self.one_way_s, lambda: [self.sender.handle_rtcp(p) for p in parse_compound(data)])
+            self.at(self.now + self.one_way_s, lambda: self._take_back(data))
+
+    def _take_back(self, data: bytes) -> None:
+        for packet in parse_compound(data):
+            self.sender.handle_rtcp(packet)
 
     def run(self, until: float) -> None:
         """Let time pass, and everything happen that is due."""
