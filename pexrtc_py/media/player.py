@@ -4,8 +4,8 @@ A thread of its own reads ahead, a bounded number of seconds, because reading ma
 moment at which something is due, however many taps there are, and pushes it to all of them. Time is a monotonic clock,
 so nothing drifts: frame n is due at start + its own time, not so and so long after frame n-1.
 
-Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what several
-players push into one tap, one after the other, lies on one timeline that never steps back, sound and picture alike.
+Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what
+several players push into one tap, one after the other, lies on one timeline, sound and picture alike.
 """
 
 from __future__ import annotations

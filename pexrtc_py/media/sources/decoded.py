@@ -63,8 +63,8 @@ class SoundDecoder:
             return
         try:
             frames = self._context.decode(packet)
-        except av.error.InvalidDataError:
-            logger.debug("! a broken packet of sound was left out")
+        except av.error.FFmpegError as exc:  # InvalidData mostly, but decoders say other things of broken input too
+            logger.debug("! a broken packet of sound was left out: %s", exc)
             frames = []
         for frame in frames:
             self._take(frame)
@@ -131,10 +131,8 @@ class PictureDecoder:
         """Yield the pictures that the next packet completes; None at the end yields those still held."""
         try:
             frames = self._context.decode(packet)
-        except av.error.InvalidDataError:
-            logger.debug("! a broken picture was left out")
-            return
-        except av.error.EOFError:
+        except av.error.FFmpegError as exc:
+            logger.debug("! a broken picture was left out: %s", exc)
             return
         for frame in frames:
             if frame.pts is not None and frame.time_base:

@@ -56,6 +56,8 @@ class FoundTrack:
     """Seconds on the input's clock that are the source's 0: the same for all its tracks."""
     obstacle: str
     """Why it cannot be sent as it is; empty when it can."""
+    quarter_turns: int
+    """How often a picture has to be turned by 90 degrees, against the clock."""
     key_interval_s: float
     """The longest time between key frames as far as was looked; 0 for sound."""
 
@@ -191,30 +193,31 @@ def _tracks(
         if not own:
             continue
         unit, video = units[stream.index], isinstance(stream, av.VideoStream)
-        obstacle = fitness(stream, own)
-        if may_turn and not obstacle and isinstance(stream, av.VideoStream) and _is_turned(stream, own):
-            obstacle = "its picture has to be turned"
+        obstacle, turns = fitness(stream, own), 0
+        if may_turn and isinstance(stream, av.VideoStream) and (turns := _quarter_turns(stream, own)):
+            obstacle = obstacle or "its picture has to be turned"
         found[Kind.VIDEO if video else Kind.AUDIO] = FoundTrack(
             stream=stream,
             unit=unit,
             start=start,
             obstacle=obstacle,
+            quarter_turns=turns,
             key_interval_s=_key_interval(own, unit) if video else 0.0,
         )
     return found
 
 
-def _is_turned(stream: av.VideoStream, packets: list[AnyPacket]) -> bool:
-    """Whether the file says to turn the picture, as phones do; only a decoded picture tells."""
+def _quarter_turns(stream: av.VideoStream, packets: list[AnyPacket]) -> int:
+    """Say how the file wants the picture turned, as phones do; only a decoded picture tells."""
     try:
-        for packet in packets[:8]:
+        for packet in packets[:16]:
             for frame in stream.codec_context.decode(packet):
-                return frame.rotation != 0
+                return frame.rotation % 360 // 90
     except av.error.FFmpegError:
-        return False
+        return 0
     finally:
         stream.codec_context.flush_buffers()
-    return False
+    return 0
 
 
 def _key_interval(packets: list[AnyPacket], unit: float) -> float:

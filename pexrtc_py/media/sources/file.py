@@ -222,8 +222,11 @@ def _raw_format(track: FoundTrack, largest: tuple[int, int]) -> RawFormat:
     stream = track.stream
     if isinstance(stream, av.AudioStream):
         return RawFormat(channels=1 if stream.codec_context.channels == 1 else 2)
-    aspect = float(stream.codec_context.sample_aspect_ratio or 1)
-    width, height = fitted_size(round(stream.codec_context.width * aspect), stream.codec_context.height, largest)
+    context = stream.codec_context
+    width, height = round(context.width * float(context.sample_aspect_ratio or 1)), context.height
+    if track.quarter_turns % 2:
+        width, height = height, width
+    width, height = fitted_size(width, height, largest)
     return RawFormat(width=width, height=height, frame_rate=float(stream.average_rate or 0))
 
 
