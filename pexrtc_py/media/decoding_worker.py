@@ -82,11 +82,21 @@ class DecodingThread(Generic[_Result]):
             self._inbox.append(None)
             self._filled.notify()
 
-    async def aclose(self) -> None:
-        """Drop what is queued and end. Idempotent; when cancelled the thread ends all the same."""
+    def stop(self) -> None:
+        """Drop what is queued and let the thread end; `aclose` waits for it. Idempotent."""
         with self._filled:
             self._inbox.clear()
-        self.end()
+            self._inbox.append(None)
+            self._filled.notify()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the thread has ended."""
+        return self._ended
+
+    async def aclose(self) -> None:
+        """Drop what is queued and end. Idempotent; when cancelled the thread ends all the same."""
+        self.stop()
         if self._thread.is_alive():
             await self._done.wait()
             self._thread.join()
