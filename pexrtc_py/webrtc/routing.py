@@ -2,8 +2,9 @@
 
 The first packet of a source is looked at closely and its SSRC remembered; the ones that follow cost one dictionary
 lookup. Payload types count only for lines that receive, so a presentation that is inactive takes no packet away from
-the main video. When two lines would do, and the peer says neither MID nor SSRC, the first one without a source takes it.
-RTCP goes to whoever receives or sends the source it speaks of.
+the main video. When two lines would do, and the peer says neither MID nor SSRC, the first one without a source takes
+it. RTCP about what we receive goes to the receiver of the source, and all of it to the few senders, which know their
+own.
 """
 
 from __future__ import annotations
@@ -14,20 +15,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import RemoteProtocolError
-from .rtcp import (
-    Bye,
-    FullIntraRequest,
-    Nack,
-    PictureLossIndication,
-    ReceiverEstimate,
-    ReceiverReport,
-    ReportBlock,
-    SenderReport,
-    parse_compound,
-)
+from .rtcp import Bye, RtcpPacket, SenderReport, parse_compound
 from .rtp import RtpHeader, parse_header, read_extensions
 
-__all__ = ["Router", "RtpReceiver", "RtpSender"]
+__all__ = ["Router", "RtcpReceiver", "RtpReceiver"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +34,10 @@ class RtpReceiver(Protocol):
     def handle_bye(self, ssrc: int, arrival: float) -> None: ...
 
 
-class RtpSender(Protocol):
+class RtcpReceiver(Protocol):
     """What the router asks of a sender."""
 
-    def handle_nack(self, sequences: Iterable[int]) -> None: ...
-    def handle_key_frame_request(self) -> None: ...
-    def handle_report_block(self, block: ReportBlock, arrival: float) -> None: ...
-    def handle_remb(self, bitrate_bps: int) -> None: ...
+    def handle_rtcp(self, packet: RtcpPacket) -> None: ...
 
 
 @dataclass(slots=True)
@@ -71,7 +59,7 @@ class Router:
         self._by_ssrc: dict[int, RtpReceiver] = {}
         self._announced: dict[int, str] = {}
         self._routes: dict[str, _Route] = {}
-        self._senders: dict[int, RtpSender] = {}
+        self._senders: list[RtcpReceiver] = []
         self._mid_id: int | None = None
         self.unrouted = 0
 
@@ -105,9 +93,9 @@ class Router:
             self._routes[mid] = _Route(receiver, payload_types, on_first)
             self._announced.update(dict.fromkeys(ssrcs, mid))
 
-    def set_sender(self, ssrcs: Iterable[int], sender: RtpSender) -> None:
-        """Say who sends as these sources."""
-        self._senders.update(dict.fromkeys(ssrcs, sender))
+    def add_sender(self, sender: RtcpReceiver) -> None:
+        """Give RTCP to a sender; it takes what is about its own sources."""
+        self._senders.append(sender)
 
     def handle_rtp(self, packet: bytes, arrival: float) -> None:
         """Hand a packet to its receiver. What is damaged or unknown is counted and dropped."""
@@ -133,33 +121,17 @@ class Router:
             logger.debug("x %s", exc)
             return
         for packet in packets:
-            match packet:
-                case SenderReport():
-                    receiver = self._receiver_of(packet.ssrc)
+            if isinstance(packet, SenderReport):
+                receiver = self._receiver_of(packet.ssrc)
+                if receiver is not None:
+                    receiver.handle_sender_report(packet.ssrc, packet.ntp, packet.rtp_time, arrival)
+            elif isinstance(packet, Bye):
+                for ssrc in packet.ssrcs:
+                    receiver = self._receiver_of(ssrc)
                     if receiver is not None:
-                        receiver.handle_sender_report(packet.ssrc, packet.ntp, packet.rtp_time, arrival)
-                    self._report(packet.reports, arrival)
-                case ReceiverReport():
-                    self._report(packet.reports, arrival)
-                case Bye():
-                    for ssrc in packet.ssrcs:
-                        receiver = self._receiver_of(ssrc)
-                        if receiver is not None:
-                            receiver.handle_bye(ssrc, arrival)
-                case Nack():
-                    sender = self._senders.get(packet.media_ssrc)
-                    if sender is not None:
-                        sender.handle_nack(packet.lost)
-                case PictureLossIndication():
-                    self._request_key_frames([packet.media_ssrc])
-                case FullIntraRequest():
-                    # RFC 5104 section 4.3.1.2: the media source field is 0, each request names its own.
-                    self._request_key_frames([ssrc for ssrc, _ in packet.requests] or [packet.media_ssrc])
-                case ReceiverEstimate():
-                    for sender in dict.fromkeys(self._senders[s] for s in packet.ssrcs if s in self._senders):
-                        sender.handle_remb(packet.bitrate_bps)
-                case _:
-                    pass
+                        receiver.handle_bye(ssrc, arrival)
+            for sender in self._senders:
+                sender.handle_rtcp(packet)
 
     def _learn(self, packet: bytes, header: RtpHeader, arrival: float) -> RtpReceiver | None:
         route = self._route_of(packet, header)
@@ -190,15 +162,3 @@ class Router:
             route = self._routes.get(self._announced[ssrc])
             return route.receiver if route is not None else None
         return receiver
-
-    def _report(self, blocks: Iterable[ReportBlock], arrival: float) -> None:
-        for block in blocks:
-            sender = self._senders.get(block.ssrc)
-            if sender is not None:
-                sender.handle_report_block(block, arrival)
-
-    def _request_key_frames(self, ssrcs: Iterable[int]) -> None:
-        for ssrc in ssrcs:
-            sender = self._senders.get(ssrc)
-            if sender is not None:
-                sender.handle_key_frame_request()

@@ -1,0 +1,107 @@
+"""What a receiver and a sender must know of a negotiation, in their own words."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ..media.frames import Codec, Kind
+from ..protocol.negotiation import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, NegotiatedLine, Payload, Sources
+from ..protocol.negotiation_formats import first_codec
+from ..protocol.sdp import parse_parameters
+from .receiver_config import EventFormat, Feedback, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .sender_config import SenderConfig
+
+__all__ = ["receiver_config", "sender_config"]
+
+
+def receiver_config(line: NegotiatedLine, sources: Sources, *, max_bitrate_bps: int | None = None) -> ReceiverConfig:
+    """What a receiver of this line must know."""
+    feedback = _feedback(line.receive)
+    return ReceiverConfig(
+        kind=Kind(line.kind),
+        formats=_formats(line),
+        local_ssrc=sources.ssrc,
+        cname=sources.cname,
+        mid=line.mid or str(line.index),
+        feedback=feedback,
+        transport_sequence_id=line.extensions.get(TRANSPORT_CC),
+        abs_send_time_id=line.extensions.get(ABS_SEND_TIME),
+        audio_level_id=line.extensions.get(AUDIO_LEVEL),
+        max_bitrate_bps=max_bitrate_bps,
+    )
+
+
+def sender_config(line: NegotiatedLine, sources: Sources, *, before: SenderConfig | None = None) -> SenderConfig:
+    """What a sender of this line must know.
+
+    Args:
+        line: what was agreed; its codec is not None.
+        sources: what we send as.
+        before: what the sender was told last; its random numbers are kept.
+    """
+    payload = first_codec(line.send)
+    if payload is None:
+        raise AssertionError("a line without a codec sends nothing")
+    rtx = next((item.payload_type for item in line.send if item.apt == payload.payload_type), None)
+    events = [item for item in line.send if item.name == "telephone-event" and item.clock_rate == payload.clock_rate]
+    mode = parse_parameters(payload.parameters).get("packetization-mode", "0") if payload.name == "H264" else "1"
+    config = SenderConfig(
+        codec=Codec(payload.name),
+        payload_type=payload.payload_type,
+        cname=sources.cname,
+        ssrc=sources.ssrc,
+        packetization_mode=int(mode),
+        nack="nack" in payload.feedback,
+        rtx_payload_type=rtx,
+        rtx_ssrc=sources.rtx_ssrc if sources.rtx_ssrc is not None else sources.ssrc,
+        event_payload_type=events[0].payload_type if events else None,
+        mid=line.mid or "",
+        mid_id=line.extensions.get(MID),
+        abs_send_time_id=line.extensions.get(ABS_SEND_TIME),
+        transport_sequence_id=line.extensions.get(TRANSPORT_CC),
+        audio_level_id=line.extensions.get(AUDIO_LEVEL),
+        max_bitrate_bps=line.remote_bitrate_bps,
+    )
+    if before is None:
+        return config
+    return replace(config, first_sequence=before.first_sequence, timestamp_offset=before.timestamp_offset)
+
+
+def _feedback(payloads: Iterable[Payload]) -> Feedback:
+    values = frozenset[str]().union(*(payload.feedback for payload in payloads if payload.is_codec))
+    return Feedback(
+        nack="nack" in values,
+        pli="nack pli" in values,
+        fir="ccm fir" in values,
+        remb="goog-remb" in values,
+        transport="transport-cc" in values,
+        reduced_size=True,  # every WebRTC endpoint takes it (RFC 8834 section 4.2)
+    )
+
+
+def _formats(line: NegotiatedLine) -> Mapping[int, PayloadFormat]:
+    formats: dict[int, PayloadFormat] = {}
+    # SPS and PPS are said by whoever sends them: the peer, in its own description.
+    said = {payload.payload_type: payload.parameters for payload in line.send}
+    for payload in line.receive:
+        if payload.apt is not None:
+            formats[payload.payload_type] = RtxFormat(apt=payload.apt)
+        elif payload.is_codec:
+            sets = _parameter_sets(said.get(payload.payload_type, ""))
+            formats[payload.payload_type] = MediaFormat(codec=Codec(payload.name), parameter_sets=sets)
+        elif payload.name == "telephone-event":
+            formats[payload.payload_type] = EventFormat(clock_rate=payload.clock_rate)
+    return formats
+
+
+def _parameter_sets(fmtp: str) -> bytes:
+    """SPS and PPS of `sprop-parameter-sets` (RFC 6184 section 8.1) as Annex B; empty when there are none."""
+    sets = parse_parameters(fmtp).get("sprop-parameter-sets", "")
+    try:
+        units = [base64.b64decode(item, validate=True) for item in sets.split(",") if item]
+    except binascii.Error:
+        return b""
+    return b"".join(b"\x00\x00\x00\x01" + unit for unit in units)

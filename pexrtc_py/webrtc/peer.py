@@ -1,0 +1,401 @@
+"""One end of a call: offers and answers, one transport under all lines, receivers and senders that outlive changes.
+
+A peer is used as `async with Peer(config) as peer`, or made and closed with `aclose` by whoever owns it. Descriptions
+go in and out as text; everything else is lines. Timers of all receivers and senders are one timer of the loop, set no
+finer than 20 ms, because at hundreds of packets a second it is the wake-ups that cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import LocalProtocolError
+from ..media.frames import Codec, Kind
+from ..protocol import negotiation
+from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, Sources, TransportParameters
+from ..protocol.sdp import (
+    Content,
+    Direction,
+    SessionDescription,
+    Setup,
+    parse_candidate,
+    parse_sdp,
+    serialize_sdp,
+)
+from .clock import CallClock, SendClock
+from .feedback import TransportFeedbackRecorder, TransportSequence
+from .gathering import IceServer
+from .line import Line
+from .line_media import receiver_config, sender_config
+from .receiver import Receiver
+from .receiver_config import ReceiverConfig
+from .routing import Router
+from .sender import Sender
+from .transport import MediaTransport, TransportConfig, TransportHandlers, TransportState
+
+__all__ = ["AnswerPolicy", "IceServer", "Peer", "PeerConfig", "PeerState"]
+
+logger = logging.getLogger(__name__)
+
+# Timers of receivers and senders fire up to this much late, and together.
+_TIMER_GRAIN_S = 0.02
+_FEEDBACK_S = 0.1
+
+PeerState = TransportState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerConfig(TransportConfig):
+    """How a peer is made."""
+
+
+class _Timed(Protocol):
+    """Whatever waits for a time: receivers, senders, the recorder of feedback."""
+
+    def next_timer(self) -> float | None: ...
+    def handle_timer(self, now: float) -> None: ...
+
+
+class Peer:
+    """One end of a call.
+
+    Driven by: `add_line`, `create_offer`, `accept_answer`, `answer_offer`, `add_candidate`, `aclose`; packets; a timer.
+
+    Attributes:
+        clock: the one timeline of everything this peer receives.
+        send_clock: the one wall clock of everything it sends.
+        on_state: told each new state.
+        timings: seconds on `time.monotonic`: `gathered`, `started`, `ice_connected`, `dtls_connected`, and
+            `first_rtp:<mid>` of each line.
+    """
+
+    def __init__(self, config: PeerConfig | None = None) -> None:
+        self._config = config or PeerConfig()
+        self._router = Router()
+        self._lines: list[Line] = []
+        self._origin_id = secrets.randbits(62)
+        self._origin_version = 0
+        self._cname = str(uuid.uuid4())
+        self._offered: SessionDescription | None = None
+        self._remote: TransportParameters | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._fired_at = 0.0
+        self._state = PeerState.NEW
+        self._client: bool | None = None
+        self.clock = CallClock()
+        self.send_clock = SendClock(time.monotonic, time.time())
+        self.on_state: Callable[[PeerState], None] | None = None
+        self.timings: dict[str, float] = {}
+        self._recorder: TransportFeedbackRecorder | None = None
+        self._transport_sequence = TransportSequence()
+        self._packets_seen = 0
+        self._transport = self._make_transport()
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """All lines in their order, refused ones included."""
+        return tuple(self._lines)
+
+    @property
+    def state(self) -> PeerState:
+        """Where the peer stands."""
+        return self._state
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def add_line(
+        self,
+        kind: Kind,
+        *,
+        direction: Direction,
+        codecs: Sequence[Codec],
+        content: Content | None = None,
+        bitrate_bps: int | None = None,
+    ) -> Line:
+        """Add a line; the next offer asks for it.
+
+        Args:
+            kind: audio or video.
+            direction: what we want to do on it.
+            codecs: what we can do, the preferred first.
+            content: main or slides.
+            bitrate_bps: what we want to receive at most.
+        """
+        index = len(self._lines)
+        taken = {line.mid for line in self._lines}
+        mid = next(name for name in map(str, range(index, 2 * index + 1)) if name not in taken)
+        line = Line(
+            index=index,
+            mid=mid,
+            kind=kind,
+            content=content,
+            sources=self._make_sources(kind),
+            wanted=direction,
+            codecs=codecs,
+            wanted_bitrate_bps=bitrate_bps,
+        )
+        self._lines.append(line)
+        return line
+
+    async def create_offer(self) -> str:
+        """Write an offer of all lines, with all local candidates. The answer goes to `accept_answer`.
+
+        Cancelling is safe; a cancelled first offer leaves a peer that can only be closed.
+
+        Raises:
+            IceFailed: no local address can be used, or relay only and no relay answered.
+        """
+        self._check_open()
+        await self._transport.gather()
+        local = self._transport.local_parameters(Setup.ACTPASS if self._client is None else self._setup())
+        offer = negotiation.create_offer([line.offer() for line in self._lines], local, origin=self._origin())
+        self._offered = offer
+        return serialize_sdp(offer)
+
+    async def accept_answer(self, sdp: str) -> None:
+        """Settle the offer made last, and begin to connect when this was the first. Cancelling is safe.
+
+        Raises:
+            SdpError: the answer cannot be read, or is none to this offer.
+            CodecMismatch: no line is left that both sides can do.
+        """
+        self._check_open()
+        if self._offered is None:
+            raise LocalProtocolError("an answer came in, and no offer was made")
+        answer = parse_sdp(sdp)
+        settled = negotiation.apply_answer(self._offered, answer)
+        remote = negotiation.transport_parameters(answer)
+        self._offered = None
+        if self._client is None:
+            # We offered to be either; an answer of actpass, which is wrong, leaves us the active part.
+            self._client = remote.setup is not Setup.ACTIVE
+        self._apply(settled)
+        await self._connect(remote, controlling=True)
+
+    async def answer_offer(self, sdp: str, policy: AnswerPolicy) -> str:
+        """Answer the peer's offer, and begin to connect when it was the first.
+
+        Cancelling is safe; a cancelled first answer leaves a peer that can only be closed.
+
+        Raises:
+            SdpError: the offer cannot be read, or has no transport.
+            CodecMismatch: no line is left that both sides can do.
+            IceFailed: no local address can be used, or relay only and no relay answered.
+        """
+        self._check_open()
+        offer = parse_sdp(sdp)
+        remote = negotiation.transport_parameters(offer)
+        await self._transport.gather()
+        if self._client is None:
+            self._client = negotiation.answer_setup(remote.setup) is Setup.ACTIVE
+        local = self._transport.local_parameters(self._setup())
+        known = [line.sources for line in self._lines]
+        fresh = [self._make_sources(Kind.VIDEO) for _ in offer.media[len(known) :]]
+        sources = [*known, *fresh]
+        answer, settled = negotiation.create_answer(offer, policy, local, sources.__getitem__, origin=self._origin())
+        for line in settled[len(known) :]:
+            self._lines.append(self._line_of(line, sources[line.index], policy))
+        self._apply(settled)
+        await self._connect(remote, controlling=False)
+        return serialize_sdp(answer)
+
+    async def add_candidate(self, candidate: str, mid: str | None = None) -> None:
+        """Take a candidate the peer trickled; an empty one says that there are no more.
+
+        Names (mDNS) may take a second to resolve; cancelling is safe. All lines share a transport, so `mid` does not
+        matter.
+
+        Raises:
+            SdpError: it cannot be read.
+        """
+        del mid
+        if self._state is not PeerState.CLOSED:
+            await self._transport.add_candidate(parse_candidate(candidate) if candidate.strip() else None)
+
+    async def connected(self) -> None:
+        """Wait until media can flow; the deadline is the caller's. Cancelling is safe.
+
+        Raises:
+            IceFailed: no path was found, or the peer was closed meanwhile.
+            DtlsFailed: the handshake failed.
+        """
+        await self._transport.connected()
+
+    async def aclose(self) -> None:
+        """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = float("-inf")
+        for line in self._lines:
+            if line.sender is not None:
+                line.sender.close()
+            if line.receiver is not None:
+                line.receiver.close()
+        await self._transport.aclose()
+
+    async def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
+        """Start the transport by the first description of the peer; later ones may bring candidates."""
+        first, self._remote = self._remote is None, remote
+        if first:
+            self._transport.start(remote, controlling=controlling, client=self._client is True)
+
+    def _apply(self, settled: Sequence[NegotiatedLine]) -> None:
+        """Let each line do what was agreed, and nothing more."""
+        for line, agreed in zip(self._lines, settled, strict=True):
+            line.negotiated = agreed
+            direction = agreed.direction
+            if line.kind is None:
+                continue
+            if direction.receives:
+                self._receive_on(line, agreed)
+            else:
+                self._router.set_receiver(line.mid, None)
+            if direction.sends:
+                self._send_on(line, agreed)
+        self._enable_senders()
+        self._router.set_mid_extension(next((n for item in settled if (n := item.extensions.get(MID))), None))
+
+    def _enable_senders(self) -> None:
+        """Let senders drop what comes before there is a path: they go on with a key frame."""
+        connected = self._state in (PeerState.CONNECTED, PeerState.DISCONNECTED)
+        for line in self._lines:
+            if line.sender is not None:
+                line.sender.set_enabled(enabled=connected and line.direction.sends)
+
+    def _receive_on(self, line: Line, agreed: NegotiatedLine) -> None:
+        config = receiver_config(agreed, line.sources, max_bitrate_bps=line.wanted_bitrate_bps)
+        if line.receiver is None:
+            line.receiver = Receiver(config, self._send_rtcp, self.clock, transport_feedback=self._recorder_of(config))
+            line.receiver.on_timer = self._arm
+        else:
+            line.receiver.reconfigure(config)
+        self._router.set_receiver(
+            line.mid,
+            line.receiver,
+            payload_types=config.formats.keys(),
+            ssrcs=agreed.remote_ssrcs,
+            on_first=lambda arrival: self._note_first(line, arrival),
+        )
+
+    def _send_on(self, line: Line, agreed: NegotiatedLine) -> None:
+        if line.sender is None:
+            config = sender_config(agreed, line.sources)
+            line.sender = Sender(
+                config, self._send_rtp, self._send_rtcp, self.send_clock, transport_sequence=self._transport_sequence
+            )
+            line.sender.on_timer = self._arm
+            self._router.add_sender(line.sender)
+        else:
+            line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))
+
+    def _recorder_of(self, config: ReceiverConfig) -> TransportFeedbackRecorder | None:
+        """The one recorder of transport-wide feedback, made when it is first negotiated."""
+        number = config.transport_sequence_id
+        if self._recorder is None and number is not None and config.feedback.transport:
+            self._recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._send_rtcp)
+        return self._recorder
+
+    def _send_rtp(self, packet: bytes) -> None:
+        self._transport.send_rtp(packet)
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        self._transport.send_rtcp(packet)
+
+    def _note_first(self, line: Line, arrival: float) -> None:
+        self.timings.setdefault(f"first_rtp:{line.mid}", arrival)
+
+    def _arm(self) -> None:
+        """Set the timer by whoever wants to be called first, when that is earlier than it is set."""
+        due = self._next_due()
+        if due >= self._timer_at - _TIMER_GRAIN_S:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        at = max(due, self._fired_at + _TIMER_GRAIN_S)
+        self._timer_at = at
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - time.monotonic()), self._fire)
+
+    def _next_due(self) -> float:
+        wanted = [timed.next_timer() for timed in self._timed()]
+        # Nobody is told when feedback becomes due: while packets come, it is looked for.
+        if self._recorder is not None and self._transport.packets_received != self._packets_seen:
+            wanted.append(self._fired_at + _FEEDBACK_S)
+        return min((at for at in wanted if at is not None), default=float("inf"))
+
+    def _timed(self) -> Iterator[_Timed]:
+        for line in self._lines:
+            if line.receiver is not None:
+                yield line.receiver
+            if line.sender is not None:
+                yield line.sender
+        if self._recorder is not None:
+            yield self._recorder
+
+    def _fire(self) -> None:
+        now = self._fired_at = time.monotonic()
+        self._timer = None
+        self._timer_at = float("inf")
+        self._packets_seen = self._transport.packets_received
+        for timed in self._timed():
+            wanted = timed.next_timer()
+            if wanted is not None and wanted <= now:
+                timed.handle_timer(now)
+        self._arm()
+
+    def _make_transport(self) -> MediaTransport:
+        handlers = TransportHandlers(
+            on_rtp=self._router.handle_rtp, on_rtcp=self._router.handle_rtcp, on_state=self._follow
+        )
+        return MediaTransport(self._config, handlers, self.timings)
+
+    def _follow(self, state: TransportState) -> None:
+        self._state = state
+        self._enable_senders()
+        if self.on_state is not None:
+            self.on_state(state)
+
+    def _setup(self) -> Setup:
+        return Setup.ACTIVE if self._client else Setup.PASSIVE
+
+    def _origin(self) -> str:
+        self._origin_version += 1
+        return f"- {self._origin_id} {self._origin_version} IN IP4 127.0.0.1"
+
+    def _make_sources(self, kind: Kind) -> Sources:
+        rtx = secrets.randbits(32) if kind is Kind.VIDEO else None
+        return Sources(ssrc=secrets.randbits(32), rtx_ssrc=rtx, cname=self._cname, track_id=str(uuid.uuid4()))
+
+    def _line_of(self, agreed: NegotiatedLine, sources: Sources, policy: AnswerPolicy) -> Line:
+        kind = Kind(agreed.kind) if agreed.kind in list(Kind) else None
+        line = Line(
+            index=agreed.index,
+            mid=agreed.mid if agreed.mid is not None else str(agreed.index),
+            kind=kind,
+            content=agreed.content,
+            sources=sources if kind is not Kind.AUDIO else replace(sources, rtx_ssrc=None),
+            wanted=agreed.direction,
+            codecs=[Codec(name) for name in policy.codecs.get(agreed.kind, ())],
+            wanted_bitrate_bps=policy.bitrate_bps,
+        )
+        line.stopped = kind is None
+        return line
+
+    def _check_open(self) -> None:
+        if self._state is PeerState.CLOSED:
+            raise LocalProtocolError("the peer is closed")
