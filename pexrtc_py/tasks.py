@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-__all__ = ["TaskOwner", "task_owner"]
+__all__ = ["TaskOwner", "first_of", "task_owner"]
 
 T = TypeVar("T")
 
@@ -51,3 +51,29 @@ async def task_owner() -> AsyncIterator[TaskOwner]:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from first.__cause__
+
+
+async def first_of(**waits: Coroutine[object, object, object]) -> tuple[str, object]:
+    """Wait for several things; return the name and the result of the first that happened, and cancel the others.
+
+    Things that happen together count in the order given. Cancelling is safe, and cancels them all.
+
+    Raises:
+        Exception: what the first raised.
+    """
+    async with task_owner() as tasks:
+        started = {name: tasks.start(_outcome(wait), name=f"pexrtc wait {name}") for name, wait in waits.items()}
+        await asyncio.wait(started.values(), return_when=asyncio.FIRST_COMPLETED)
+        name, done = next((name, task) for name, task in started.items() if task.done())
+        result, error = done.result()
+    if error is not None:
+        raise error
+    return name, result
+
+
+async def _outcome(wait: Coroutine[object, object, T]) -> tuple[T | None, Exception | None]:
+    """Keep an error from ending the owner, so that it comes out by itself."""
+    try:
+        return await wait, None
+    except Exception as exc:  # noqa: BLE001 - handed to whoever waits, who raises it
+        return None, exc

@@ -1,3 +1,5 @@
 """The front door: one command a file."""
 
-__all__: list[str] = []
+from .app import main
+
+__all__ = ["main"]

@@ -72,6 +72,8 @@ class Sender:
         """Called when the receiver needs a key frame, at most every 0.3 s."""
         self.on_bitrate: Callable[[int], None] | None = None
         """Called with the bits per second to send from now on, when that changes by 5 % or more."""
+        self.on_report: Callable[[], None] | None = None
+        """Called when the receiver has reported on what was sent."""
         self.on_timer: Callable[[], None] | None = None
         """Called when `next_timer` has moved nearer."""
         self.audio_level: int | None = None
@@ -336,6 +338,12 @@ class Sender:
         if self.on_key_frame_request is not None:
             self.on_key_frame_request()
 
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the receiver has reported a sequence number as high as that of the last packet sent."""
+        block = self.last_block
+        return block is not None and block.highest_sequence & 0xFFFF == (self._sequence - 1) & 0xFFFF
+
     def handle_report_block(self, block: ReportBlock) -> None:
         """Take what the receiver reports: the round trip (RFC 3550 section 6.4.1) and losses."""
         now = self._clock.now()
@@ -346,6 +354,8 @@ class Sender:
         if self._rate is not None:
             self._rate.handle_loss(block.fraction_lost / 256, now)
             self._tell_bitrate()
+        if self.on_report is not None:
+            self.on_report()
 
     def handle_remb(self, bitrate_bps: int) -> None:
         """Take the receiver's estimate of what it can receive."""

@@ -1,0 +1,52 @@
+"""All commands under one name, `pexrtc`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import PexrtcError
+from .exits import exit_code_of
+from .node import node
+from .screen import Screen
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="pexrtc",
+    help="A Pexip Infinity endpoint without a browser: records, announces, probes; and a node to try it on.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pexrtc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pexrtc(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """A Pexip Infinity endpoint without a browser: records, announces, probes; and a node to try it on."""
+
+
+app.command()(node)
+
+
+def main() -> None:
+    """Run a command; errors in its arguments become one line and an exit code."""
+    try:
+        app()
+    except PexrtcError as exc:
+        Screen().error(str(exc))
+        raise SystemExit(exit_code_of(exc)) from None

@@ -1,0 +1,122 @@
+"""`pexrtc node`: an embedded conferencing node, for trying and for testing."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from ..node.conference_media import ConferenceMedia, ConferenceMediaConfig
+from ..node.config import NodeConfig, load_node_file
+from ..node.media_port import MediaListener, MediaPort
+from ..node.server import Node
+from ..protocol.room_settings import RoomSettings
+from ..webrtc.peer import PeerConfig
+from .exits import ExitCode
+from .options import MediaAddress, Quiet, Verbose, configure_logging
+from .running import Stopping, run
+from .screen import Screen
+
+__all__ = ["local_node", "node"]
+
+
+def local_node(config: NodeConfig, media_addresses: tuple[str, ...] = ()) -> Node:
+    """Make a node whose media stays where its HTTP is: on loopback when that is on loopback."""
+    host = config.listen[0]
+    if not media_addresses and _is_loopback(host):
+        media_addresses = ("127.0.0.1" if host == "localhost" else host,)
+    media = ConferenceMediaConfig(peer=PeerConfig(addresses=media_addresses))
+
+    def make_media(settings: RoomSettings, listener: MediaListener) -> MediaPort:
+        return ConferenceMedia(settings, listener, media)
+
+    return Node(config, media=make_media)
+
+
+def node(
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="ADDRESS:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8080",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help='A TOML file: [conferences."meet.alice"] with pin = "1234", guest_pin, ...',
+            show_default=False,
+        ),
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Let any alias come to life when somebody joins it; always so on loopback.")
+    ] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.", show_default=False)
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.", show_default=False)
+    ] = None,
+    self_signed: Annotated[
+        bool, typer.Option("--self-signed", help="Serve HTTPS with a certificate made for this run.")
+    ] = False,
+    media_address: MediaAddress = None,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Run a conferencing node on this machine.
+
+    It speaks the Client REST API v2 to any Pexip client. The first line on stdout is its URL:
+
+        pexrtc node --listen 127.0.0.1:0
+
+    Aliases come to life when somebody joins them, on loopback; elsewhere only with --open, or those of --config.
+    Ctrl-C ends it.
+    """
+    configure_logging(verbose)
+    screen = Screen(quiet=quiet)
+
+    async def serve(stopping: Stopping) -> ExitCode:
+        settings = _config(listen, config, open_=open_)
+        settings = replace(settings, tls_cert=tls_cert, tls_key=tls_key, self_signed=self_signed)
+        async with local_node(settings, tuple(media_address or ())) as running:
+            sys.stdout.write(running.url + "\n")
+            sys.stdout.flush()
+            if settings.is_open:
+                screen.note(
+                    "any alias is a conference; try: pexrtc announce --node " + running.url + " meet.alice FILE"
+                )
+            await stopping.wait()
+        return ExitCode.DONE
+
+    raise typer.Exit(run(serve, screen))
+
+
+def _config(listen: str, path: Path | None, *, open_: bool) -> NodeConfig:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {listen}: say ADDRESS:PORT, for example 127.0.0.1:8080")
+    config = NodeConfig(listen=(host, int(port)), open=True if open_ else None)
+    if path is None:
+        return config
+    file = load_node_file(path)
+    return replace(
+        config,
+        conferences=file.conferences,
+        open=True if open_ else file.open,
+        version=file.version,
+        token_lifetime_s=file.token_lifetime_s,
+        stun=file.stun,
+        turn=file.turn,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
