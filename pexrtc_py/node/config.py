@@ -39,6 +39,10 @@ class NodeConfig:
     """Key of the certificate, PEM."""
     self_signed: bool = False
     """Whether to make a certificate for this run."""
+    media_addresses: tuple[str, ...] = ()
+    """Local addresses of media; empty: 127.0.0.1 when HTTP listens on loopback, else all of the host."""
+    media_ports: tuple[int, int] | None = None
+    """First and last UDP port of media; None leaves it to the kernel."""
     conferences: Mapping[str, RoomSettings] = field(default_factory=lambda: MappingProxyType({}))
     """The conferences there are, by alias."""
     open: bool | None = None
@@ -81,7 +85,12 @@ class NodeConfig:
     @property
     def is_open(self) -> bool:
         """Whether any alias comes to life."""
-        return _is_loopback(self.listen[0]) if self.open is None else self.open
+        return self.is_loopback if self.open is None else self.open
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return _is_loopback(self.listen[0])
 
 
 class NodeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,8 +15,10 @@ from types import TracebackType
 from aiohttp import web
 
 from ..errors import TransportError
+from ..webrtc.peer import PeerConfig
 from .access_log import AccessLog
 from .answers import answer_errors
+from .conference_media import ConferenceMedia, ConferenceMediaConfig
 from .config import NodeConfig
 from .dialling import Dialler
 from .media_port import MediaFactory
@@ -39,7 +41,7 @@ class Node:
         self,
         config: NodeConfig | None = None,
         *,
-        media: MediaFactory,
+        media: MediaFactory | None = None,
         dial: Dialler | None = None,
         on_digits: DigitsListener | None = None,
     ) -> None:
@@ -47,12 +49,12 @@ class Node:
 
         Args:
             config: settings; loopback on a free port by default.
-            media: makes the media of each conference.
+            media: makes the media of each conference; real media by default.
             dial: calls others for `dial`; without one such calls fail.
             on_digits: learns DTMF digits that participants send.
         """
         self.config = config or NodeConfig()
-        self._media = media
+        self._media = media or _real_media(self.config)
         self._dial = dial
         self._on_digits = on_digits
         self._stack = contextlib.AsyncExitStack()
@@ -117,6 +119,13 @@ class Node:
         if self.config.tls_cert is not None and self.config.tls_key is not None:
             return load_context(self.config.tls_cert, self.config.tls_key)
         return self_signed_context(self.config.listen[0]) if self.config.self_signed else None
+
+
+def _real_media(config: NodeConfig) -> MediaFactory:
+    """Return what makes the media of a conference from its settings."""
+    addresses = config.media_addresses or (("127.0.0.1",) if config.is_loopback else ())
+    media_config = ConferenceMediaConfig(peer=PeerConfig(addresses=addresses, ports=config.media_ports))
+    return lambda settings, listener: ConferenceMedia(settings, listener, media_config)
 
 
 def _url(address: tuple[str, int], *, tls: bool) -> str:
