@@ -289,7 +289,7 @@ class BreakoutEvent(Result, frozen=True, kw_only=True):
 
     breakout_uuid: str = ""
     event: str = ""
-    id: str = ""
+    id: str | None = None
     data: object = None
 
 

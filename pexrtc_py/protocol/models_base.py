@@ -8,7 +8,8 @@ is an error. Bodies leave out what was not given (`None`); results leave out wha
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar, NewType, TypeVar, cast, get_args, get_origin
+from types import UnionType
+from typing import Any, ClassVar, NewType, TypeVar, get_args, get_origin, overload
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -186,8 +187,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the node processed the command."""
-        return self.status == "success"
+        """Whether the node processed the command; some replies have a result and no status."""
+        return self.status in ("success", "")
 
 
 def decode_reply(data: bytes) -> Reply:
@@ -217,7 +218,11 @@ def encode_model(model: object) -> bytes:
     return msgspec.json.encode(model)
 
 
-def decode_model(data: bytes | msgspec.Raw, model: type[T]) -> T:
+@overload
+def decode_model(data: bytes | msgspec.Raw, model: type[T]) -> T: ...
+@overload
+def decode_model(data: bytes | msgspec.Raw, model: UnionType) -> object: ...
+def decode_model(data: bytes | msgspec.Raw, model: Any) -> Any:
     """Read JSON into a model, tolerantly: see the rule at the top of this module.
 
     Args:
@@ -234,7 +239,7 @@ def decode_model(data: bytes | msgspec.Raw, model: type[T]) -> T:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise RemoteProtocolError(f"no JSON: {_one_line(exc)}") from exc
     try:
-        return cast(T, _convert(msgspec.json.decode(data), model))
+        return _convert(msgspec.json.decode(data), model)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise RemoteProtocolError(_one_line(first)) from first
 

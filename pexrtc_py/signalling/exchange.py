@@ -152,7 +152,8 @@ class Exchange:
                 # Guide v14: the response of release_token should be ignored.
                 if operation.name == "release_token":
                     return True
-        if reply is None or not reply.succeeded:
+        in_words = operation.result is bool and reply is not None and bytes(reply.result).startswith(b'"')
+        if reply is None or not reply.succeeded or in_words:
             pin = headers.get("pin", "none")
             raise refusal(operation, response, content, pin_given=pin not in ("", "none"), secrets=(token, pin))
         try:
