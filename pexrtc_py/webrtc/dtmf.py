@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import LocalProtocolError
 from .rtp import signed_difference
 
-__all__ = ["DIGITS", "EventPacket", "EventReader", "event_packets"]
+__all__ = ["DIGITS", "EventPacket", "EventReader", "EventSchedule", "event_packets"]
 
 DIGITS = "0123456789*#ABCD"
 """Digits by event code (RFC 4733 section 3.2)."""
@@ -109,3 +110,49 @@ def _event_packets(codes: list[int], clock_rate: int, digit_s: float, pause_s: f
                     last=last and copy == _END_PACKETS - 1,
                 )
         began += updates * _PACKET_S + pause_s
+
+
+class EventSchedule:
+    """Digits on their way: which packet of which event is to be sent when. Driven by `add` and `due`."""
+
+    def __init__(self) -> None:
+        self._packets: deque[EventPacket] = deque()
+        self._clock_rate = 0
+        self._began = 0.0
+        self._timestamp = 0
+        self.in_event = False
+        """Whether an event has begun and not ended: no audio frame is sent meanwhile."""
+
+    def add(self, digits: str, clock_rate: int, now: float, timestamp: int, *, digit_s: float, pause_s: float) -> None:
+        """Put digits behind those on their way.
+
+        Args:
+            digits: of `DIGITS`, without case.
+            clock_rate: of the stream.
+            now: the time.
+            timestamp: RTP timestamp of now.
+            digit_s: how long each lasts, seconds.
+            pause_s: how long it is silent after each, seconds.
+
+        Raises:
+            LocalProtocolError: something is no digit.
+        """
+        packets = event_packets(digits, clock_rate, digit_s=digit_s, pause_s=pause_s)
+        start = self._packets[-1].after_s + pause_s if self._packets else 0.0
+        if not self._packets:
+            self._began, self._timestamp, self._clock_rate = now, timestamp, clock_rate
+        self._packets.extend(packet.later(start) for packet in packets)
+
+    def next_timer(self) -> float:
+        """Return when the next packet is due; infinity when none is."""
+        return self._began + self._packets[0].after_s if self._packets else float("inf")
+
+    def due(self, now: float) -> list[tuple[bytes, int, bool]]:
+        """Return payload, RTP timestamp and marker of the packets to be sent by now."""
+        packets = []
+        while self._packets and self._began + self._packets[0].after_s <= now:
+            event = self._packets.popleft()
+            self.in_event = not event.last
+            timestamp = (self._timestamp + round(event.began_s * self._clock_rate)) & 0xFFFFFFFF
+            packets.append((event.payload, timestamp, event.marker))
+        return packets

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .rtcp import TransportFeedback
+from aiortc.rate import RemoteBitrateEstimator
+
+from .rtcp import ReceiverEstimate, TransportFeedback
 from .rtcp_transport import TICKS_PER_SECOND
 from .rtp import read_extensions, unwrap
 
-__all__ = ["LossRate", "TransportFeedbackRecorder", "TransportSequence"]
+__all__ = ["EstimateReporter", "LossRate", "TransportFeedbackRecorder", "TransportSequence"]
 
 _INTERVAL_S = 0.1  # libwebrtc sends every 50 to 250 ms
 _REFERENCE_TICKS = 256  # 64 ms
@@ -125,6 +127,40 @@ class TransportFeedbackRecorder:
         )
         self._count = (self._count + 1) & 0xFF
         self._send_rtcp(feedback.serialize())
+
+
+class EstimateReporter:
+    """Tells the sender what we can receive (REMB), by aiortc's estimator of queueing delay.
+
+    Args:
+        extension_id: id of the absolute send time extension.
+        sender_ssrc: any SSRC of ours.
+        most_bps: most to ask for; None for any rate.
+        send_rtcp: takes each report; the estimator says when, about once a second or at once when a queue grows.
+    """
+
+    def __init__(
+        self, extension_id: int, sender_ssrc: int, most_bps: int | None, send_rtcp: Callable[[bytes], None]
+    ) -> None:
+        self._id = extension_id
+        self._sender_ssrc = sender_ssrc
+        self._most = most_bps
+        self._send_rtcp = send_rtcp
+        self._estimator = RemoteBitrateEstimator()
+
+    def handle_packet(self, packet: bytes, first: int, ssrc: int, arrival: float) -> None:
+        """Note a packet's arrival, when it carries the time it was sent. Arguments as in the recorder above."""
+        value = read_extensions(packet, first, (self._id,)).get(self._id)
+        if value is None or len(value) != 3:
+            return
+        sent = int.from_bytes(value, "big")
+        estimate = self._estimator.add(int(arrival * 1000), sent, len(packet), ssrc)
+        if estimate is not None:
+            bitrate, ssrcs = estimate
+            if self._most is not None:
+                bitrate = min(bitrate, self._most)
+            report = ReceiverEstimate(sender_ssrc=self._sender_ssrc, bitrate_bps=bitrate, ssrcs=tuple(ssrcs)[:255])
+            self._send_rtcp(report.serialize())
 
 
 class LossRate:

@@ -15,9 +15,10 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind, Tap
 from .clock import CallClock
 from .dtmf import EventReader
-from .feedback import TransportFeedbackRecorder
+from .feedback import EstimateReporter, TransportFeedbackRecorder
 from .receiver_audio import AudioStream
 from .receiver_config import MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .receiver_statistics import FeedbackCounts, receiver_statistics, stream_totals
 from .receiver_timeline import Timeline
 from .receiver_video import VideoStream
 from .rtcp import (
@@ -30,6 +31,7 @@ from .rtcp import (
     serialize_compound,
 )
 from .rtp import RtpHeader, payload_bounds, read_extensions
+from .statistics import FrameMeter, PacketTotals, RtpStatistics
 
 __all__ = ["Receiver"]
 
@@ -68,8 +70,11 @@ class Receiver:
         self.audio_level: tuple[int, bool] | None = None
         """Level of the last audio packet in -dBov (127 is silence) and whether it is voice, where the sender says."""
         self._level_id = config.audio_level_id
+        self._is_video = config.kind is Kind.VIDEO
         self._send_rtcp = send_rtcp
-        self._transport = transport_feedback
+        self._transport: TransportFeedbackRecorder | EstimateReporter | None = transport_feedback
+        if transport_feedback is None:
+            self._transport = self._new_estimate(config)
         self._timeline = Timeline(clock, config.kind)
         self._stream: AudioStream | VideoStream | None = None
         self._known: dict[int, None] = {}
@@ -85,6 +90,14 @@ class Receiver:
         self._key_frame_asked = float("-inf")
         self._fir_number = 0
         self._events = EventReader()
+        self._meter = FrameMeter()
+        self._counts = FeedbackCounts()
+        self._totals_before = PacketTotals()
+
+    def _new_estimate(self, config: ReceiverConfig) -> EstimateReporter | None:
+        if not config.feedback.remb or config.feedback.transport or config.abs_send_time_id is None:
+            return None
+        return EstimateReporter(config.abs_send_time_id, config.local_ssrc, config.max_bitrate_bps, self._send_rtcp)
 
     # Taps
 
@@ -151,6 +164,7 @@ class Receiver:
             if ssrc in self._known and arrival - current.last_arrival < _OLD_STREAM_SILENT_S:
                 return
             current.flush(arrival)
+            self._totals_before += stream_totals(current)
         self._known[ssrc] = None
         if len(self._known) > _REMEMBERED_STREAMS:
             del self._known[next(iter(self._known))]
@@ -186,14 +200,18 @@ class Receiver:
         second = header[1] & 0x80 | form.apt
         stream.repair((packet, second, header[3], start + 2, end, arrival), sequence)
 
-    def handle_sender_report(self, ssrc: int, ntp: int, rtp: int, arrival: float) -> None:
-        """Take what a sender report says about time.
+    def handle_sender_report(
+        self, ssrc: int, ntp: int, rtp: int, arrival: float, *, packets: int = 0, octets: int = 0
+    ) -> None:
+        """Take what a sender report says.
 
         Args:
             ssrc: the stream it is about.
             ntp: its 64-bit NTP timestamp.
             rtp: its RTP timestamp, 32 bits.
             arrival: when it arrived.
+            packets: how many the sender has sent, for statistics.
+            octets: payload bytes likewise.
         """
         self._sender_reports[ssrc] = (ntp, rtp, arrival)
         if len(self._sender_reports) > _REMEMBERED_STREAMS:
@@ -201,6 +219,7 @@ class Receiver:
         stream = self._stream
         if stream is not None and ssrc == stream.ssrc:
             stream.last_report = (ntp >> 16 & 0xFFFFFFFF, arrival)
+            stream.sender_counts = (ntp, packets, octets, (stream.sender_counts or (0, 0, 0, 0))[3] + 1)
             self._timeline.sender_report(ntp, rtp, arrival)
 
     def handle_bye(self, ssrc: int, arrival: float) -> None:
@@ -224,6 +243,7 @@ class Receiver:
             return
         lost = stream.handle_timer(now)
         if lost:
+            self._counts.nacks += 1
             self._feedback(Nack(sender_ssrc=self.config.local_ssrc, media_ssrc=stream.ssrc, lost=tuple(lost)))
         if now >= self._key_frame_due:
             self._ask_for_key_frame(now)
@@ -278,8 +298,10 @@ class Receiver:
         self.reschedule()
         feedback, local = self.config.feedback, self.config.local_ssrc
         if feedback.pli:
+            self._counts.plis += 1
             self._feedback(PictureLossIndication(sender_ssrc=local, media_ssrc=stream.ssrc))
         elif feedback.fir:
+            self._counts.firs += 1
             self._fir_number = (self._fir_number + 1) & 0xFF
             self._feedback(FullIntraRequest(sender_ssrc=local, requests=((stream.ssrc, self._fir_number),)))
 
@@ -288,6 +310,11 @@ class Receiver:
     def deliver(self, frame: EncodedFrame, began: float, now: float, *, decodable: bool) -> None:
         """See `StreamOwner.deliver`."""
         if decodable:
+            if self._is_video:
+                held = now - began
+                self._meter.picture(now, held, key=frame.key, width=frame.width, height=frame.height)
+            else:
+                self._meter.sound(frame.duration, now - began)
             if frame.key:
                 if self._waiting:
                     self._taps += self._waiting
@@ -301,6 +328,7 @@ class Receiver:
 
     def deliver_gap(self, gap: Gap) -> None:
         """See `StreamOwner.deliver_gap`."""
+        self._meter.gap(gap.duration)
         for tap in (*self._taps, *self._raw):
             tap.push(gap)
 
@@ -315,6 +343,24 @@ class Receiver:
         if self.on_timer is not None:
             self.on_timer()
 
+    # Statistics
+
+    def statistics(self, now: float) -> list[RtpStatistics]:
+        """Return `inbound-rtp`, and `remote-outbound-rtp` after a report; nothing before the first packet."""
+        stream = self._stream
+        if stream is None:
+            return []
+        totals = self._totals_before + stream_totals(stream)
+        config = self.config
+        return receiver_statistics(
+            stream, stream.codec, config.mid, totals, self._meter, self._counts, self.audio_level, now
+        )
+
+    @property
+    def last_packet_at(self) -> float | None:
+        """When the last RTP packet of the line arrived; None before the first."""
+        return self._stream.last_arrival if self._stream is not None else None
+
     # Life
 
     def reconfigure(self, config: ReceiverConfig) -> None:
@@ -323,6 +369,8 @@ class Receiver:
             raise LocalProtocolError(f"a receiver of {self.config.kind} cannot become one of {config.kind}")
         self.config = config
         self._level_id = config.audio_level_id
+        if self._transport is None or isinstance(self._transport, EstimateReporter):
+            self._transport = self._new_estimate(config)
         self._formats.clear()
         self._formats.update(config.formats)
 

@@ -36,7 +36,7 @@ class AudioStream(OrderedStream):
         self._nack = nack
         self._timeline = timeline
         self._payload_type = payload_type
-        self._codec = codec
+        self.codec = codec
         self._end: int | None = None
         self._duration = 0
         self._lost = 0
@@ -48,7 +48,7 @@ class AudioStream(OrderedStream):
             if form is None:
                 return
             self._change(second & 0x7F, form.codec)
-        codec = self._codec
+        codec = self.codec
         rtp_time, time, ntp_time = self._timeline.place(timestamp, arrival)
         if self._lost:
             self._note_gap(rtp_time)
@@ -74,7 +74,7 @@ class AudioStream(OrderedStream):
             self._timeline.begin(codec.clock_rate)
             self.clock_rate = codec.clock_rate
             self._end = None
-        self._codec = codec
+        self.codec = codec
         self._payload_type = payload_type
 
     def _note_gap(self, rtp_time: int) -> None:
@@ -90,7 +90,7 @@ class AudioStream(OrderedStream):
             return
         self._owner.deliver_gap(
             Gap(
-                codec=self._codec,
+                codec=self.codec,
                 rtp_time=self._end,
                 time=self._timeline.time_of(self._end),
                 duration=duration,

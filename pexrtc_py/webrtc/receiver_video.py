@@ -40,7 +40,7 @@ class VideoStream(OrderedStream):
         super().__init__(ssrc, owner, formats, clock_rate=form.codec.clock_rate, nack=nack)
         self._timeline = timeline
         self._payload_type = payload_type
-        self._codec = form.codec
+        self.codec = form.codec
         self._depayloader = video_depayloader(form.codec, form.parameter_sets)
         self._depayloaders: dict[int, Depayloader] = {payload_type: self._depayloader}
         self._timestamp = -1
@@ -93,7 +93,7 @@ class VideoStream(OrderedStream):
         if self._building:
             self._finish()
         self._payload_type = payload_type
-        self._codec = form.codec
+        self.codec = form.codec
         depayloader = self._depayloaders.get(payload_type)
         if depayloader is None:
             depayloader = video_depayloader(form.codec, form.parameter_sets)
@@ -116,7 +116,7 @@ class VideoStream(OrderedStream):
         rtp_time, time, ntp_time = self._timeline.place(self._timestamp, arrival)
         self._owner.deliver(
             EncodedFrame(
-                codec=self._codec,
+                codec=self.codec,
                 data=data,
                 rtp_time=rtp_time,
                 time=time,
@@ -144,7 +144,7 @@ class VideoStream(OrderedStream):
             timeline = self._timeline
             self._owner.deliver_gap(
                 Gap(
-                    codec=self._codec,
+                    codec=self.codec,
                     rtp_time=timeline.rtp_time,
                     time=timeline.time,
                     duration=0,

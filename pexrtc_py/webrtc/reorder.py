@@ -74,6 +74,8 @@ class OrderedStream:
         """Interarrival jitter in ticks (RFC 3550 section 6.4.1)."""
         self.last_report: tuple[int, float] | None = None
         """Middle bits of the NTP time of the last sender report, and when it arrived."""
+        self.sender_counts: tuple[int, int, int, int] | None = None
+        """NTP time, packets and bytes of the last sender report, and how many there were."""
         self._owner = owner
         self._next = -1
         self._base = 0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from ..errors import LocalProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind
 from .clock import SendClock
-from .dtmf import EventPacket, event_packets
+from .dtmf import EventSchedule
 from .feedback import LossRate, TransportSequence
 from .payload import payloader
 from .rtcp import (
@@ -34,6 +34,8 @@ from .rtcp import (
 from .rtp import FIXED_HEADER, serialize_extensions
 from .sender_config import SenderConfig
 from .sender_history import SentPackets, rtx_packet
+from .sender_statistics import SenderCounts, sender_statistics
+from .statistics import RtpStatistics
 
 __all__ = ["Sender"]
 
@@ -103,22 +105,8 @@ class Sender:
         self._fir_number: int | None = None
         self._rate = self._new_rate()
         self._told_bps = self._rate.bitrate_bps if self._rate is not None else 0
-        self._events: deque[EventPacket] = deque()
-        self._events_began = 0.0
-        self._events_timestamp = 0
-        self._in_event = False
-        self.packets_sent = 0
-        self.payload_bytes_sent = 0
-        self.header_bytes_sent = 0
-        self.frames_sent = 0
-        self.key_frames_sent = 0
-        self.frames_mismatched = 0
-        """Frames of another codec than negotiated, which were dropped."""
-        self.retransmitted_packets = 0
-        self.retransmitted_bytes = 0
-        self.nacks = 0
-        self.plis = 0
-        self.firs = 0
+        self._events = EventSchedule()
+        self.counts = SenderCounts()
         self.last_block: ReportBlock | None = None
         """What the receiver reported last."""
 
@@ -144,7 +132,7 @@ class Sender:
             self._need_key = False
         now = self._clock.now()
         timestamp = self._timestamp(item, now)
-        if self._in_event:
+        if self._events.in_event:
             return
         if now >= self._next_report or self._next_report == float("inf"):
             self._report(now)
@@ -152,13 +140,15 @@ class Sender:
         payloads = self._payloader.split(item, config.max_packet - _EXTENSION_ROOM)
         if not payloads:
             return
-        self.frames_sent += 1
-        self.key_frames_sent += item.key
+        self.counts.frames += 1
+        if item.key:
+            self.counts.key_frames += 1
+            self.counts.width, self.counts.height = item.width, item.height
         last = len(payloads) - 1
         video = config.kind is Kind.VIDEO
         for index, payload in enumerate(payloads):
             # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
-            marker = index == last if video else self.packets_sent == 0
+            marker = index == last if video else self.counts.packets == 0
             self._send(payload, config.payload_type, timestamp, now, marker=marker)
 
     def end(self) -> None:
@@ -166,15 +156,17 @@ class Sender:
         if self._closed:
             return
         self._closed = True
-        if self.packets_sent:
+        if self.counts.packets:
             self._send_rtcp(
                 serialize_compound([*self._report_packets(self._clock.now()), Bye(ssrcs=(self.config.ssrc,))])
             )
 
-    close = end
+    def close(self) -> None:
+        """End the stream, see `end`."""
+        self.end()
 
     def _drop_mismatch(self, frame: EncodedFrame) -> None:
-        self.frames_mismatched += 1
+        self.counts.mismatched += 1
         if not self._told_mismatch:
             self._told_mismatch = True
             logger.warning("! frames of %s dropped: %s was negotiated", frame.codec, self.config.codec)
@@ -221,9 +213,9 @@ class Sender:
             self.config.ssrc,
         )
         packet = head + extensions + payload
-        self.packets_sent += 1
-        self.payload_bytes_sent += len(payload)
-        self.header_bytes_sent += len(packet) - len(payload)
+        self.counts.packets += 1
+        self.counts.payload_bytes += len(payload)
+        self.counts.header_bytes += len(packet) - len(payload)
         if self.config.nack:
             self._history.add(sequence, packet, now)
         self._send_rtp(packet)
@@ -248,6 +240,11 @@ class Sender:
             self._rate = self._new_rate()
             self._tell_bitrate()
 
+    @property
+    def packets_sent(self) -> int:
+        """RTP packets sent, retransmissions not counted."""
+        return self.counts.packets
+
     # Reports
 
     def _report(self, now: float) -> None:
@@ -265,8 +262,8 @@ class Sender:
             ssrc=self.config.ssrc,
             ntp=ntp,
             rtp_time=(rtp_time + self._offset) & 0xFFFFFFFF,
-            packets=self.packets_sent,
-            octets=self.payload_bytes_sent,
+            packets=self.counts.packets,
+            octets=self.counts.payload_bytes,
         )
         return [report, SourceDescription(cnames=((self.config.ssrc, self.config.cname),))]
 
@@ -284,7 +281,7 @@ class Sender:
                 self.handle_nack(packet.lost)
         elif isinstance(packet, PictureLossIndication):
             if packet.media_ssrc == ssrc:
-                self.plis += 1
+                self.counts.plis += 1
                 self.handle_key_frame_request()
         elif isinstance(packet, FullIntraRequest):
             self._handle_full_intra_request(packet)
@@ -297,7 +294,7 @@ class Sender:
         if not config.nack:
             return
         now = self._clock.now()
-        self.nacks += 1
+        self.counts.nacks += 1
         for sequence in sequences:
             packet = self._history.again(sequence, now, self.round_trip_s or 0.0)
             if packet is None:
@@ -307,8 +304,8 @@ class Sender:
                 packet = rtx_packet(packet, extensions, config.rtx_payload_type, self._rtx_sequence, config.rtx_ssrc)
                 self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
             # Without RTX the packet leaves byte for byte as before: SRTP would lose its secret by anything else.
-            self.retransmitted_packets += 1
-            self.retransmitted_bytes += len(packet)
+            self.counts.retransmitted += 1
+            self.counts.retransmitted_bytes += len(packet)
             self._send_rtp(packet)
 
     def handle_key_frame_request(self) -> None:
@@ -317,12 +314,12 @@ class Sender:
 
     def _handle_full_intra_request(self, packet: FullIntraRequest) -> None:
         if packet.media_ssrc == self.config.ssrc and not packet.requests:
-            self.firs += 1
+            self.counts.firs += 1
             self.handle_key_frame_request()
         for ssrc, number in packet.requests:
             if ssrc == self.config.ssrc and number != self._fir_number:
                 self._fir_number = number  # a repeated number is the same command, RFC 5104 section 4.3.1.2
-                self.firs += 1
+                self.counts.firs += 1
                 self.handle_key_frame_request()
 
     def _ask_for_key_frame(self, now: float) -> None:
@@ -351,6 +348,8 @@ class Sender:
         for middle, sent in self._reports:
             if middle == block.last_report:
                 self.round_trip_s = max(0.0, now - sent - block.delay / 65536)
+                self.counts.round_trips += 1
+                self.counts.round_trips_s += self.round_trip_s
         if self._rate is not None:
             self._rate.handle_loss(block.fraction_lost / 256, now)
             self._tell_bitrate()
@@ -372,6 +371,14 @@ class Sender:
             if self.on_bitrate is not None:
                 self.on_bitrate(bitrate)
 
+    def statistics(self, now: float) -> list[RtpStatistics]:
+        """Return `outbound-rtp` and, after a report of the receiver, `remote-inbound-rtp`."""
+        target = self._rate.bitrate_bps if self._rate is not None else None
+        active = self._enabled and not self._closed
+        return sender_statistics(
+            self.config, self.counts, self.last_block, self.round_trip_s, target, now, active=active
+        )
+
     # Digits
 
     def send_digits(self, digits: str, *, digit_s: float = 0.1, pause_s: float = 0.07) -> None:
@@ -388,45 +395,27 @@ class Sender:
         if self.config.event_payload_type is None:
             raise LocalProtocolError("telephone events were not negotiated")
         now = self._clock.now()
-        packets = event_packets(digits, self.config.codec.clock_rate, digit_s=digit_s, pause_s=pause_s)
-        start = 0.0
-        if self._events:
-            start = self._events[-1].after_s + pause_s
-        else:
-            self._events_began = now
-            rtp_time = (
-                self._last[0] + round((now - self._last_sent) * self.config.codec.clock_rate) if self._last else 0
-            )
-            self._events_timestamp = rtp_time + self._offset
-        self._events.extend(packet.later(start) for packet in packets)
+        rate = self.config.codec.clock_rate
+        rtp_time = self._last[0] + round((now - self._last_sent) * rate) if self._last is not None else 0
+        self._events.add(digits, rate, now, rtp_time + self._offset, digit_s=digit_s, pause_s=pause_s)
         if self.on_timer is not None:
             self.on_timer()
-
-    def _send_events(self, now: float) -> None:
-        payload_type = self.config.event_payload_type
-        while self._events and self._events_began + self._events[0].after_s <= now:
-            event = self._events.popleft()
-            self._in_event = not event.last
-            timestamp = self._events_timestamp + round(event.began_s * self.config.codec.clock_rate)
-            if payload_type is not None and not self._closed:
-                self._send(event.payload, payload_type, timestamp & 0xFFFFFFFF, now, marker=event.marker)
-        if not self._events:
-            self._in_event = False
 
     # Timers
 
     def next_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called, in the clock's seconds; None for never."""
-        due = min(self._next_report, self._key_frame_due)
-        if self._events:
-            due = min(due, self._events_began + self._events[0].after_s)
+        due = min(self._next_report, self._key_frame_due, self._events.next_timer())
         return None if due == float("inf") or self._closed else due
 
     def handle_timer(self, now: float) -> None:
         """Send the digits, reports and requests that are due."""
         if self._closed:
             return
-        self._send_events(now)
+        payload_type = self.config.event_payload_type
+        for payload, timestamp, marker in self._events.due(now):
+            if payload_type is not None:
+                self._send(payload, payload_type, timestamp, now, marker=marker)
         if now >= self._key_frame_due:
             self._ask_for_key_frame(now)
         if now >= self._next_report:
