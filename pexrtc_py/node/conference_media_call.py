@@ -1,0 +1,266 @@
+"""One WebRTC call of a conference: its peer, and what each of its lines is joined to.
+
+Lines are told apart by what the offer says of them and by what the call is for, never by their place: a presentation
+call (`present` send or receive) has slides only; elsewhere a video line is slides when it says so, or when it is the
+second one and says nothing. Joining is done anew after each negotiation and is idempotent: what a line may do decides.
+
+What the client sends is taken as soon as it comes. What it receives waits until the transport is connected and the
+client has acknowledged the answer, or has not within a second: clients without `ack` exist (protocol-facts 3.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..media.frames import Codec, Kind, Tap
+from ..protocol.models import CallUuid, ParticipantUuid
+from ..protocol.sdp import Content
+from ..webrtc.line import Line
+from ..webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
+from ..webrtc.receiver import Receiver
+from ..webrtc.sender import Sender
+from .conference_media_echo import Delay
+from .conference_media_pictures import Slides, Source, Stage
+from .conference_media_sound import ConferenceSound
+from .forwarding import Feed, Outlet
+from .media_port import CallAnswer, CallOffer
+
+__all__ = ["Boards", "MediaCall"]
+
+logger = logging.getLogger(__name__)
+
+_ACK_GRACE_S = 1.0
+
+_CODECS = {
+    Kind.AUDIO: (Codec.OPUS, Codec.G722, Codec.PCMU, Codec.PCMA),
+    Kind.VIDEO: (Codec.VP8, Codec.H264),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boards:
+    """What the lines of calls are joined to; one set per conference."""
+
+    sound: ConferenceSound
+    """The mix."""
+    stage: Stage
+    """The main pictures."""
+    slides: Slides
+    """The presentation."""
+    echo_s: float | None
+    """A test call: send everything back after so many seconds, and join nothing."""
+
+
+@dataclass(slots=True)
+class _Joint:
+    """What one line is joined to at present."""
+
+    voice: Tap | None = None
+    heard: tuple[Codec, Sender] | None = None
+    source: Source | None = None
+    outlet: Outlet | None = None
+    echo: Delay | None = None
+
+
+class MediaCall:
+    """One call. Driven by offers, candidates, `ack`, and the peer's state.
+
+    Args:
+        offer: whose call it is, and what for.
+        on_lost: told the reason when the transport ended without us.
+        on_digit: told each DTMF digit of the client.
+
+    Attributes:
+        participant: whose call it is.
+        is_main: whether it carries main sound and picture.
+    """
+
+    def __init__(
+        self,
+        offer: CallOffer,
+        config: PeerConfig,
+        boards: Boards,
+        *,
+        on_lost: Callable[[str], None],
+        on_digit: Callable[[str], None],
+        bitrate_bps: int,
+    ) -> None:
+        self.participant: ParticipantUuid = offer.participant
+        self.is_main = offer.present not in ("send", "receive")
+        self.peer = Peer(config)
+        self.peer.on_state = self._follow
+        self._uuid: CallUuid = offer.call
+        self._boards = boards
+        self._on_lost = on_lost
+        self._on_digit = on_digit
+        self._policy = AnswerPolicy(
+            codecs={str(kind): [str(codec) for codec in codecs] for kind, codecs in _CODECS.items()},
+            bitrate_bps=bitrate_bps,
+        )
+        self._joints: dict[str, _Joint] = {}
+        self._acked = self._connected = self._started = self._closed = False
+        self._grace: asyncio.TimerHandle | None = None
+
+    async def answer(self, sdp: str) -> CallAnswer:
+        """Answer the first offer, or a later one. When cancelled the call can only be closed.
+
+        Raises:
+            SdpError: the offer cannot be used.
+            CodecMismatch: no codec in common.
+        """
+        answer = await self.peer.answer_offer(sdp, self._policy)
+        await self._join()
+        live = [line for line in self.peer.lines if not line.rejected and not self._is_slides(line)]
+        return CallAnswer(
+            sdp=answer,
+            has_audio=any(line.kind is Kind.AUDIO for line in live),
+            has_video=any(line.kind is Kind.VIDEO for line in live),
+        )
+
+    def ack(self) -> None:
+        """Let media flow to the client once it is connected."""
+        self._acked = True
+        self._start_when_ready()
+
+    def send_digits(self, digits: str) -> None:
+        """Play DTMF to the client; lost when no sound is sent yet."""
+        for line in self.peer.lines:
+            if line.kind is Kind.AUDIO and line.sender is not None and line.direction.sends:
+                line.sender.send_digits(digits)
+
+    async def aclose(self) -> None:
+        """Leave the conference and end the transport. Idempotent."""
+        self._closed = True
+        if self._grace is not None:
+            self._grace.cancel()
+        for line in self.peer.lines:
+            await self._part(line, self._joints.get(line.mid, _Joint()))
+        await self.peer.aclose()
+
+    # The peer's state
+
+    def _follow(self, state: PeerState) -> None:
+        if self._closed:
+            return
+        logger.debug("= call %s is %s", self._uuid, state)
+        if state is PeerState.CONNECTED:
+            self._connected = True
+            if self._grace is None:
+                self._grace = asyncio.get_running_loop().call_later(_ACK_GRACE_S, self.ack)
+            self._start_when_ready()
+        elif state in (PeerState.FAILED, PeerState.CLOSED):
+            self._on_lost("Call disconnected" if self._connected else "Ice failure")
+
+    def _start_when_ready(self) -> None:
+        if self._connected and self._acked and not self._started and not self._closed:
+            self._started = True
+            for line in self.peer.lines:
+                if line.direction.sends and line.sender is not None:
+                    self._join_sending(line, line.sender, self._joints.setdefault(line.mid, _Joint()))
+
+    # Joining lines
+
+    async def _join(self) -> None:
+        """Join and part lines by what was negotiated."""
+        for line in self.peer.lines:
+            joint = self._joints.setdefault(line.mid, _Joint())
+            if line.direction.receives and line.receiver is not None:
+                self._join_receiving(line, line.receiver, joint)
+            else:
+                await self._part_receiving(line, joint)
+            if line.direction.sends and line.sender is not None and self._started:
+                self._join_sending(line, line.sender, joint)
+            elif not line.direction.sends:
+                self._part_sending(line, joint)
+
+    def _is_slides(self, line: Line) -> bool:
+        if line.kind is not Kind.VIDEO:
+            return False
+        if not self.is_main or line.content is Content.SLIDES:
+            return True
+        videos = [other for other in self.peer.lines if other.kind is Kind.VIDEO]
+        return line.content is None and line is not videos[0]
+
+    def _join_receiving(self, line: Line, receiver: Receiver, joint: _Joint) -> None:
+        if self._boards.echo_s is not None:
+            return
+        if line.kind is Kind.AUDIO:
+            if joint.voice is None and self.is_main:
+                joint.voice = self._boards.sound.add_input(self.participant)
+                receiver.add_tap(joint.voice)
+                receiver.on_digit = self._on_digit
+        elif joint.source is None:
+            board = self._boards.slides if self._is_slides(line) else self._boards.stage
+            joint.source = board.publish(self.participant, receiver.request_key_frame)
+            receiver.add_tap(joint.source.feed)
+
+    async def _part_receiving(self, line: Line, joint: _Joint) -> None:
+        if joint.voice is not None:
+            if line.receiver is not None:
+                line.receiver.remove_tap(joint.voice)
+            self._boards.sound.remove_input(self.participant, joint.voice)
+            joint.voice = None
+        if joint.source is not None:
+            source, joint.source = joint.source, None
+            if line.receiver is not None:
+                line.receiver.remove_tap(source.feed)
+            board = self._boards.slides if self._is_slides(line) else self._boards.stage
+            await board.unpublish(self.participant, source)
+
+    def _join_sending(self, line: Line, sender: Sender, joint: _Joint) -> None:
+        codecs = _sendable(line)
+        if not codecs:
+            return
+        if self._boards.echo_s is not None:
+            self._join_echo(line, sender, joint, self._boards.echo_s)
+        elif line.kind is Kind.AUDIO:
+            if joint.heard != (codecs[0], sender) and self.is_main:
+                joint.heard = (codecs[0], sender)
+                self._boards.sound.add_output(self.participant, codecs[0], sender)
+        elif joint.outlet is None or joint.outlet.codecs != codecs:
+            self._part_sending(line, joint)
+            joint.outlet = Outlet(sender, codecs=codecs, name=f"call {self._uuid} line {line.mid}")
+            sender.on_key_frame_request = joint.outlet.request_key_frame
+            board = self._boards.slides if self._is_slides(line) else self._boards.stage
+            board.watch((self._uuid, line.mid), self.participant, joint.outlet)
+
+    def _part_sending(self, line: Line, joint: _Joint) -> None:
+        if joint.heard is not None:
+            self._boards.sound.remove_output(self.participant, joint.heard[1])
+            joint.heard = None
+        if joint.outlet is not None:
+            self._boards.stage.unwatch((self._uuid, line.mid))
+            self._boards.slides.unwatch((self._uuid, line.mid))
+            joint.outlet.close()
+            joint.outlet = None
+
+    def _join_echo(self, line: Line, sender: Sender, joint: _Joint, seconds: float) -> None:
+        receiver = line.receiver
+        if receiver is None or joint.echo is not None:
+            return
+        if line.kind is Kind.AUDIO:
+            joint.echo = Delay(sender, seconds)
+        else:
+            feed = Feed(receiver.request_key_frame)
+            joint.outlet = Outlet(sender, codecs=_sendable(line), name=f"echo {self._uuid}")
+            joint.outlet.show(feed)
+            sender.on_key_frame_request = joint.outlet.request_key_frame
+            joint.echo = Delay(feed, seconds)
+        receiver.add_tap(joint.echo)
+
+    async def _part(self, line: Line, joint: _Joint) -> None:
+        if joint.echo is not None:
+            if line.receiver is not None:
+                line.receiver.remove_tap(joint.echo)
+            joint.echo.end()
+            joint.echo = None
+        self._part_sending(line, joint)
+        await self._part_receiving(line, joint)
+
+
+def _sendable(line: Line) -> tuple[Codec, ...]:
+    """What may be sent on a line now, the preferred first."""
+    return () if line.codec is None else (line.codec,)

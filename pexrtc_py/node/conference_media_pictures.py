@@ -1,0 +1,177 @@
+"""The pictures of one conference: who publishes, who watches, and who is shown to whom.
+
+A `Source` is what one participant publishes: its feed as it comes, and one transcoded feed per codec that some watcher
+needs instead, kept as long as it is watched. `Stage` gives each watcher the first of the speakers' order who is not
+itself; `Slides` gives everybody but the presenter the presentation.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from ..media.encoding_transcoder import VideoTranscoder
+from ..media.frames import Codec
+from ..protocol.models import ParticipantUuid
+from .forwarding import Feed, Outlet
+
+__all__ = ["Slides", "Source", "Stage"]
+
+logger = logging.getLogger(__name__)
+
+
+class Source:
+    """One participant's pictures, in every codec that is watched.
+
+    Args:
+        request_key_frame: asks the participant for a key frame.
+        on_codec: called when pictures begin or change codec: watchers may need another feed.
+    """
+
+    def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None]) -> None:
+        self.feed = Feed(request_key_frame, on_codec)
+        self._transcoded: dict[Codec, tuple[Feed, VideoTranscoder]] = {}
+        self._retired: list[VideoTranscoder] = []
+
+    def feed_for(self, codecs: Sequence[Codec]) -> Feed | None:
+        """Return pictures in one of these codecs, the first one when they must be transcoded; None before any came."""
+        own = self.feed.codec
+        if own is None or own in codecs or not codecs:
+            return self.feed if own in codecs else None
+        codec = codecs[0]
+        if codec not in self._transcoded:
+            logger.debug("= transcodes %s to %s", own, codec)
+            feed = Feed(lambda: transcoder.request_key_frame())
+            transcoder = VideoTranscoder(codec, feed, request_key_frame=self.feed.request_key_frame)
+            transcoder.start()
+            self.feed.add_tap(transcoder)
+            self._transcoded[codec] = (feed, transcoder)
+        return self._transcoded[codec][0]
+
+    def prune(self) -> None:
+        """Stop transcoding what nobody watches."""
+        for codec, (feed, transcoder) in tuple(self._transcoded.items()):
+            if feed.is_idle:
+                del self._transcoded[codec]
+                self.feed.remove_tap(transcoder)
+                transcoder.stop()
+                self._retired.append(transcoder)
+        self._retired = [transcoder for transcoder in self._retired if not transcoder.is_done]
+
+    async def aclose(self) -> None:
+        """End the feed and all that is made of it. Idempotent."""
+        self.feed.end()
+        transcoders = [transcoder for _, transcoder in self._transcoded.values()]
+        for transcoder in (*transcoders, *self._retired):
+            await transcoder.aclose()
+        self._transcoded.clear()
+        self._retired.clear()
+
+
+class _Board:
+    """Publishers and watchers of one kind of picture; who sees what is the subclass's matter, in `_choose`."""
+
+    def __init__(self) -> None:
+        self._sources: dict[ParticipantUuid, Source] = {}
+        self._outlets: dict[Hashable, tuple[ParticipantUuid, Outlet]] = {}
+        self._admitted: frozenset[ParticipantUuid] = frozenset()
+
+    def publish(self, participant: ParticipantUuid, request_key_frame: Callable[[], None]) -> Source:
+        """Take a participant's pictures; the source's feed is the tap for its receiver. Replaces an earlier one."""
+        source = self._sources[participant] = Source(request_key_frame, self._update)
+        return source
+
+    async def unpublish(self, participant: ParticipantUuid, source: Source) -> None:
+        """End a source and show it no longer. When cancelled it ends all the same."""
+        if self._sources.get(participant) is source:
+            del self._sources[participant]
+            self._update()
+        await source.aclose()
+
+    def watch(self, key: Hashable, participant: ParticipantUuid, outlet: Outlet) -> None:
+        """Show a participant what it is to see; `key` names this line for `unwatch`."""
+        self._outlets[key] = (participant, outlet)
+        self._update()
+
+    def unwatch(self, key: Hashable) -> None:
+        """Show a line nothing more; unknown ones are ignored."""
+        if watcher := self._outlets.pop(key, None):
+            watcher[1].close()
+            self._update()
+
+    def set_admitted(self, participants: frozenset[ParticipantUuid]) -> None:
+        """Tell who may see and be seen; all others are outside."""
+        self._admitted = participants
+        self._update()
+
+    def set_delays(self, delays: Mapping[ParticipantUuid, float]) -> None:
+        """Tell how late each participant's sound is in the mix, so that its pictures are as late."""
+        for participant, delay in delays.items():
+            if source := self._sources.get(participant):
+                source.feed.delay_s = delay
+
+    def _update(self) -> None:
+        self._choose()
+        for source in self._sources.values():
+            source.prune()
+
+    def _choose(self) -> None:
+        raise NotImplementedError
+
+
+class Stage(_Board):
+    """The main pictures: each watcher sees the first speaker who is not itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order: tuple[ParticipantUuid, ...] = ()
+
+    def set_order(self, order: Sequence[ParticipantUuid]) -> None:
+        """Tell the order of speakers; publishers who are not in it come last, in the order they came."""
+        self._order = tuple(order)
+        self._update()
+
+    def _choose(self) -> None:
+        ranked = (*self._order, *(p for p in self._sources if p not in self._order))
+        visible = [
+            (p, source)
+            for p in ranked
+            if p in self._admitted and (source := self._sources.get(p)) is not None and source.feed.codec is not None
+        ]
+        for watcher, outlet in self._outlets.values():
+            seen = next((source for p, source in visible if p != watcher), None)
+            outlet.show(None if seen is None or watcher not in self._admitted else seen.feed_for(outlet.codecs))
+
+
+class Slides(_Board):
+    """The presentation: everybody who may sees the presenter's slides, but the presenter.
+
+    Args:
+        on_running: told the source whose slides are shown, None when there is none any more.
+    """
+
+    def __init__(self, on_running: Callable[[Source | None], None]) -> None:
+        super().__init__()
+        self._on_running = on_running
+        self._running: Source | None = None
+        self._presenter: ParticipantUuid | None = None
+        self._denied: set[ParticipantUuid] = set()
+
+    def set_floor(self, presenter: ParticipantUuid | None) -> None:
+        """Show this participant's slides, or none."""
+        self._presenter = presenter
+        self._update()
+
+    def set_allowed(self, participant: ParticipantUuid, *, allowed: bool) -> None:
+        """Keep presentations from a participant, or let it have them again."""
+        (self._denied.discard if allowed else self._denied.add)(participant)
+        self._update()
+
+    def _choose(self) -> None:
+        source = None if self._presenter is None else self._sources.get(self._presenter)
+        for participant, outlet in self._outlets.values():
+            hidden = participant == self._presenter or participant in self._denied or participant not in self._admitted
+            outlet.show(None if source is None or hidden else source.feed_for(outlet.codecs))
+        if source is not self._running:
+            self._running = source
+            self._on_running(source)

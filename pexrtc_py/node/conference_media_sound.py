@@ -1,0 +1,217 @@
+"""The sound of one conference: one thread decodes, mixes and encodes all of it, every 20 ms, on one clock.
+
+Codecs take a tenth of a millisecond and more for each participant, so they stay out of the event loop; what is to be
+sent comes back to it as one batch, one wake-up per tick for the whole conference. Ticks are counted from the start of
+the thread, so nothing drifts; a tick that was missed by more than 200 ms is skipped, and time goes on without it.
+
+What crosses between loop and thread are bounded queues (oldest dropped: a second of packets per participant, half a
+second of batches) and one list of changes; no lock is held while anything is computed.
+
+Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
+encoder of their own. The time of every frame is that of its tick, and `delays` tells how much older the sound of each
+participant is: whoever forwards pictures adds it to theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time as clocks
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..media.decoding import AudioDecoding
+from ..media.encoding import AudioEncoder
+from ..media.frames import Codec, EncodedFrame, Gap, Tap
+from ..media.mixer import Mixer
+from ..media.voice import VoiceActivity
+from ..protocol.models import ParticipantUuid
+
+__all__ = ["ConferenceSound"]
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 0.02
+_LATEST_S = 0.2
+_PACKETS, _BATCHES = 50, 25
+
+
+@dataclass(slots=True)
+class _Input:
+    """A participant's packets, a tap of its receiver. Filled in the loop, emptied in the thread."""
+
+    packets: deque[EncodedFrame | Gap] = field(default_factory=lambda: deque(maxlen=_PACKETS))
+    decoding: AudioDecoding = field(default_factory=AudioDecoding)
+    voice: VoiceActivity = field(default_factory=VoiceActivity)
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        self.packets.append(item)
+
+    def end(self) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class _Output:
+    """A listener: its sender, and the encoder of what only it hears."""
+
+    codec: Codec
+    tap: Tap
+    encoder: AudioEncoder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    frames: list[tuple[Tap, EncodedFrame]]
+    voices: list[tuple[ParticipantUuid, bool]]
+    delays: Mapping[ParticipantUuid, float]
+
+
+class ConferenceSound:
+    """The mix of one conference. Driven by its thread; all methods belong to the event loop.
+
+    Args:
+        on_voice: a participant began or ceased to speak.
+        on_delays: once per tick: how many seconds behind the call's timeline each participant's sound is in the mix.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_voice: Callable[[ParticipantUuid, bool], None],
+        on_delays: Callable[[Mapping[ParticipantUuid, float]], None],
+    ) -> None:
+        self._on_voice = on_voice
+        self._on_delays = on_delays
+        self._changes: deque[Callable[[], None]] = deque()
+        self._batches: deque[_Batch] = deque(maxlen=_BATCHES)
+        self._stop = threading.Event()
+        self._done = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="conference-sound", daemon=True)
+        # From here on the thread's own.
+        self._mixer = Mixer[ParticipantUuid]()
+        self._inputs: dict[ParticipantUuid, _Input] = {}
+        self._outputs: dict[ParticipantUuid, _Output] = {}
+        self._hearing: frozenset[ParticipantUuid] = frozenset()
+        self._common: dict[Codec, AudioEncoder] = {}
+
+    def start(self) -> None:
+        """Begin to mix; whoever calls this calls `aclose` too. Idempotent."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    async def aclose(self) -> None:
+        """End the thread. Idempotent; when cancelled the thread ends all the same."""
+        self._stop.set()
+        if self._thread.is_alive():
+            await self._done.wait()
+            self._thread.join()
+
+    def add_input(self, participant: ParticipantUuid) -> Tap:
+        """Take a participant's voice into the mix; returns the tap for its receiver. Replaces an earlier one."""
+        source = _Input()
+        self._changes.append(lambda: self._add_input(participant, source))
+        return source
+
+    def remove_input(self, participant: ParticipantUuid, source: Tap) -> None:
+        """Take a voice out of the mix; one that was replaced or is unknown is ignored."""
+        self._changes.append(lambda: self._remove_input(participant, source))
+
+    def add_output(self, participant: ParticipantUuid, codec: Codec, tap: Tap) -> None:
+        """Send a participant the mix without its own voice. Replaces an earlier output of it."""
+        output = _Output(codec=codec, tap=tap)
+        self._changes.append(lambda: self._outputs.__setitem__(participant, output))
+
+    def remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
+        """Send a tap nothing more; one that was replaced or is unknown is ignored."""
+        self._changes.append(lambda: self._remove_output(participant, tap))
+
+    def set_muted(self, participant: ParticipantUuid, *, muted: bool) -> None:
+        """Keep a participant's voice out of the mix, or let it in; a new input begins unmuted."""
+        self._changes.append(lambda: self._mixer.set_muted(participant, muted=muted))
+
+    def set_hearing(self, participants: frozenset[ParticipantUuid]) -> None:
+        """Tell who hears the mix; nothing is sent to others."""
+        self._changes.append(lambda: self._set_hearing(participants))
+
+    # In the thread.
+
+    def _set_hearing(self, participants: frozenset[ParticipantUuid]) -> None:
+        self._hearing = participants
+
+    def _add_input(self, participant: ParticipantUuid, source: _Input) -> None:
+        self._inputs[participant] = source
+        self._mixer.remove(participant)
+        self._mixer.add(participant)
+
+    def _remove_input(self, participant: ParticipantUuid, source: Tap) -> None:
+        if self._inputs.get(participant) is source:
+            del self._inputs[participant]
+            self._mixer.remove(participant)
+
+    def _remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
+        output = self._outputs.get(participant)
+        if output is not None and output.tap is tap:
+            del self._outputs[participant]
+
+    def _run(self) -> None:
+        try:
+            origin, tick = clocks.monotonic(), 0
+            while not self._stop.wait(max(0.0, origin + tick * _TICK_S - clocks.monotonic())):
+                late = clocks.monotonic() - (origin + tick * _TICK_S)
+                if late > _LATEST_S:
+                    logger.warning("! the mix is %.0f ms late, skips to now", late * 1000)
+                    tick += int(late / _TICK_S)
+                self._step(tick, origin + tick * _TICK_S)
+                tick += 1
+        finally:
+            self._loop.call_soon_threadsafe(self._done.set)
+
+    def _step(self, tick: int, now: float) -> None:
+        while self._changes:
+            self._changes.popleft()()
+        for participant, source in self._inputs.items():
+            while source.packets:
+                for sound in source.decoding.feed(source.packets.popleft()):
+                    self._mixer.push(participant, sound.samples[:, 0], sound.time)
+        mix = self._mixer.mix()
+        voices = [
+            (participant, source.voice.speaking)
+            for participant, source in self._inputs.items()
+            if source.voice.handle_level(mix.levels[participant], now)
+        ]
+        delays = {p: delay for p in self._inputs if (delay := self._mixer.delay(p, now)) is not None}
+        common: dict[Codec, list[EncodedFrame]] = {}
+        frames: list[tuple[Tap, EncodedFrame]] = []
+        for participant, output in self._outputs.items():
+            if participant not in self._hearing:
+                continue
+            codec = output.codec
+            if (own := mix.minus.get(participant)) is not None:
+                output.encoder = output.encoder or AudioEncoder(codec)
+                encoded = output.encoder.encode(own, rtp_time=tick * output.encoder.frame_ticks, time=now)
+            elif (shared := common.get(codec)) is not None:
+                encoded = shared
+            else:
+                encoder = self._common.get(codec)
+                if encoder is None:
+                    encoder = self._common[codec] = AudioEncoder(codec)
+                encoded = encoder.encode(mix.common, rtp_time=tick * encoder.frame_ticks, time=now)
+                common[codec] = encoded
+            frames += [(output.tap, frame) for frame in encoded]
+        self._batches.append(_Batch(frames, voices, delays))
+        self._loop.call_soon_threadsafe(self._deliver)
+
+    # In the event loop again.
+
+    def _deliver(self) -> None:
+        while self._batches:
+            batch = self._batches.popleft()
+            for tap, frame in batch.frames:
+                tap.push(frame)
+            for participant, speaking in batch.voices:
+                self._on_voice(participant, speaking)
+            self._on_delays(batch.delays)
