@@ -19,11 +19,11 @@ from ..media.frames import Codec, Kind, Source, Tap
 from ..media.player import Player, PlayerEnd
 from ..protocol.models import Present
 from ..protocol.sdp import Direction
-from ..tasks import first_of
+from ..tasks import first_of, task_owner
 from ..webrtc.peer import PeerConfig
 from ..webrtc.sender import Sender
 
-__all__ = ["Announcement", "Played", "SourceOpener", "play"]
+__all__ = ["Announcement", "Played", "SourceOpener", "play", "play_with_slides"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +104,27 @@ async def play(
             await _acknowledged(senders)
         for kind, sender in senders.items():
             result.codecs[kind] = sender.config.codec
-            result.packets[kind] = sender.packets_sent
+            result.packets[kind] = sender.counts.packets
             result.lost[kind] = sender.last_block.packets_lost if sender.last_block is not None else 0
         result.join_ms = call.phases.as_ms()
     return result
+
+
+async def play_with_slides(
+    conference: Conference,
+    announcement: Announcement,
+    slides: Announcement,
+    *,
+    on_player: Callable[[Player], None] | None = None,
+) -> Played:
+    """Play an announcement while a presentation is shown; what becomes of the presentation does not end it.
+
+    Raises:
+        PexrtcError: as `play` has it, of either.
+    """
+    async with task_owner() as tasks:
+        tasks.start(play(conference, slides), name="pexrtc slides")
+        return await play(conference, announcement, on_player=on_player)
 
 
 def _call_config(announcement: Announcement) -> CallConfig:

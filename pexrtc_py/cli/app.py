@@ -8,6 +8,7 @@ import typer
 
 from .. import __version__
 from ..errors import PexrtcError
+from .announce import announce
 from .exits import exit_code_of
 from .node import node
 from .screen import Screen
@@ -40,6 +41,8 @@ def pexrtc(
     """A Pexip Infinity endpoint without a browser: records, announces, probes; and a node to try it on."""
 
 
+app.command()(announce)
+app.command("play", hidden=True)(announce)
 app.command()(node)
 
 
