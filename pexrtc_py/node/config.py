@@ -75,6 +75,8 @@ class NodeConfig:
     """Requests of one address in the long run; a limit of our own, far above what clients do."""
     body_limit: int = 1024 * 1024
     """Bytes of a request body at most."""
+    faults: bool = False
+    """Whether there is a door to ask for faults by: `fault_injection`, on loopback."""
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):

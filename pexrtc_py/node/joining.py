@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 NOT_FOUND = "Neither conference nor gateway found"
 EXTENSION_NOT_FOUND = "Conference extension not found"
 TOO_MANY_PINS = "Participant exceeded PIN entry retries"
-NODE_FULL = "Out of resource"
 
 
 async def request_token(node: NodeState, request: web.Request) -> web.Response:

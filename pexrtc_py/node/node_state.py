@@ -33,6 +33,9 @@ INVITATION_LIFETIME_S = 60.0
 
 TOKEN_EXPIRED = "Timer expired awaiting token refresh"  # noqa: S105 - a reason, no secret
 
+IN_MAINTENANCE = "System in maintenance mode"
+NODE_FULL = "Out of resource"
+
 DigitsListener = Callable[[str, ParticipantUuid, str], None]
 """Called with alias, participant and DTMF digits it sent."""
 
@@ -66,6 +69,7 @@ class NodeState:
         )
         self._invitations: OneTimeTokens[Invitation] = OneTimeTokens(lifetime_s=INVITATION_LIFETIME_S, draw=_draw_token)
         self._expiry = Alarm(self._on_expiry)
+        self._closing = False
 
     @property
     def now(self) -> float:
@@ -81,11 +85,13 @@ class NodeState:
 
     def join(self, settings: RoomSettings, newcomer: Newcomer, alias: str) -> Session | Outcome:
         """Let one in, into a conference that lives or now comes to life."""
+        if self._closing:
+            return Outcome(status=HTTPStatus.SERVICE_UNAVAILABLE, result=IN_MAINTENANCE)
         people = sum(len(conference.room.participants) for conference in self.conferences.values())
         conference = self.conferences.get(settings.alias)
         is_full = people >= self.config.participant_limit and newcomer.dialled is None
         if is_full or (conference is None and len(self.conferences) >= self.config.conference_limit):
-            return Outcome(status=HTTPStatus.SERVICE_UNAVAILABLE, result="Out of resource")
+            return Outcome(status=HTTPStatus.SERVICE_UNAVAILABLE, result=NODE_FULL)
         if conference is None:
             conference = self.conferences[settings.alias] = Conference(
                 settings,
@@ -119,11 +125,19 @@ class NodeState:
         """Take a one-time token."""
         return self._invitations.redeem(token, self.now)
 
+    def forget_all(self) -> None:
+        """Forget every conference without telling anybody, as a node that restarts: streams break, tokens are void."""
+        for conference in list(self.conferences.values()):
+            for session in conference.sessions.values():
+                session.mailbox.cut()
+            conference.apply(conference.room.end(IN_MAINTENANCE, self.now))
+
     async def aclose(self) -> None:
-        """End every conference. Idempotent."""
+        """End every conference and let nobody in any more. Idempotent."""
+        self._closing = True
         self._expiry.set(None)
         for conference in list(self.conferences.values()):
-            conference.apply(conference.room.end("System in maintenance mode", self.now))
+            conference.apply(conference.room.end(IN_MAINTENANCE, self.now))
 
     # What a conference asks for (ConferenceHost)
 

@@ -19,6 +19,7 @@ from . import calls, joining, pictures
 from .answers import Refused, answer, outcome_answer
 from .conference import Session
 from .event_route import serve_events
+from .fault_injection import FaultInjection
 from .node_state import NodeState
 from .requests import read_body, read_query, read_token
 
@@ -51,12 +52,13 @@ NODE_OPERATIONS: Mapping[str, SessionHandler] = MappingProxyType(
 """Handlers of operations that need tokens, streams, media or files; `request_token` comes before all of them."""
 
 
-def add_routes(app: web.Application, node: NodeState) -> None:
-    """Give an application every operation this node has."""
+def add_routes(app: web.Application, node: NodeState, faults: FaultInjection | None = None) -> None:
+    """Give an application every operation this node has, and the faults asked for."""
     for operation in OPERATIONS.values():
         if operation.supported and operation.since <= int(node.config.version):
             path = f"{PREFIX}/conferences/{{alias}}/{operation.path}"
-            app.router.add_route(operation.verb, path, _make_handler(operation, node))
+            handler = _make_handler(operation, node)
+            app.router.add_route(operation.verb, path, faults.wrap(operation, handler) if faults else handler)
     app.router.add_get(f"{PREFIX}/status", _status)
 
 

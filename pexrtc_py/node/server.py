@@ -21,6 +21,7 @@ from .answers import answer_errors
 from .conference_media import ConferenceMedia, ConferenceMediaConfig
 from .config import NodeConfig
 from .dialling import Dialler
+from .fault_injection import FaultInjection, fault_app
 from .media_port import MediaFactory
 from .node_state import DigitsListener, NodeState
 from .routes import add_routes
@@ -59,6 +60,8 @@ class Node:
         self._on_digits = on_digits
         self._stack = contextlib.AsyncExitStack()
         self._state: NodeState | None = None
+        self.faults: FaultInjection | None = None
+        """Faults on request, when the configuration has them."""
 
     @property
     def state(self) -> NodeState:
@@ -85,24 +88,13 @@ class Node:
             # Jobs let no error out; an error of the body is the caller's, and the group would wrap it.
             stack.push_async_callback(tasks.__aexit__, None, None, None)
             state = NodeState(self.config, media=self._media, tasks=tasks, dial=self._dial, on_digits=self._on_digits)
+            self.faults = FaultInjection(state) if self.config.faults else None
             app = web.Application(middlewares=[answer_errors], client_max_size=self.config.body_limit)
-            add_routes(app, state)
-            runner = web.AppRunner(
-                app,
-                access_log_class=AccessLog,
-                access_log=logging.getLogger(f"{__package__}.access"),
-                shutdown_timeout=SHUTDOWN_S,
-                handle_signals=False,
-            )
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            stack.push_async_callback(state.aclose)
-            host, port = self.config.listen
-            try:
-                await web.TCPSite(runner, host, port, ssl_context=tls).start()
-            except OSError as exc:
-                raise TransportError(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
-            state.url = _url(runner.addresses[0], tls=tls is not None)
+            add_routes(app, state, self.faults)
+            state.url = await _listen(stack, app, self.config.listen, tls)
+            if self.faults is not None:
+                self.faults.url = await _listen(stack, fault_app(self.faults), ("127.0.0.1", 0), None)
+            stack.push_async_callback(state.aclose)  # first of all: event streams would keep the server open
             self._state = state
             self._stack = stack.pop_all()
         logger.info("listening on %s", state.url)
@@ -126,6 +118,27 @@ def _real_media(config: NodeConfig) -> MediaFactory:
     addresses = config.media_addresses or (("127.0.0.1",) if config.is_loopback else ())
     media_config = ConferenceMediaConfig(peer=PeerConfig(addresses=addresses, ports=config.media_ports))
     return lambda settings, listener: ConferenceMedia(settings, listener, media_config)
+
+
+async def _listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, listen: tuple[str, int], tls: ssl.SSLContext | None
+) -> str:
+    """Serve an application until the stack unwinds, and return its URL."""
+    runner = web.AppRunner(
+        app,
+        access_log_class=AccessLog,
+        access_log=logging.getLogger(f"{__package__}.access"),
+        shutdown_timeout=SHUTDOWN_S,
+        handle_signals=False,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    host, port = listen
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+    except OSError as exc:
+        raise TransportError(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+    return _url(runner.addresses[0], tls=tls is not None)
 
 
 def _url(address: tuple[str, int], *, tls: bool) -> str:
