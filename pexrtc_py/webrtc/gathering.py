@@ -19,6 +19,8 @@ from aioice import stun, turn
 from aioice.candidate import candidate_foundation, candidate_priority
 
 from ..errors import IceFailed, UsageError
+from .impaired import ImpairedProtocol, ImpairedTransport
+from .impairment import Impairment
 from .internals import IceCandidate, IceConnection, MediaProtocol, host_addresses
 from .udp import UdpTransport, bind_udp
 
@@ -61,6 +63,8 @@ class GatheringConfig:
     """How long servers may take."""
     relay_gather_timeout_s: float = 2.0
     """How long TURN may take when nothing else counts."""
+    impairment: Impairment | None = None
+    """A bad network, for tests and demonstrations, in each direction; `Impairment()` is a good one to change later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +161,8 @@ def _bind(connection: IceConnection, config: GatheringConfig) -> list[MediaProto
         except OSError as exc:
             logger.info("x cannot use %s for media: %s", address, exc)
             continue
-        protocol = MediaProtocol(connection)
+        bad = config.impairment
+        protocol = MediaProtocol(connection) if bad is None else ImpairedProtocol(connection, bad)
         host, port = sock.getsockname()[:2]
         protocol.local_candidate = IceCandidate(
             foundation=candidate_foundation("host", "udp", host),
@@ -169,7 +174,10 @@ def _bind(connection: IceConnection, config: GatheringConfig) -> list[MediaProto
             port=port,
             type="host",
         )
-        UdpTransport(sock, protocol)
+        if bad is None:
+            UdpTransport(sock, protocol)
+        else:
+            ImpairedTransport(sock, protocol, bad)
         connection.add_protocol(protocol)
         protocols.append(protocol)
     return protocols

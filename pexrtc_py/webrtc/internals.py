@@ -115,6 +115,11 @@ class IceConnection(Connection):
         on_media: takes each SRTP or SRTCP datagram.
         on_silence: told, after each look, for how many seconds nothing was heard.
         last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
+        selected: the pair of candidates that carries the media, None before there is one.
+        round_trip_s: of the last answered consent check, None before one.
+        total_round_trip_s: sum over all of them.
+        consent_requests: consent checks sent.
+        consent_responses: those answered.
     """
 
     def __init__(
@@ -138,6 +143,9 @@ class IceConnection(Connection):
         self.last_heard = 0.0
         self.selected: CandidatePair | None = None
         self.round_trip_s: float | None = None
+        self.total_round_trip_s = 0.0
+        self.consent_requests = 0
+        self.consent_responses = 0
         self._route: tuple[Callable[[bytes, tuple[str, int]], None], tuple[str, int]] | None = None
         self._gather = gather
 
@@ -145,6 +153,11 @@ class IceConnection(Connection):
     def role(self) -> str:
         """`controlling` or `controlled`."""
         return "controlling" if self.ice_controlling else "controlled"
+
+    @property
+    def protocols(self) -> tuple[StunProtocol, ...]:
+        """The local addresses in use."""
+        return tuple(self._protocols)
 
     def add_protocol(self, protocol: MediaProtocol) -> None:
         """Use a local address; its `local_candidate` is set."""
@@ -216,6 +229,7 @@ class IceConnection(Connection):
         if pair is None:
             return
         sent = time.monotonic()
+        self.consent_requests += 1
         try:
             await pair.protocol.request(
                 self.build_request(pair, nominate=False),
@@ -227,6 +241,8 @@ class IceConnection(Connection):
             return
         self.last_heard = time.monotonic()
         self.round_trip_s = self.last_heard - sent
+        self.total_round_trip_s += self.round_trip_s
+        self.consent_responses += 1
 
 
 class _IcePath:
@@ -265,14 +281,19 @@ class DtlsTransport(RTCDtlsTransport):
         return self._tx_srtp
 
     @property
+    def role(self) -> str:
+        """`client`, `server`, or `auto` before the handshake."""
+        return self._role
+
+    @property
     def ciphers(self) -> dict[str, str]:
-        """Names of what was agreed: `tlsVersion`, `dtlsCipher`, `srtpCipher`; empty before the handshake."""
+        """Names of what was agreed: `tls_version`, `dtls_cipher`, `srtp_cipher`; empty before the handshake."""
         if self._ssl is None or not self.encrypted:
             return {}
         return {
-            "tlsVersion": self._ssl.get_protocol_version_name(),
-            "dtlsCipher": self._ssl.get_cipher_name() or "",
-            "srtpCipher": self._ssl.get_selected_srtp_profile().decode(),
+            "tls_version": self._ssl.get_protocol_version_name(),
+            "dtls_cipher": self._ssl.get_cipher_name() or "",
+            "srtp_cipher": self._ssl.get_selected_srtp_profile().decode(),
         }
 
     async def shake_hands(self, fingerprints: list[tuple[str, str]], *, client: bool) -> bool:

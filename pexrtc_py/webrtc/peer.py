@@ -33,13 +33,16 @@ from ..protocol.sdp import (
 from .clock import CallClock, SendClock
 from .feedback import TransportFeedbackRecorder, TransportSequence
 from .gathering import IceServer
+from .impairment import Impairment
 from .line import Line
 from .line_media import receiver_config, sender_config
 from .receiver import Receiver
 from .receiver_config import ReceiverConfig
 from .routing import Router
 from .sender import Sender
+from .statistics import RtpStatistics
 from .transport import MediaTransport, TransportConfig, TransportHandlers, TransportState
+from .transport_statistics import PathStatistics, codec_statistics
 
 __all__ = ["AnswerPolicy", "IceServer", "Peer", "PeerConfig", "PeerState"]
 
@@ -235,6 +238,26 @@ class Peer:
             DtlsFailed: the handshake failed.
         """
         await self._transport.connected()
+
+    def statistics(self, now: float) -> list[RtpStatistics | PathStatistics]:
+        """Describe the path, the codecs and the streams of all lines, in W3C's terms.
+
+        Args:
+            now: `time.monotonic`.
+        """
+        found: list[RtpStatistics | PathStatistics] = [*self._transport.statistics(now)]
+        for line in self._lines:
+            if line.negotiated is not None:
+                found += codec_statistics(line.negotiated, now)
+            if line.receiver is not None:
+                found += line.receiver.statistics(now)
+            if line.sender is not None:
+                found += line.sender.statistics(now)
+        return found
+
+    def impair(self, impairment: Impairment) -> None:
+        """Make the network another one, of a peer that was configured with an impairment."""
+        self._transport.impair(impairment)
 
     async def aclose(self) -> None:
         """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""

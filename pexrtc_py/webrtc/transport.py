@@ -22,6 +22,8 @@ from ..errors import DtlsFailed, IceFailed, LocalProtocolError, MediaError
 from ..protocol.negotiation import TransportParameters
 from ..protocol.sdp import Candidate, Fingerprint, Setup
 from .gathering import GatheringConfig, gather
+from .impaired import ImpairedProtocol
+from .impairment import Impairment
 from .internals import (
     Certificate,
     DtlsTransport,
@@ -29,6 +31,13 @@ from .internals import (
     IceConnection,
     SrtpError,
     SrtpSession,
+)
+from .transport_statistics import (
+    TRANSPORT_ID,
+    CandidatePairStatistics,
+    PathStatistics,
+    TransportStatistics,
+    candidate_statistics,
 )
 
 __all__ = ["MediaTransport", "TransportConfig", "TransportHandlers", "TransportState"]
@@ -124,17 +133,6 @@ class MediaTransport:
         """Where the transport stands."""
         return self._state
 
-    @property
-    def selected_pair(self) -> tuple[Candidate, Candidate] | None:
-        """The local and the remote candidate that carry the media."""
-        pair = self._ice.selected
-        return None if pair is None else (_from_ice(pair.local_candidate), _from_ice(pair.remote_candidate))
-
-    @property
-    def round_trip_s(self) -> float | None:
-        """Of the last answered check, seconds."""
-        return self._ice.round_trip_s
-
     async def gather(self) -> None:
         """Find local candidates, once. Cancelling leaves a transport that can only be closed.
 
@@ -211,6 +209,60 @@ class MediaTransport:
         session = self._sending
         if session is not None:
             self._send(session.protect_rtcp, packet)
+
+    def impair(self, impairment: Impairment) -> None:
+        """Make the network another one, of a transport that was configured with an impairment."""
+        for protocol in self._ice.protocols:
+            if isinstance(protocol, ImpairedProtocol):
+                protocol.change(impairment)
+
+    def statistics(self, now: float) -> list[PathStatistics]:
+        """Describe the path: the transport, the selected pair and the candidates of both sides."""
+        ice = self._ice
+        local = [_from_ice(candidate) for candidate in ice.local_candidates]
+        remote = [_from_ice(candidate) for candidate in ice.remote_candidates]
+        pair = ice.selected
+        found: list[PathStatistics] = [
+            TransportStatistics(
+                id=TRANSPORT_ID,
+                timestamp=now * 1000,
+                packets_sent=self.packets_sent,
+                packets_received=self.packets_received,
+                bytes_sent=self.bytes_sent,
+                bytes_received=self.bytes_received,
+                ice_role=ice.role,
+                ice_local_username_fragment=ice.local_username,
+                dtls_state=self._dtls.state,
+                dtls_role=self._dtls.role,
+                selected_candidate_pair_id=None if pair is None else "candidate-pair",
+                packets_discarded=self.packets_discarded,
+                **self._dtls.ciphers,
+            )
+        ]
+        found += [candidate_statistics(item, number, now, local=True) for number, item in enumerate(local)]
+        found += [candidate_statistics(item, number, now, local=False) for number, item in enumerate(remote)]
+        if pair is not None and _from_ice(pair.local_candidate) in local and _from_ice(pair.remote_candidate) in remote:
+            found.append(
+                CandidatePairStatistics(
+                    id="candidate-pair",
+                    timestamp=now * 1000,
+                    transport_id=TRANSPORT_ID,
+                    local_candidate_id=f"local-candidate-{local.index(_from_ice(pair.local_candidate))}",
+                    remote_candidate_id=f"remote-candidate-{remote.index(_from_ice(pair.remote_candidate))}",
+                    state="succeeded",
+                    nominated=True,
+                    packets_sent=self.packets_sent,
+                    packets_received=self.packets_received,
+                    bytes_sent=self.bytes_sent,
+                    bytes_received=self.bytes_received,
+                    last_packet_received_timestamp=ice.last_heard * 1000 if ice.last_heard else None,
+                    current_round_trip_time=ice.round_trip_s,
+                    total_round_trip_time=ice.total_round_trip_s,
+                    responses_received=ice.consent_responses,
+                    consent_requests_sent=ice.consent_requests,
+                )
+            )
+        return found
 
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks. Idempotent; not to be cancelled."""
