@@ -99,6 +99,11 @@ class Compositor:
         """Let the thread end; `aclose` waits for it. Idempotent."""
         self._stop.set()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the thread has ended, or never began."""
+        return not self._thread.is_alive()
+
     async def aclose(self) -> None:
         """End the thread. Idempotent; when cancelled the thread ends all the same."""
         self._stop.set()

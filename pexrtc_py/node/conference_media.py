@@ -133,6 +133,7 @@ class ConferenceMedia:
     def remove_participant(self, participant: ParticipantUuid) -> None:
         """See `MediaPort.remove_participant`."""
         self._muted.discard(participant)
+        self._stage.forget(participant)
         self.set_admitted(participant, admitted=False)
 
     def set_stage(self, order: Sequence[ParticipantUuid]) -> None:
@@ -141,6 +142,11 @@ class ConferenceMedia:
 
     def set_layout(self, view: str) -> None:
         """See `MediaPort.set_layout`."""
+        self._stage.set_layout(view)
+
+    def set_name(self, participant: ParticipantUuid, name: str) -> None:
+        """Write this under a participant's picture where pictures are composed."""
+        self._stage.set_name(participant, name)
 
     def set_floor(self, presenter: ParticipantUuid | None) -> None:
         """See `MediaPort.set_floor`."""
@@ -163,6 +169,7 @@ class ConferenceMedia:
         self._follow_slides(None)
         for frames in self._retired_frames:
             await frames.aclose()
+        await self._stage.aclose()
         await self._sound.aclose()
 
     def _apply_mute(self, participant: ParticipantUuid) -> None:
@@ -174,7 +181,8 @@ class ConferenceMedia:
         self._slides.set_delays(delays)
 
     def _follow_slides(self, source: Source | None) -> None:
-        """Make still pictures of the presentation that runs."""
+        """Make still pictures of the presentation that runs, and mix it in where that is wanted."""
+        self._stage.set_presentation(source)
         if self._frames is not None:
             old, frames = self._frames
             old.feed.remove_tap(frames)

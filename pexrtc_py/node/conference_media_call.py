@@ -90,6 +90,7 @@ class MediaCall:
     ) -> None:
         self.participant: ParticipantUuid = offer.participant
         self.is_main = offer.present not in ("send", "receive")
+        self._slides_in_main = offer.present == "main"
         self.peer = Peer(config)
         self.peer.on_state = self._follow
         self._uuid: CallUuid = offer.call
@@ -224,8 +225,11 @@ class MediaCall:
             self._part_sending(line, joint)
             joint.outlet = Outlet(sender, codecs=codecs, name=f"call {self._uuid} line {line.mid}")
             sender.on_key_frame_request = joint.outlet.request_key_frame
+            key = (self._uuid, line.mid)
             board = self._boards.slides if self._is_slides(line) else self._boards.stage
-            board.watch((self._uuid, line.mid), self.participant, joint.outlet)
+            if self._slides_in_main:
+                self._boards.stage.mark(key)
+            board.watch(key, self.participant, joint.outlet)
 
     def _part_sending(self, line: Line, joint: _Joint) -> None:
         if joint.heard is not None:

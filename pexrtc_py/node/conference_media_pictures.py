@@ -2,7 +2,7 @@
 
 A `Source` is what one participant publishes: its feed as it comes, and one transcoded feed per codec that some watcher
 needs instead, kept as long as it is watched. `Stage` gives each watcher the first of the speakers' order who is not
-itself; `Slides` gives everybody but the presenter the presentation.
+itself, or a composed picture; `Slides` gives everybody but the presenter the presentation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from ..media.encoding_transcoder import VideoTranscoder
 from ..media.frames import Codec
+from ..protocol.layout import DEFAULT_LAYOUT, LAYOUTS
 from ..protocol.models import ParticipantUuid
+from .conference_media_composed import Actor, Composition
 from .forwarding import Feed, Outlet
 
 __all__ = ["Slides", "Source", "Stage"]
 
 logger = logging.getLogger(__name__)
+
+# A presentation in the main picture: the slides large, seven speakers beneath.
+_SLIDES_LAYOUT = LAYOUTS["1:7"]
 
 
 class Source:
@@ -120,16 +125,59 @@ class _Board:
 
 
 class Stage(_Board):
-    """The main pictures: each watcher sees the first speaker who is not itself."""
+    """The main pictures: by layout the first speaker who is not the watcher, or one composed picture for all.
+
+    A watcher who wants presentations in its main picture (`present: main`) gets one composed with the slides while they
+    run.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._order: tuple[ParticipantUuid, ...] = ()
+        self._names: dict[ParticipantUuid, str] = {}
+        self._layout = LAYOUTS[DEFAULT_LAYOUT]
+        self._composed = Composition()
+        self._with_slides = Composition()
+        self._slides: Source | None = None
+        self._slide_watchers: set[Hashable] = set()
 
     def set_order(self, order: Sequence[ParticipantUuid]) -> None:
         """Tell the order of speakers; publishers who are not in it come last, in the order they came."""
         self._order = tuple(order)
         self._update()
+
+    def set_name(self, participant: ParticipantUuid, name: str) -> None:
+        """Tell what to write under a participant's picture."""
+        self._names[participant] = name
+        self._update()
+
+    def forget(self, participant: ParticipantUuid) -> None:
+        """Forget the name of one who has left."""
+        self._names.pop(participant, None)
+
+    def set_layout(self, view: str) -> None:
+        """Set the layout; unknown ones leave it as it is."""
+        self._layout = LAYOUTS.get(view, self._layout)
+        self._update()
+
+    def set_presentation(self, slides: Source | None) -> None:
+        """Tell the slides that run, None for none."""
+        self._slides = slides
+        self._update()
+
+    def mark(self, key: Hashable) -> None:
+        """Mix presentations into what this line is shown, until `unwatch`."""
+        self._slide_watchers.add(key)
+
+    def unwatch(self, key: Hashable) -> None:
+        """Show a line nothing more; unknown ones are ignored."""
+        self._slide_watchers.discard(key)
+        super().unwatch(key)
+
+    async def aclose(self) -> None:
+        """End what is composed. Idempotent."""
+        await self._composed.aclose()
+        await self._with_slides.aclose()
 
     def _choose(self) -> None:
         ranked = (*self._order, *(p for p in self._sources if p not in self._order))
@@ -138,16 +186,30 @@ class Stage(_Board):
             for p in ranked
             if p in self._admitted and (source := self._sources.get(p)) is not None and source.feed.codec is not None
         ]
-        for watcher, outlet in self._outlets.values():
-            seen = next((source for p, source in visible if p != watcher), None)
-            outlet.show(None if seen is None or watcher not in self._admitted else seen.feed_for(outlet.codecs))
+        actors = [Actor(p, source.feed, self._names.get(p, "")) for p, source in visible]
+        self._composed.set_scene(actors, self._layout)
+        slides = self._slides
+        if slides is not None:
+            self._with_slides.set_scene([Actor("slides", slides.feed, ""), *actors], _SLIDES_LAYOUT)
+        for key, (watcher, outlet) in self._outlets.items():
+            if watcher not in self._admitted:
+                outlet.show(None)
+            elif slides is not None and key in self._slide_watchers:
+                outlet.show(self._with_slides.feed_for(outlet.codecs))
+            elif self._layout.size > 1 and actors:
+                outlet.show(self._composed.feed_for(outlet.codecs))
+            else:
+                seen = next((source for p, source in visible if p != watcher), None)
+                outlet.show(None if seen is None else seen.feed_for(outlet.codecs))
+        self._composed.prune()
+        self._with_slides.prune()
 
 
 class Slides(_Board):
     """The presentation: everybody who may sees the presenter's slides, but the presenter.
 
     Args:
-        on_running: told the source whose slides are shown, None when there is none any more.
+        on_running: told the source whose slides are shown, from the first on; None when there are none any more.
     """
 
     def __init__(self, on_running: Callable[[Source | None], None]) -> None:
@@ -172,6 +234,7 @@ class Slides(_Board):
         for participant, outlet in self._outlets.values():
             hidden = participant == self._presenter or participant in self._denied or participant not in self._admitted
             outlet.show(None if source is None or hidden else source.feed_for(outlet.codecs))
-        if source is not self._running:
-            self._running = source
-            self._on_running(source)
+        running = source if source is not None and source.feed.codec is not None else None
+        if running is not self._running:
+            self._running = running
+            self._on_running(running)

@@ -268,3 +268,47 @@ async def test_calls_that_do_not_exist_and_offers_that_cannot_be_used() -> None:
         with pytest.raises(CodecMismatch):
             await media.add_call(CallOffer(participant=ada.name, call=ada.call, sdp=await ada.peer.create_offer()))
         assert listener.lost == []
+
+
+async def test_a_layout_of_many_is_one_composed_picture() -> None:
+    """With 4:0 everybody sees both publishers, each in its place; back to 1:0 the picture is forwarded again."""
+    ada, ben, cleo = Client("ada", grey=60), Client("ben", grey=200), Client("cleo", codec=Codec.H264)
+    clients = [ada, ben, cleo]
+    async with conference(*clients) as (media, _):
+        for client in clients:
+            client.add_main()
+            await client.join(media)
+            media.set_name(client.name, client.name.title())
+        media.set_layout("4:0")
+        media.set_stage([ada.name, ben.name])
+        await perform([ada, ben], 2.5)
+        for client in clients:
+            frame = client.seen.pictures[-1][1]
+            assert (frame.width, frame.height) == (1280, 720)
+            assert [luma_of(frame, 0.25), luma_of(frame, 0.75)] == pytest.approx([60, 200], abs=8)
+        media.set_layout("1:0")
+        await perform([ada, ben], 1.5)
+        assert [client.seen.grey for client in clients] == pytest.approx([200, 60, 60], abs=6)
+        assert cleo.seen.pictures[-1][1].width == 160
+
+
+async def test_present_main_mixes_slides_into_the_main_picture() -> None:
+    """While a presentation runs the main line shows it large with the speaker beneath; afterwards the speaker alone."""
+    ada, slides, ben = Client("ada", grey=60), Client("slides", grey=200), Client("ben")
+    async with conference(ada, slides, ben) as (media, _):
+        ada.add_main()
+        await ada.join(media)
+        ben.add_main()
+        await ben.join(media, present="main")
+        slides.present = slides.peer.add_line(Kind.VIDEO, direction=Direction.SENDONLY, codecs=[Codec.VP8])
+        await slides.join(media, present="send")
+        media.set_floor(slides.name)
+        await asyncio.gather(perform([ada], 2.5), perform([slides], 2.5, on_slides=True))
+        frame = ben.seen.pictures[-1][1]
+        assert (frame.width, frame.height) == (1280, 720)
+        assert luma_of(frame, 0.5, 0.4) == pytest.approx(200, abs=8)
+        assert luma_of(frame, 1 / 14, 13 / 14) == pytest.approx(60, abs=8)
+        media.set_floor(None)
+        await perform([ada], 1.0)
+        assert ben.seen.grey == pytest.approx(60, abs=6)
+        assert ben.seen.pictures[-1][1].width == 160
