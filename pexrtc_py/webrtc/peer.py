@@ -1,13 +1,11 @@
 """One end of a call: offers and answers, one transport under all lines, receivers and senders that outlive changes.
 
 A peer is used as `async with Peer(config) as peer`, or made and closed with `aclose` by whoever owns it. Descriptions
-go in and out as text; everything else is lines. Timers of all receivers and senders are one timer of the loop, set no
-finer than 20 ms, because at hundreds of packets a second it is the wake-ups that cost.
+go in and out as text; everything else is lines.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
@@ -15,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from ..errors import LocalProtocolError
 from ..media.frames import Codec, Kind
@@ -41,6 +39,7 @@ from .receiver_config import ReceiverConfig
 from .routing import Router
 from .sender import Sender
 from .statistics import RtpStatistics
+from .timers import PolledRecorder, SharedTimer, Timed
 from .transport import MediaTransport, TransportConfig, TransportHandlers, TransportState
 from .transport_statistics import PathStatistics, codec_statistics
 
@@ -48,23 +47,12 @@ __all__ = ["AnswerPolicy", "IceServer", "Peer", "PeerConfig", "PeerState"]
 
 logger = logging.getLogger(__name__)
 
-# Timers of receivers and senders fire up to this much late, and together.
-_TIMER_GRAIN_S = 0.02
-_FEEDBACK_S = 0.1
-
 PeerState = TransportState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig(TransportConfig):
     """How a peer is made."""
-
-
-class _Timed(Protocol):
-    """Whatever waits for a time: receivers, senders, the recorder of feedback."""
-
-    def next_timer(self) -> float | None: ...
-    def handle_timer(self, now: float) -> None: ...
 
 
 class Peer:
@@ -89,18 +77,15 @@ class Peer:
         self._cname = str(uuid.uuid4())
         self._offered: SessionDescription | None = None
         self._remote: TransportParameters | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
-        self._fired_at = 0.0
+        self._timer = SharedTimer(self._timed)
         self._state = PeerState.NEW
         self._client: bool | None = None
         self.clock = CallClock()
         self.send_clock = SendClock(time.monotonic, time.time())
         self.on_state: Callable[[PeerState], None] | None = None
         self.timings: dict[str, float] = {}
-        self._recorder: TransportFeedbackRecorder | None = None
+        self._recorder: PolledRecorder | None = None
         self._transport_sequence = TransportSequence()
-        self._packets_seen = 0
         self._transport = self._make_transport()
 
     @property
@@ -261,10 +246,7 @@ class Peer:
 
     async def aclose(self) -> None:
         """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = float("-inf")
+        self._timer.close()
         for line in self._lines:
             if line.sender is not None:
                 line.sender.close()
@@ -305,7 +287,7 @@ class Peer:
         config = receiver_config(agreed, line.sources, max_bitrate_bps=line.wanted_bitrate_bps)
         if line.receiver is None:
             line.receiver = Receiver(config, self._send_rtcp, self.clock, transport_feedback=self._recorder_of(config))
-            line.receiver.on_timer = self._arm
+            line.receiver.on_timer = self._timer.arm
         else:
             line.receiver.reconfigure(config)
         self._router.set_receiver(
@@ -322,7 +304,7 @@ class Peer:
             line.sender = Sender(
                 config, self._send_rtp, self._send_rtcp, self.send_clock, transport_sequence=self._transport_sequence
             )
-            line.sender.on_timer = self._arm
+            line.sender.on_timer = self._timer.arm
             self._router.add_sender(line.sender)
         else:
             line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))
@@ -331,8 +313,9 @@ class Peer:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""
         number = config.transport_sequence_id
         if self._recorder is None and number is not None and config.feedback.transport:
-            self._recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._send_rtcp)
-        return self._recorder
+            recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._send_rtcp)
+            self._recorder = PolledRecorder(recorder, lambda: self._transport.packets_received)
+        return self._recorder.recorder if self._recorder is not None else None
 
     def _send_rtp(self, packet: bytes) -> None:
         self._transport.send_rtp(packet)
@@ -343,25 +326,7 @@ class Peer:
     def _note_first(self, line: Line, arrival: float) -> None:
         self.timings.setdefault(f"first_rtp:{line.mid}", arrival)
 
-    def _arm(self) -> None:
-        """Set the timer by whoever wants to be called first, when that is earlier than it is set."""
-        due = self._next_due()
-        if due >= self._timer_at - _TIMER_GRAIN_S:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        at = max(due, self._fired_at + _TIMER_GRAIN_S)
-        self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - time.monotonic()), self._fire)
-
-    def _next_due(self) -> float:
-        wanted = [timed.next_timer() for timed in self._timed()]
-        # Nobody is told when feedback becomes due: while packets come, it is looked for.
-        if self._recorder is not None and self._transport.packets_received != self._packets_seen:
-            wanted.append(self._fired_at + _FEEDBACK_S)
-        return min((at for at in wanted if at is not None), default=float("inf"))
-
-    def _timed(self) -> Iterator[_Timed]:
+    def _timed(self) -> Iterator[Timed]:
         for line in self._lines:
             if line.receiver is not None:
                 yield line.receiver
@@ -369,17 +334,6 @@ class Peer:
                 yield line.sender
         if self._recorder is not None:
             yield self._recorder
-
-    def _fire(self) -> None:
-        now = self._fired_at = time.monotonic()
-        self._timer = None
-        self._timer_at = float("inf")
-        self._packets_seen = self._transport.packets_received
-        for timed in self._timed():
-            wanted = timed.next_timer()
-            if wanted is not None and wanted <= now:
-                timed.handle_timer(now)
-        self._arm()
 
     def _make_transport(self) -> MediaTransport:
         handlers = TransportHandlers(

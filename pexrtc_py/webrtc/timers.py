@@ -1,0 +1,95 @@
+"""One timer of the loop for all receivers and senders of a peer.
+
+Each of them says when it wants to be called; the loop is woken for the earliest, at most every 20 ms, and then whoever
+is due is called. At hundreds of packets a second it is wake-ups that cost, and none of them minds being 20 ms late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from .feedback import TransportFeedbackRecorder
+
+__all__ = ["PolledRecorder", "SharedTimer", "Timed"]
+
+_GRAIN_S = 0.02
+# How often feedback is looked for while packets come; the recorder sends as often.
+_POLL_S = 0.1
+
+
+class Timed(Protocol):
+    """Whatever waits for a time."""
+
+    def next_timer(self) -> float | None: ...
+    def handle_timer(self, now: float) -> None: ...
+
+
+class SharedTimer:
+    """Calls whoever is due. `arm` is to be called whenever one of them wants to be called earlier than before.
+
+    Args:
+        timed: lists those who wait.
+    """
+
+    def __init__(self, timed: Callable[[], Iterable[Timed]]) -> None:
+        self._timed = timed
+        self._handle: asyncio.TimerHandle | None = None
+        self._at = float("inf")
+        self._fired = 0.0
+
+    def arm(self) -> None:
+        """Set the timer, when somebody wants to be called earlier than it is set for."""
+        due = min((at for timed in self._timed() if (at := timed.next_timer()) is not None), default=float("inf"))
+        if due >= self._at - _GRAIN_S:
+            return
+        if self._handle is not None:
+            self._handle.cancel()
+        self._at = max(due, self._fired + _GRAIN_S)
+        delay = max(0.0, self._at - time.monotonic())
+        self._handle = asyncio.get_running_loop().call_later(delay, self._fire)
+
+    def close(self) -> None:
+        """Call nobody any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._at = float("-inf")
+
+    def _fire(self) -> None:
+        now = self._fired = time.monotonic()
+        self._at = float("inf")
+        self._handle = None
+        for timed in self._timed():
+            due = timed.next_timer()
+            if due is not None and due <= now:
+                timed.handle_timer(now)
+        if self._at != float("-inf"):
+            self.arm()
+
+
+class PolledRecorder:
+    """A recorder of transport-wide feedback, which tells nobody when it becomes due: while packets come it is asked.
+
+    Args:
+        recorder: the one of this peer.
+        packets: counts what arrived so far.
+    """
+
+    def __init__(self, recorder: TransportFeedbackRecorder, packets: Callable[[], int]) -> None:
+        self.recorder = recorder
+        self._packets = packets
+        self._seen = 0
+        self._asked = 0.0
+
+    def next_timer(self) -> float | None:
+        """When the recorder is due, or is to be asked again; None while nothing arrives."""
+        due = self.recorder.next_timer()
+        return self._asked + _POLL_S if due is None and self._packets() != self._seen else due
+
+    def handle_timer(self, now: float) -> None:
+        """Let the recorder send what it has."""
+        self._asked = now
+        self._seen = self._packets()
+        self.recorder.handle_timer(now)
