@@ -231,7 +231,7 @@ class Exchange:
         parts: list[bytes] = []
         size = 0
         with translated(operation.name, self.host):
-            async for part in response.aiter_raw():
+            async for part in response.aiter_bytes():
                 size += len(part)
                 if size > MAX_ANSWER:
                     raise RemoteProtocolError(f"{operation.name}: the answer of {self.host} is longer than 1 MiB")

@@ -100,7 +100,12 @@ def _why_no_connection(exc: httpx.TransportError, host: str) -> str:
 
 
 def is_safe_to_retry(operation: Operation, error: PexrtcError) -> bool:
-    """Decide whether asking again may help and cannot do anything twice."""
+    """Decide whether asking again may help and cannot do anything twice.
+
+    Joining is not asked again here: whoever joins has other nodes to ask, and a user who waits.
+    """
+    if operation.name == "request_token":
+        return False
     if isinstance(error, _NeverSent):
         return True
     if isinstance(error, TransportError):

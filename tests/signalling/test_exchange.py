@@ -1,0 +1,371 @@
+"""One request and its answer: what goes out, what comes back, and what never leaves for another host."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pexrtc_py.errors import (
+    ConferenceNotFound,
+    ExtensionRequired,
+    Forbidden,
+    IdentityProviderRequired,
+    NodeError,
+    PexrtcError,
+    PinInvalid,
+    PinRequired,
+    RefusedError,
+    RemoteProtocolError,
+    SignallingError,
+    Throttled,
+    TokenExpired,
+    TransportError,
+    UsageError,
+)
+from pexrtc_py.protocol.models import CallUuid, Message, ParticipantUuid, TokenRequest, Transforms
+from pexrtc_py.protocol.operations import OPERATIONS
+from pexrtc_py.signalling import NodeClient
+from pexrtc_py.signalling.exchange import MAX_ANSWER
+from pexrtc_py.signalling.failures import translated
+
+TOKEN, PIN = "s3cret-token", "s3cret-pin"
+P, C = ParticipantUuid("p-1"), CallUuid("c-1")
+NODE = "https://node.example.com"
+
+Answers = Callable[[httpx.Request], httpx.Response]
+
+
+def client(answer: Answers, *, alias: str = "meet.alice") -> NodeClient:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    made = NodeClient(NODE, alias, http)
+    made.set_token(TOKEN)
+    return made
+
+
+def reply(result: object, status: str = "success", code: int = 200) -> httpx.Response:
+    return httpx.Response(code, json={"status": status, "result": result})
+
+
+async def test_what_goes_out() -> None:
+    """The token is a header and never in the URL; path values and alias are quoted; the body is the model."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return reply(True)
+
+    node = client(answer, alias="meet/é")
+    assert await node.participant_dtmf(ParticipantUuid("a/b"), "12#")
+    (request,) = seen
+    assert request.url.raw_path == b"/api/client/v2/conferences/meet%2F%C3%A9/participants/a%2Fb/dtmf"
+    assert request.headers["token"] == TOKEN
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.content) == {"digits": "12#"}
+    assert TOKEN not in str(request.url)
+
+
+async def test_without_body() -> None:
+    """An operation without a body sends none, and GETs have their query."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return reply(["1:7", {"name": "1:0", "tags": ["x"]}]) if request.method == "GET" else reply(True)
+
+    node = client(answer)
+    assert await node.conference_lock()
+    layouts = await node.available_layouts(annotate=True)
+    assert seen[0].content == b""
+    assert "content-type" not in seen[0].headers
+    assert seen[1].url.query == b"annotate=true"
+    assert layouts[0] == "1:7"
+    assert not isinstance(layouts[1], str)
+    assert layouts[1].tags == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"), [(True, True), (False, False), (None, True)], ids=["true", "false", "null means done"]
+)
+async def test_booleans(result: object, said: bool) -> None:
+    """The node's true and false are passed on; null, which some nodes send, means done."""
+    assert await client(lambda _: reply(result)).participant_mute(P) is said
+
+
+async def test_nothing_where_nothing_is_enough() -> None:
+    """ack may be answered by nothing at all; a list may not."""
+    node = client(lambda _: httpx.Response(200))
+    assert await node.call_ack(P, C)
+    with pytest.raises(RemoteProtocolError, match="participants: an empty answer"):
+        await node.participants()
+    assert await client(lambda _: httpx.Response(204)).theme() is None
+    assert await client(lambda _: httpx.Response(200, text="bye")).release_token()
+
+
+REFUSALS = [
+    # code, status, result, PIN sent, error
+    (403, "success", {"pin": "required", "guest_pin": "none", "version": {}}, "none", PinRequired),
+    (403, "failure", {"pin": "required", "guest_pin": "required"}, "none", PinRequired),
+    (403, "success", {"pin": "required", "guest_pin": "required"}, PIN, PinInvalid),
+    (403, "failed", "Invalid PIN", PIN, PinInvalid),
+    (403, "success", "Invalid PIN", PIN, PinInvalid),
+    (403, "success", {"conference_extension": "required", "conference_extension_type": "mssip"}, "none",
+     ExtensionRequired),
+    (403, "success", {"conference_extension": "standard"}, "none", ExtensionRequired),
+    (403, "success", {"idp": [{"name": "n", "uuid": "u"}], "version": {}}, "none", IdentityProviderRequired),
+    (403, "success", {"redirect_url": "https://idp", "redirect_idp": {"name": "n", "uuid": "u"}}, "none",
+     IdentityProviderRequired),
+    (403, "failed", {"display_name": "required"}, "none", RefusedError),
+    (403, "failed", "Participant limit reached", "none", Forbidden),
+    (401, "failed", "no", "none", Forbidden),
+    (404, "failed", "Neither conference nor gateway found", "none", ConferenceNotFound),
+    (415, "failed", "Unsupported", "none", RefusedError),
+    (429, "failed", "Too many requests", "none", Throttled),
+    (503, "failed", "System in maintenance mode", "none", NodeError),
+    (529, "failed", "Out of resource", "none", NodeError),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "status", "result", "pin", "error"), REFUSALS)
+async def test_request_token_refused(
+    code: int, status: str, result: object, pin: str, error: type[SignallingError]
+) -> None:
+    """Each refusal of request_token becomes the error that says what to do."""
+    with pytest.raises(SignallingError) as caught:
+        await client(lambda _: reply(result, status, code)).request_token(TokenRequest(display_name="A"), pin=pin)
+    assert type(caught.value) is error
+    assert caught.value.status == code
+    assert caught.value.operation == "request_token"
+    assert "\n" not in str(caught.value)
+    assert PIN not in str(caught.value)
+
+
+async def test_prompts_keep_what_matters() -> None:
+    """Whether guests need a PIN, what kind of reception, how long to wait."""
+    ask = TokenRequest(display_name="A")
+    with pytest.raises(PinRequired) as pin:
+        await client(lambda _: reply({"pin": "required", "guest_pin": "none"}, code=403)).request_token(ask)
+    assert not pin.value.guest_pin_required
+    with pytest.raises(ExtensionRequired) as extension:
+        await client(lambda _: reply({"conference_extension": "mssip"}, code=403)).request_token(ask)
+    assert extension.value.extension_type == "mssip"
+    slow = httpx.Response(429, headers={"retry-after": "7"}, json={"status": "failed", "result": "slow down"})
+    with pytest.raises(Throttled) as throttled:
+        await client(lambda _: slow).conference_lock()
+    assert throttled.value.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "error"),
+    [
+        (403, "Invalid token", TokenExpired),
+        (403, "Timer expired awaiting token refresh", TokenExpired),
+        (403, "Not allowed", Forbidden),
+        (400, "Illegal value", SignallingError),
+        (404, "Not found", SignallingError),
+        (500, "boom", NodeError),
+        (200, "Illegal value", SignallingError),
+    ],
+)
+async def test_operation_refused(code: int, result: str, error: type[SignallingError]) -> None:
+    """Later refusals tell a lost token from a missing right, and keep the node's words."""
+    with pytest.raises(SignallingError) as caught:
+        await client(lambda _: reply(result, "success" if code == 200 else "failed", code)).override_layout(
+            Transforms()
+        )
+    assert type(caught.value) is error
+    assert caught.value.reason == result
+
+
+@pytest.mark.parametrize("code", [200, 403, 404, 500, 502])
+async def test_html(code: int) -> None:
+    """HTML instead of JSON, from a proxy or a wrong address, is one clear line."""
+    page = httpx.Response(code, html="<html><body>Welcome\n</body></html>")
+    with pytest.raises(SignallingError, match=r"text/html instead of the client API") as caught:
+        await client(lambda _: page).request_token(TokenRequest(display_name="A"))
+    assert caught.value.status == code
+
+
+async def test_node_cannot_make_us_tell_secrets() -> None:
+    """A node that echoes token and PIN, with control characters, puts neither into our error."""
+    echo = f"bad {TOKEN}\r\n\x1b[31m {PIN} " + "x" * 5000
+    with pytest.raises(Forbidden) as caught:
+        await client(lambda _: reply(echo, "failed", 403)).conference_lock()
+    assert TOKEN not in repr(caught.value)
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+    with pytest.raises(Forbidden) as caught:
+        await client(lambda _: reply(echo, "failed", 403)).request_token(TokenRequest(display_name="A"), pin=PIN)
+    assert PIN not in repr(caught.value)
+
+
+async def test_too_long_an_answer() -> None:
+    """More than 1 MiB is refused by name, whatever the length announced."""
+    body = b'{"status":"success","result":"' + b"x" * MAX_ANSWER + b'"}'
+    with pytest.raises(
+        RemoteProtocolError, match=r"participants: the answer of node\.example\.com is longer than 1 MiB"
+    ):
+        await client(lambda _: httpx.Response(200, content=body)).participants()
+
+
+async def test_compressed_answers_are_refused() -> None:
+    """A compressed answer, which we ask not to get, could be of any size."""
+    squeezed = httpx.Response(200, headers={"content-encoding": "br"}, content=b"x")
+    with pytest.raises(RemoteProtocolError, match="compresses"):
+        await client(lambda _: squeezed).participants()
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.example.com/",
+        "http://node.example.com/x",
+        "https://node.example.com:8443/x",
+        "//evil.example.com/x",
+    ],
+)
+async def test_redirect_to_another_host(location: str) -> None:
+    """Token and PIN never follow a redirect to another host, port or scheme; the error names the address."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(307, headers={"location": location})
+
+    with pytest.raises(TransportError, match="if you trust it, give that address"):
+        await client(answer).request_token(TokenRequest(display_name="A"), pin=PIN)
+    assert [request.url.host for request in seen] == ["node.example.com"]
+
+
+async def test_redirect_on_the_same_host() -> None:
+    """A redirect on the same host is followed with body and token; a circle ends; a POST never becomes a GET."""
+
+    def moved(request: httpx.Request) -> httpx.Response:
+        if "/v2/" in str(request.url):
+            return httpx.Response(308, headers={"location": "/elsewhere"})
+        return reply(request.headers["token"] == TOKEN and json.loads(request.content) == {"type": "t", "payload": "x"})
+
+    assert await client(moved).conference_message(Message(type="t", payload="x"))
+    with pytest.raises(TransportError, match="circles"):
+        await client(lambda _: httpx.Response(307, headers={"location": "/again"})).conference_lock()
+    with pytest.raises(TransportError, match="POST"):
+        await client(lambda _: httpx.Response(302, headers={"location": "/again"})).conference_lock()
+
+
+async def test_retries_only_what_is_safe() -> None:
+    """A lost answer is asked for again when that does no harm; a request that never left always; joining never."""
+    counts: dict[str, int] = {}
+
+    def losing(error: type[httpx.TransportError]) -> Answers:
+        def answer(request: httpx.Request) -> httpx.Response:
+            name = request.url.path.rsplit("/", 1)[1]
+            counts[name] = counts.get(name, 0) + 1
+            if counts[name] == 1:
+                raise error("lost")
+            return reply([] if name == "participants" else True)
+
+        return answer
+
+    node = client(losing(httpx.ReadError))
+    assert await node.participants() == []
+    assert await node.conference_lock()
+    with pytest.raises(TransportError):
+        await node.conference_message(Message(payload="once"))
+    counts.clear()
+    node = client(losing(httpx.ConnectError))
+    assert await node.conference_message(Message(payload="once"))
+    with pytest.raises(TransportError):
+        await node.request_token(TokenRequest(display_name="A"))
+    assert counts == {"message": 2, "request_token": 1}
+
+
+async def test_token_replaced_under_way() -> None:
+    """A request refused because the token was refreshed while it was under way is asked again with the new one."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["token"])
+        if len(seen) == 1:
+            node.set_token("newer")
+            return reply("Invalid token", "failed", 403)
+        return reply(True)
+
+    node = client(answer)
+    assert await node.conference_message(Message(payload="x"))
+    assert seen == [TOKEN, "newer"]
+    with pytest.raises(TokenExpired):
+        await client(lambda _: reply("Invalid token", "failed", 403)).conference_lock()
+
+
+HTTPX_ERRORS = [
+    kind
+    for _, kind in inspect.getmembers(httpx, inspect.isclass)
+    if issubclass(kind, (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL))
+]
+
+
+@pytest.mark.parametrize("kind", HTTPX_ERRORS, ids=lambda kind: kind.__name__)
+def test_every_httpx_error_is_translated(kind: type[Exception]) -> None:
+    """Whatever class httpx raises, ours comes out: a new one fails here."""
+    exc = kind.__new__(kind)
+    exc.args = ("why\n",)
+    with pytest.raises((TransportError, RemoteProtocolError)) as caught, translated("lock", "node:443"):
+        raise exc
+    assert str(caught.value).startswith("lock: ")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("url", ["node.example.com", "ftp://node", "https://", "https://user:pw@node", "https://[::1"])
+def test_unusable_addresses(url: str) -> None:
+    """An address without scheme or host, or with a password, is refused, and the password not repeated."""
+    with pytest.raises(UsageError) as caught:
+        NodeClient(url, "a", httpx.AsyncClient())
+    assert "pw" not in str(caught.value)
+
+
+async def test_ask_by_name() -> None:
+    """Command lines ask by name, with strings that become what the model has."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return reply(True)
+
+    node = client(answer)
+    assert await node.ask_by_name("participant_role", participant="p", role="chair")
+    assert await node.ask_by_name("set_guests_can_unmute", setting="true")
+    assert json.loads(seen[0].content) == {"role": "chair"}
+    assert json.loads(seen[1].content) == {"setting": True}
+    for name, values in {
+        "no_such": {},
+        "events": {},
+        "participant_mute": {},
+        "conference_lock": {"x": "1"},
+        "set_guests_can_unmute": {"setting": "perhaps"},
+        "dial": {"destination": "d"},
+    }.items():
+        with pytest.raises(UsageError):
+            await node.ask_by_name(name, **values)
+
+
+OPERATION_NAMES = sorted(name for name in OPERATIONS if name != "events")
+
+
+@given(
+    name=st.sampled_from(OPERATION_NAMES),
+    code=st.sampled_from([200, 204, 301, 307, 400, 401, 403, 404, 415, 429, 500, 503]),
+    body=st.binary(max_size=200)
+    | st.from_regex(rb'\{"status":"(success|failed)","result":[\[{"a-z:,0-9}\]]{0,20}\}', fullmatch=True),
+)
+async def test_any_answer(name: str, code: int, body: bytes) -> None:
+    """Any answer to any operation is a result or one of our errors."""
+    node = client(lambda _: httpx.Response(code, content=body))
+    operation = OPERATIONS[name]
+    with suppress(PexrtcError):
+        await node.ask(operation, path=dict.fromkeys(operation.takes, "x"))
