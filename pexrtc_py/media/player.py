@@ -23,6 +23,7 @@ from typing import Final, Protocol, Self
 
 from ..errors import PexrtcError, SourceError
 from .frames import EncodedFrame, Kind, Source, Tap
+from .sources.raw import Interruptible
 
 __all__ = [
     "Clock",
@@ -252,6 +253,8 @@ class Player:
         with self._lock:
             self._quit = True
             self._lock.notify()
+        if isinstance(self._source, Interruptible):
+            self._source.interrupt()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 

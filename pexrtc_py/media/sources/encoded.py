@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..encoding import AudioEncoder, VideoEncoder
 from ..frames import Codec, EncodedFrame, Kind, TrackFormat
 from .decoded import fitted_size
-from .raw import DEFAULT_ACCEPT, Accept, Picture, RawFormat, RawSource, Sound, with_channels
+from .raw import DEFAULT_ACCEPT, Accept, Interruptible, Picture, RawFormat, RawSource, Sound, with_channels
 
 __all__ = ["EncodeConfig", "EncodedSource", "PictureEncoder", "SoundEncoder"]
 
@@ -144,6 +144,11 @@ class EncodedSource:
         """Encode pictures at this many bits per second. Thread-safe."""
         if self._pictures is not None:
             self._pictures.set_bitrate(video_bps)
+
+    def interrupt(self) -> None:
+        """Pass it on to the raw source. Thread-safe."""
+        if isinstance(self._raw, Interruptible):
+            self._raw.interrupt()
 
     def close(self) -> None:
         """Close the raw source. Idempotent."""

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import av
 from av.container import InputContainer
 
 from ...errors import SourceError
 
-__all__ = ["NETWORK_SCHEMES", "Opening", "open_input", "open_local", "shown", "translated"]
+__all__ = ["NETWORK_SCHEMES", "Opening", "Readable", "open_input", "open_local", "shown", "translated"]
 
 # Demuxers that open other things than what they were given, or that make pictures of no file.
 _REACHING: Final = frozenset({
@@ -40,13 +40,20 @@ NETWORK_SCHEMES: Final[Mapping[str, str]] = {
 """Schemes of addresses that can be opened, with the protocols each of them may use (FFmpeg's `protocol_whitelist`)."""
 
 
+class Readable(Protocol):
+    """A file object, as far as FFmpeg needs it."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """How to open an input."""
 
     name: str
     """What messages call it; no credentials."""
-    url: str | BinaryIO
+    url: str | Readable
     """What FFmpeg opens, or a file object that is read."""
     format: str | None = None
     """FFmpeg's name of the format or device; None: found out by FFmpeg."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_ACCEPT",
     "FRAME_S",
     "Accept",
+    "Interruptible",
     "Picture",
     "RawFormat",
     "RawSource",
@@ -80,6 +81,14 @@ class RawSource(Protocol):
 
     def close(self) -> None:
         """Release what is held. Idempotent."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A source whose `pull` can wait for long, and can be told not to."""
+
+    def interrupt(self) -> None:
+        """Make `pull` return soon, with None for ever after. Thread-safe, idempotent."""
 
 
 def sound_at(number: int, samples: Samples) -> Sound:

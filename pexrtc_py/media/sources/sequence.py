@@ -13,7 +13,7 @@ from dataclasses import replace
 from ...errors import SourceError
 from ..frames import EncodedFrame, Kind, Source, TrackFormat
 from .packets import PacketGrid
-from .raw import FRAME_S
+from .raw import FRAME_S, Interruptible
 
 __all__ = ["Sequence"]
 
@@ -87,6 +87,12 @@ class Sequence:
         """Pass it on to the current source. Thread-safe."""
         if (current := self._current) is not None:
             current.set_bitrate(video_bps)
+
+    def interrupt(self) -> None:
+        """Pass it on to the current source, and open no other. Thread-safe."""
+        self._openers = iter(())
+        if isinstance(current := self._current, Interruptible):
+            current.interrupt()
 
     def close(self) -> None:
         """Close the current source. Idempotent."""
