@@ -19,10 +19,11 @@ from ..media.frames import Codec, Kind, Tap
 from ..protocol.models import CallUuid, ParticipantUuid
 from ..protocol.sdp import Content
 from ..webrtc.line import Line
-from ..webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
+from ..webrtc.peer import Peer, PeerConfig, PeerState
 from ..webrtc.receiver import Receiver
 from ..webrtc.sender import Sender
 from .conference_media_echo import Delay
+from .conference_media_lines import PictureLine, answer_policy, sendable_codecs
 from .conference_media_pictures import Slides, Source, Stage
 from .conference_media_sound import ConferenceSound
 from .forwarding import Feed, Outlet
@@ -33,11 +34,6 @@ __all__ = ["Boards", "MediaCall"]
 logger = logging.getLogger(__name__)
 
 _ACK_GRACE_S = 1.0
-
-_CODECS = {
-    Kind.AUDIO: (Codec.OPUS, Codec.G722, Codec.PCMU, Codec.PCMA),
-    Kind.VIDEO: (Codec.VP8, Codec.H264),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +58,7 @@ class _Joint:
     heard: tuple[Codec, Sender] | None = None
     source: Source | None = None
     outlet: Outlet | None = None
+    codecs: tuple[Codec, ...] = ()
     echo: Delay | None = None
 
 
@@ -97,10 +94,7 @@ class MediaCall:
         self._boards = boards
         self._on_lost = on_lost
         self._on_digit = on_digit
-        self._policy = AnswerPolicy(
-            codecs={str(kind): [str(codec) for codec in codecs] for kind, codecs in _CODECS.items()},
-            bitrate_bps=bitrate_bps,
-        )
+        self._bitrate_bps = bitrate_bps
         self._joints: dict[str, _Joint] = {}
         self._acked = self._connected = self._started = self._closed = False
         self._grace: asyncio.TimerHandle | None = None
@@ -112,7 +106,7 @@ class MediaCall:
             SdpError: the offer cannot be used.
             CodecMismatch: no codec in common.
         """
-        answer = await self.peer.answer_offer(sdp, self._policy)
+        answer = await self.peer.answer_offer(sdp, answer_policy(sdp, self._bitrate_bps))
         await self._join()
         live = [line for line in self.peer.lines if not line.rejected and not self._is_slides(line)]
         return CallAnswer(
@@ -212,7 +206,7 @@ class MediaCall:
             await board.unpublish(self.participant, source)
 
     def _join_sending(self, line: Line, sender: Sender, joint: _Joint) -> None:
-        codecs = _sendable(line)
+        codecs = sendable_codecs(line)
         if not codecs:
             return
         if self._boards.echo_s is not None:
@@ -221,15 +215,17 @@ class MediaCall:
             if joint.heard != (codecs[0], sender) and self.is_main:
                 joint.heard = (codecs[0], sender)
                 self._boards.sound.add_output(self.participant, codecs[0], sender)
-        elif joint.outlet is None or joint.outlet.codecs != codecs:
+        elif joint.codecs != codecs:
             self._part_sending(line, joint)
-            joint.outlet = Outlet(sender, codecs=codecs, name=f"call {self._uuid} line {line.mid}")
-            sender.on_key_frame_request = joint.outlet.request_key_frame
+            joint.codecs = codecs
+            outlet = Outlet(PictureLine(line, sender), codecs=codecs, name=f"call {self._uuid} line {line.mid}")
+            joint.outlet = outlet
+            sender.on_key_frame_request = outlet.request_key_frame
             key = (self._uuid, line.mid)
             board = self._boards.slides if self._is_slides(line) else self._boards.stage
             if self._slides_in_main:
                 self._boards.stage.mark(key)
-            board.watch(key, self.participant, joint.outlet)
+            board.watch(key, self.participant, outlet)
 
     def _part_sending(self, line: Line, joint: _Joint) -> None:
         if joint.heard is not None:
@@ -239,7 +235,7 @@ class MediaCall:
             self._boards.stage.unwatch((self._uuid, line.mid))
             self._boards.slides.unwatch((self._uuid, line.mid))
             joint.outlet.close()
-            joint.outlet = None
+            joint.outlet, joint.codecs = None, ()
 
     def _join_echo(self, line: Line, sender: Sender, joint: _Joint, seconds: float) -> None:
         receiver = line.receiver
@@ -249,7 +245,7 @@ class MediaCall:
             joint.echo = Delay(sender, seconds)
         else:
             feed = Feed(receiver.request_key_frame)
-            joint.outlet = Outlet(sender, codecs=_sendable(line), name=f"echo {self._uuid}")
+            joint.outlet = Outlet(PictureLine(line, sender), codecs=sendable_codecs(line), name=f"echo {self._uuid}")
             joint.outlet.show(feed)
             sender.on_key_frame_request = joint.outlet.request_key_frame
             joint.echo = Delay(feed, seconds)
@@ -263,8 +259,3 @@ class MediaCall:
             joint.echo = None
         self._part_sending(line, joint)
         await self._part_receiving(line, joint)
-
-
-def _sendable(line: Line) -> tuple[Codec, ...]:
-    """What may be sent on a line now, the preferred first."""
-    return () if line.codec is None else (line.codec,)

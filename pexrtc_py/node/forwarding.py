@@ -127,12 +127,16 @@ class Feed:
 class Outlet:
     """One subscriber's line of pictures.
 
+    A line keeps the codec of its first picture: a recorder's track has one, and a browser need not make a new decoder
+    at each change of speaker. So `codecs` is what may be shown; whoever chooses feeds transcodes what is not in it.
+
     Args:
         tap: the subscriber's sender.
+        codecs: what the subscriber negotiated, the preferred one first.
         name: for the log.
 
     Attributes:
-        codecs: what the subscriber's sender can send, the preferred one first.
+        codecs: what can be shown; after the first picture only its codec.
     """
 
     def __init__(self, tap: Tap, *, codecs: tuple[Codec, ...], name: str) -> None:
@@ -185,6 +189,7 @@ class Outlet:
             if self._shown is not None:
                 self._shown._detach(self)
             self._shown, self._next = feed, None
+            self.codecs = (item.codec,)
             self._timeline.restart()
             self._awaits_key = False
         if feed is not self._shown or item.codec not in self.codecs or (self._awaits_key and not item.key):

@@ -108,6 +108,7 @@ class Client:
         self.audio: Line | None = None
         self.video: Line | None = None
         self.present: Line | None = None
+        self.sent: list[EncodedFrame] = []
         self._key_wanted = True
 
     async def join(self, media: ConferenceMedia, *, present: str | None = None, ack: bool = True) -> None:
@@ -150,10 +151,12 @@ class Client:
         wanted, self._key_wanted = self._key_wanted, False
         return wanted
 
-    def add_main(self, *, audio: Direction = Direction.SENDRECV, video: Direction = Direction.SENDRECV) -> None:
-        """Add audio and main video lines."""
-        self.audio = self.peer.add_line(Kind.AUDIO, direction=audio, codecs=[Codec.OPUS])
-        self.video = self.peer.add_line(Kind.VIDEO, direction=video, codecs=[self.codec], content=Content.MAIN)
+    def add_main(self, *codecs: Codec) -> None:
+        """Add audio and main video lines, of more codecs than its own when told."""
+        self.audio = self.peer.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        self.video = self.peer.add_line(
+            Kind.VIDEO, direction=Direction.SENDRECV, codecs=codecs or [self.codec], content=Content.MAIN
+        )
 
     def add_slides(self, direction: Direction) -> None:
         """Add a slides line."""
@@ -193,6 +196,7 @@ async def perform(clients: Sequence[Client], seconds: float, *, on_slides: bool 
                 for frame in faces[client.name].encode(
                     picture, rtp_time=tick * 1800, time=now, force_key=client.take_request()
                 ):
+                    client.sent.append(frame)
                     line.sender.push(frame)
 
 

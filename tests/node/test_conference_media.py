@@ -68,6 +68,30 @@ async def test_h264_and_vp8_see_each_other() -> None:
     assert all(client.seen.frames[0].key for client in clients)
 
 
+async def test_whoever_has_the_codec_gets_pictures_as_they_are_and_keeps_it() -> None:
+    """One that takes both gets H.264 untouched, though it prefers VP8, and H.264 again of a publisher of VP8."""
+    ada, ben, both = Client("ada", grey=90, codec=Codec.H264), Client("ben", grey=180), Client("both")
+    async with conference(ada, ben, both) as (media, _):
+        ada.add_main()
+        ben.add_main()
+        both.add_main(Codec.VP8, Codec.H264)
+        for client in (ada, ben, both):
+            await client.join(media)
+        media.set_stage([ada.name])
+        await perform([ada], 1.0)
+        assert both.seen.grey == pytest.approx(90, abs=6)
+        assert _units(both.seen.frames[0].data) in [_units(frame.data) for frame in ada.sent]
+        media.set_stage([ben.name])
+        await perform([ada, ben], 1.5)
+        assert both.seen.grey == pytest.approx(180, abs=6)
+    assert {frame.codec for frame in both.seen.frames} == {Codec.H264}
+
+
+def _units(data: bytes) -> list[bytes]:
+    """The NAL units, however their start codes are written."""
+    return data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+
+
 async def test_sound_and_picture_stay_together_through_the_mixer() -> None:
     """A flash and a beep of one instant come out on one timeline within 20 ms, though sound waits in the mixer."""
     ada, ben = Client("ada"), Client("ben")
