@@ -90,17 +90,18 @@ class ContainerWriter:
     def __init__(
         self,
         container: Container,
-        path: Path,
+        path: Path | Target,
         specs: Sequence[TrackSpec],
         *,
         origin: float,
         config: WriterConfig | None = None,
     ) -> None:
-        """Create the file.
+        """Create the file, or take one over.
 
         Args:
             container: what kind of file.
-            path: its name when it is complete; see `target` for the meantime.
+            path: its name when it is complete, see `target` for the meantime; or a file made earlier, which is the
+                writer's from here on.
             specs: the tracks; none can be added later.
             origin: `EncodedFrame.time` that is 0 in the file, for all tracks.
             config: how to write.
@@ -108,11 +109,12 @@ class ContainerWriter:
         Raises:
             UsageError: the file exists or cannot be created, or the container cannot carry a codec.
         """
+        name = path.name if isinstance(path, Path) else path.path.name
         for spec in specs:
             if spec.codec not in container.codecs:
-                raise UsageError(f"{path.name}: {container.name} does not carry {spec.codec}")
+                raise UsageError(f"{name}: {container.name} does not carry {spec.codec}")
         if not specs:
-            raise UsageError(f"{path.name}: a file needs a track")
+            raise UsageError(f"{name}: a file needs a track")
         self._container = container
         self._config = config or WriterConfig()
         self._origin = origin
@@ -129,7 +131,7 @@ class ContainerWriter:
         self._flushes: deque[Future[None]] = deque()
         self._checked_at = self._synced_at = time.monotonic()
         self._ended_early: WriteError | None = None
-        self._target = Target(path)
+        self._target = Target(path) if isinstance(path, Path) else path
         add_job(self)
 
     async def __aenter__(self) -> Self:

@@ -126,6 +126,12 @@ class Target:
         finally:
             os.close(self._fd)
 
+    def discard(self) -> None:
+        """Remove the file, into which nothing was written."""
+        with contextlib.suppress(OSError):
+            self.part.unlink()
+        os.close(self._fd)
+
     def _restore(self) -> None:
         """Write what the deleted file held to a new one of the same name."""
         try:

@@ -76,7 +76,7 @@ class WriterTrack:
         if isinstance(item, Gap):
             self.gaps += 1
             self.lost_packets += item.packets
-            self._waits_for_key = self._is_video
+            self.interrupt()
             return
         if item.codec is not self.spec.codec:
             self.unfit += 1
@@ -93,6 +93,10 @@ class WriterTrack:
     def end(self) -> None:
         """Take no more frames. The file stays open for the other tracks."""
         self.ended = True
+
+    def interrupt(self) -> None:
+        """Learn that what comes next does not follow on what came: pictures go on with a key frame."""
+        self._waits_for_key = self._is_video
 
     def _keeps_video(self, frame: EncodedFrame) -> bool:
         pending = self._backlog.pending_bytes

@@ -1,0 +1,284 @@
+"""The files a recording's streams go to, one after the other.
+
+Mostly there is one. Another begins where a segment ends, by time or size, or where the open file cannot take what
+comes: a container's tracks are fixed when it begins, so a stream that comes late or changes its codec needs the next.
+A file begins with a key frame, and no frame is lost or written twice at a joint: sound that comes after the joint and
+belongs before it still goes to the file before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError, WriteError
+from ..media.frames import Codec, EncodedFrame, Gap, Kind
+from ..media.writers.container import Container, ContainerWriter, TrackResult, WriterConfig, WriteResult
+from ..media.writers.muxer import Chapter
+from ..media.writers.target import Target
+from ..media.writers.tracks import TrackSpec
+from .naming import segment_path
+from .roles import Role
+
+__all__ = ["FileResult", "FileSeries", "SegmentRules", "reserved_spec"]
+
+logger = logging.getLogger(__name__)
+
+_GRACE_S = 1.0
+"""How long after a joint the file before it stays open for sound that is still on its way."""
+_MAX_WAITING = 256
+"""Frames that wait for a file that can take them, five seconds of sound; beyond it the oldest go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRules:
+    """When to begin another file; None for limits that do not count. It ends at the next key frame after."""
+
+    duration_s: float | None = None
+    """Seconds in one file."""
+    size_bytes: int | None = None
+    """Bytes in one file."""
+
+    def asks_cut(self, duration_s: float, size_bytes: int) -> bool:
+        """Tell whether a file that has come this far is to end."""
+        return (self.duration_s is not None and duration_s >= self.duration_s) or (
+            self.size_bytes is not None and size_bytes >= self.size_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResult:
+    """What became of one file."""
+
+    start_s: float
+    """Seconds of the recording at which the file's 0 lies."""
+    written: WriteResult
+    """Path, duration, size, error."""
+    tracks: Mapping[Role, TrackResult]
+    """By what they are."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _OpenFile:
+    writer: ContainerWriter
+    roles: dict[Role, int]
+    origin: float
+
+    def takes(self, role: Role, codec: Codec) -> bool:
+        index = self.roles.get(role)
+        return index is not None and self.writer.tracks[index].spec.codec is codec
+
+    def push(self, role: Role, item: EncodedFrame | Gap) -> None:
+        self.writer.tracks[self.roles[role]].push(item)
+
+
+class FileSeries:
+    """Writes streams to one file after the other. Driven by `push` and, about four times a second, by `check`."""
+
+    def __init__(
+        self,
+        path: Path,
+        container: Container,
+        *,
+        segments: SegmentRules | None = None,
+        config: WriterConfig | None = None,
+        request_key_frame: Callable[[Role], None],
+    ) -> None:
+        """Prepare; `reserve` or `begin` makes the first file."""
+        self._path = path
+        self._container = container
+        self._segments = segments or SegmentRules()
+        self._config = config
+        self._request_key_frame = request_key_frame
+        self._numbered = self._segments != SegmentRules()
+        self._target: Target | None = None
+        self._first_origin = 0.0
+        self._open: _OpenFile | None = None
+        self._before: _OpenFile | None = None
+        self._all: list[_OpenFile] = []
+        self._specs: dict[Role, TrackSpec] = {}
+        self._last: dict[Role, float] = {}
+        self._waiting: list[tuple[Role, EncodedFrame]] = []
+        self._cut_wanted = False
+        self.error: WriteError | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a file that takes frames."""
+        return self._open is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files so far."""
+        return sum(file.writer.bytes_written for file in self._all)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the files are now."""
+        return tuple(file.writer.path for file in self._all)
+
+    def reserve(self) -> None:
+        """Make the first file before anything is known of its tracks, so that its name is ours.
+
+        Raises:
+            UsageError: it exists or cannot be made.
+        """
+        self._target = Target(self._next_path())
+
+    def begin(self, origin: float, specs: Mapping[Role, TrackSpec], *, recording_origin: float | None = None) -> None:
+        """Begin the first file with these tracks; its 0 is `origin`.
+
+        Raises:
+            UsageError: the file cannot be made, or the container takes one of the codecs not.
+        """
+        self._first_origin = origin if recording_origin is None else recording_origin
+        self._specs = dict(specs)
+        self._begin_file(origin)
+
+    def push(self, role: Role, item: EncodedFrame | Gap) -> None:
+        """Write a frame to the file it belongs to."""
+        current = self._open
+        if current is None or self.error is not None:
+            return
+        if isinstance(item, Gap):
+            if current.takes(role, item.codec):
+                current.push(role, item)
+            return
+        self._last[role] = item.time
+        before = self._before
+        if before is not None and item.time < current.origin and before.takes(role, item.codec):
+            before.push(role, item)
+            return
+        fits = current.takes(role, item.codec)
+        if (self._cut_wanted or not fits) and self._may_begin_with(role, item):
+            self._cut(role, item)
+        elif fits:
+            current.push(role, item)
+        else:
+            self._wait_for_cut(role, item)
+
+    def interrupt(self) -> None:
+        """Learn that what comes next does not follow on what came, after a pause for example."""
+        if self._open is not None:
+            for role, index in self._open.roles.items():
+                self._open.writer.tracks[index].interrupt()
+                if role.kind is Kind.VIDEO:
+                    self._request_key_frame(role)
+
+    def check(self, now: float) -> None:
+        """Close what has ended, begin what is due, notice what failed. `now` is on the frames' clock."""
+        current = self._open
+        if current is None:
+            return
+        if self._before is not None and now >= current.origin + _GRACE_S:
+            self._before.writer.close_soon()
+            self._before = None
+        if current.writer.is_closed and self.error is None:
+            self.error = current.writer.close_soon().result().error
+        elapsed = max(self._last.values(), default=current.origin) - current.origin
+        if not self._cut_wanted and self._segments.asks_cut(elapsed, current.writer.bytes_written):
+            self._cut_wanted = True
+            for role in current.roles:
+                if role.kind is Kind.VIDEO:
+                    self._request_key_frame(role)
+
+    def set_chapters(self, chapters: list[Chapter]) -> None:
+        """Give each file those chapters, in seconds of the recording, that lie in it. Before `aclose`."""
+        for number, file in enumerate(self._all):
+            start = file.origin - self._first_origin
+            after = self._all[number + 1 : number + 2]
+            end = after[0].origin - self._first_origin if after else float("inf")
+            file.writer.set_chapters(
+                [
+                    Chapter(
+                        start_s=max(0.0, chapter.start_s - start),
+                        end_s=min(chapter.end_s, end) - start,
+                        title=chapter.title,
+                    )
+                    for chapter in chapters
+                    if chapter.start_s < end and chapter.end_s > start
+                ]
+            )
+
+    async def aclose(self) -> tuple[FileResult, ...]:
+        """Close all files; one into which nothing could ever be written is removed. Safe to cancel, idempotent."""
+        if self._target is not None:
+            self._target.discard()
+            self._target = None
+        results: list[FileResult] = []
+        for file in self._all:
+            written = await file.writer.aclose()
+            self.error = self.error or written.error
+            tracks = {role: written.tracks[index] for role, index in file.roles.items() if index < len(written.tracks)}
+            results.append(FileResult(start_s=file.origin - self._first_origin, written=written, tracks=tracks))
+        return tuple(results)
+
+    def _next_path(self) -> Path:
+        number = len(self._all) + 1
+        return segment_path(self._path, number) if self._numbered or number > 1 else self._path
+
+    def _begin_file(self, origin: float) -> None:
+        target, self._target = self._target, None
+        roles = {role: index for index, role in enumerate(self._specs)}
+        try:
+            writer = ContainerWriter(
+                self._container,
+                target or self._next_path(),
+                tuple(self._specs.values()),
+                origin=origin,
+                config=self._config,
+            )
+        except UsageError:
+            if target is not None:
+                target.discard()
+            raise
+        for role, index in roles.items():
+            if role.kind is Kind.VIDEO:
+                writer.tracks[index].on_key_frame_needed = lambda role=role: self._request_key_frame(role)
+        self._open = _OpenFile(writer=writer, roles=roles, origin=origin)
+        self._all.append(self._open)
+
+    def _may_begin_with(self, role: Role, frame: EncodedFrame) -> bool:
+        """Whether another file may begin here: with a key frame of the picture that runs, else with any sound."""
+        running = [r for r in (Role.VIDEO, Role.SLIDES) if self._last.get(r, float("-inf")) > frame.time - 1.0]
+        return frame.key and role is (running[0] if running else Role.AUDIO)
+
+    def _wait_for_cut(self, role: Role, frame: EncodedFrame) -> None:
+        if not self._cut_wanted:
+            self._cut_wanted = True
+            for other in {role, *self._specs}:
+                if other.kind is Kind.VIDEO:
+                    self._request_key_frame(other)
+        if frame.key or any(waiting is role for waiting, _ in self._waiting):
+            self._waiting.append((role, frame))
+            del self._waiting[:-_MAX_WAITING]
+
+    def _cut(self, role: Role, frame: EncodedFrame) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            for late_role, late in [*waiting, (role, frame)]:
+                if late.key:
+                    self._specs[late_role] = TrackSpec.of(late, title=late_role)
+            if self._before is not None:
+                self._before.writer.close_soon()
+            self._before = self._open
+            self._begin_file(min(late.time for _, late in [*waiting, (role, frame)]))
+        except UsageError as exc:
+            self.error = WriteError(f"the next file of {self._path.name} cannot begin: {exc}")
+            self.error.__cause__ = exc
+            return
+        logger.info("= %s: goes on in the next file", self._path)
+        self._cut_wanted = False
+        for late_role, late in [*waiting, (role, frame)]:
+            self.push(late_role, late)
+
+
+def reserved_spec(codec: Codec, title: str = "") -> TrackSpec | None:
+    """Return a track that can be declared before its first frame, None for H.264, whose header needs one."""
+    if codec is Codec.H264:
+        return None
+    if codec.kind is Kind.VIDEO:
+        return TrackSpec(codec=codec, width=1280, height=720, title=title)  # pictures carry their own size in band
+    return TrackSpec(codec=codec, channels=2 if codec is Codec.OPUS else 1, title=title)

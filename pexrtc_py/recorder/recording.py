@@ -1,0 +1,384 @@
+"""A recording: the streams of a conference in files, on one clock, from the first frame to the reason it ended.
+
+Nothing is decoded. Streams may come late, stop, change codec or size, and come again from another receiver after a
+rejoin: time goes on. `alignment` says when it begins, `timeline` what the clock shows, `file_series` where frames go,
+`stopping` when it ends; here they are wired to receivers, to a clock and to the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import PexrtcError, UsageError, WriteError
+from ..media.frames import Codec, EncodedFrame, Gap, Tap
+from ..media.writers.container import Container, WriterConfig
+from ..media.writers.containers import container_for
+from ..media.writers.tracks import TrackSpec
+from .alignment import Alignment, Start
+from .chapters import chapters_from
+from .file_series import FileSeries, SegmentRules, reserved_spec
+from .naming import role_path
+from .results import Hole, RecordingResult, sum_up
+from .roles import Role
+from .stopping import Ended, Observed, StopRules, stop_reason
+from .timeline import Timeline
+
+__all__ = ["Recording", "RecordingConfig", "TapSource"]
+
+logger = logging.getLogger(__name__)
+
+_CHECK_S = 0.2
+_HOLE_S = 1.0
+"""Time without any frame that is told as a hole; shorter ones are gaps of a stream."""
+
+
+class TapSource(Protocol):
+    """What a recording needs of a receiver."""
+
+    def add_tap(self, tap: Tap) -> None:
+        """Give every frame to `tap` as well."""
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Give it no more."""
+
+    def request_key_frame(self) -> None:
+        """Ask the sender for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingConfig:
+    """What to record, where, and for how long."""
+
+    path: Path
+    """Name of the recording; its ending says the container, unless that is given."""
+    container: Container | None = None
+    """Kind of file; None to go by the ending."""
+    slides_in_same_file: bool = False
+    """Record a presentation as a track beside the main picture instead of in `NAME.slides.mkv`."""
+    start_budget_s: float = 2.0
+    """How long the first stream waits for the others, and for the reports that put all on one clock."""
+    stop: StopRules = field(default_factory=StopRules)
+    """When to end by itself."""
+    segments: SegmentRules = field(default_factory=SegmentRules)
+    """When to begin another file. The slides' own file is not cut."""
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    """How files are written."""
+
+
+class Recording:
+    """Records what is attached to it. Driven by frames, by its user, and by a check five times a second.
+
+    `async with Recording(config) as recording:` makes the file and thereby finds out whether it can be made; leaving it
+    completes all files. A failure of the disk ends the recording (`ended`) and is raised on leaving.
+    """
+
+    def __init__(
+        self,
+        config: RecordingConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare. `clock` must be that of `EncodedFrame.time`."""
+        self.config = config
+        self.timeline = Timeline()
+        self._clock = clock
+        self._wall_clock = wall_clock
+        container = config.container or container_for(config.path)
+        self._main = FileSeries(
+            config.path,
+            container,
+            segments=config.segments,
+            config=config.writer,
+            request_key_frame=self._request_key_frame,
+        )
+        self._slides = FileSeries(
+            role_path(config.path, Role.SLIDES),
+            container,
+            config=config.writer,
+            request_key_frame=self._request_key_frame,
+        )
+        self._alignment: Alignment | None = Alignment(config.start_budget_s)
+        self._sources: dict[Role, tuple[TapSource, _RoleTap]] = {}
+        self._codecs: dict[Role, Codec] = {}
+        self._chapters: list[tuple[float, str]] = []
+        self._holes: list[Hole] = []
+        self._last_time: float | None = None
+        self._began = clock()
+        self._heard_at: float | None = None
+        self._accompanied_at: float | None = None
+        self._media_at: float | None = None
+        self._reason: Ended | None = None
+        self._has_ended = asyncio.Event()
+        self._error: PexrtcError | None = None
+        self._result: RecordingResult | None = None
+        self._tasks = asyncio.TaskGroup()
+        self._checking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Make the file.
+
+        Raises:
+            UsageError: it exists already or cannot be made.
+        """
+        slides = role_path(self.config.path, Role.SLIDES)
+        if not self.config.slides_in_same_file and slides.exists():
+            raise UsageError(f"{slides} exists already, and a recording never overwrites")
+        self._main.reserve()
+        await self._tasks.__aenter__()
+        self._checking = self._tasks.create_task(self._check_now_and_then())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        try:
+            await self._aclose()
+        finally:
+            if self._checking is not None:
+                self._checking.cancel()
+            await self._tasks.__aexit__(None, None, None)
+        if self._error is not None and error is None:
+            raise self._error
+
+    # what is recorded
+
+    def attach(self, role: Role, source: TapSource, *, codec: Codec | None = None) -> None:
+        """Record `role` from `source` from now on, instead of from the one before (after a rejoin).
+
+        Args:
+            role: what the stream is.
+            source: a receiver.
+            codec: what was negotiated, if known: a track is then kept free for a stream that comes late.
+        """
+        self.detach(role)
+        tap = _RoleTap(self, role)
+        self._sources[role] = (source, tap)
+        if codec is not None:
+            self._codecs[role] = codec
+        source.add_tap(tap)
+
+    def detach(self, role: Role) -> None:
+        """Record `role` no more from the source it has; the file stays open."""
+        if before := self._sources.pop(role, None):
+            source, tap = before
+            source.remove_tap(tap)
+
+    # what its user does
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the first frame is written, and the clock runs."""
+        return self.timeline.origin is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether frames are left out at the moment."""
+        return self.timeline.is_paused
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, all files together."""
+        return self._main.size_bytes + self._slides.size_bytes
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why it has ended, None while it runs."""
+        return self._reason
+
+    @property
+    def result(self) -> RecordingResult:
+        """What was recorded; there is one after leaving the context."""
+        if self._result is None:
+            raise RuntimeError("a recording has its result after it is closed")
+        return self._result
+
+    def position(self, at: float | None = None) -> float:
+        """Seconds of the recording at a moment of the call's clock; now, if none is given."""
+        return self.timeline.position(self._clock() if at is None else at)
+
+    def pause(self) -> None:
+        """Leave out what comes from now on; the file's clock stands still. Idempotent."""
+        self.timeline.pause(self._clock())
+        logger.info("= %s paused at %.1f s", self.config.path, self.position())
+
+    def resume(self) -> None:
+        """Go on in the same file, with a key frame. Idempotent."""
+        if not self.timeline.is_paused:
+            return
+        self.timeline.resume(self._clock())
+        self._last_time = None
+        self._main.interrupt()
+        self._slides.interrupt()
+        logger.info("= %s resumed at %.1f s", self.config.path, self.position())
+
+    def add_chapter(self, title: str, *, at: float | None = None) -> None:
+        """Begin a chapter at a moment of the call's clock, now if none is given. It lasts until the next one."""
+        self._chapters.append((self.position(at), title))
+
+    def note_voice(self) -> None:
+        """Say that somebody is heard now; for `StopRules.silence_s`."""
+        self._heard_at = self._clock()
+
+    def note_people(self, others: int) -> None:
+        """Say how many other persons are in the conference, bots not counted; for `StopRules.alone_s`."""
+        self._accompanied_at = float("inf") if others else self._clock()
+
+    def stop(self, reason: Ended = Ended.STOPPED) -> None:
+        """End the recording. The first reason counts."""
+        if self._reason is None:
+            self._reason = reason
+            self._has_ended.set()
+
+    async def wait_ended(self) -> Ended:
+        """Wait until it is to end: by `stop`, by a rule, or because the disk failed. Safe to cancel."""
+        await self._has_ended.wait()
+        return self._reason or Ended.STOPPED
+
+    # frames
+
+    def _push(self, role: Role, item: EncodedFrame | Gap) -> None:
+        if self._reason is not None:
+            return
+        if isinstance(item, EncodedFrame):
+            self._media_at = self._clock()
+        if not self.timeline.keeps(item.time):
+            return
+        if self._alignment is not None:
+            if not self._alignment.add(role, item, self._clock()):
+                self._request_key_frame(role)
+            self._try_to_start(self._alignment)
+            return
+        self._write(role, item)
+
+    def _try_to_start(self, alignment: Alignment) -> None:
+        expected = {role for role in self._sources if role is not Role.SLIDES}
+        start = alignment.start(expected, self._clock())
+        if start is None:
+            return
+        self._alignment = None
+        self.timeline.start(start.origin - self.timeline.cut_before(start.origin))
+        try:
+            self._main.begin(self._shifted(start.origin), self._specs(start))
+        except UsageError as exc:
+            self._fail(exc)
+            return
+        logger.info("= %s started with %s", self.config.path, ", ".join(start.first))
+        for role, item in start.held:
+            self._write(role, item)
+
+    def _specs(self, start: Start) -> Mapping[Role, TrackSpec]:
+        """Declare the main file's tracks: those that are there, and those that are known to come."""
+        specs: dict[Role, TrackSpec] = {}
+        for role in Role:
+            if role is Role.SLIDES and not self.config.slides_in_same_file:
+                continue
+            spec = None
+            if role in start.first:
+                spec = TrackSpec.of(start.first[role], title=role)
+            elif role in self._codecs:
+                spec = reserved_spec(self._codecs[role], title=role)
+            if spec is not None:
+                specs[role] = spec
+        return specs
+
+    def _write(self, role: Role, item: EncodedFrame | Gap) -> None:
+        self._note_hole(item.time)
+        if cut := self.timeline.cut_before(item.time):
+            item = replace(item, time=item.time - cut)
+        if role is not Role.SLIDES or self.config.slides_in_same_file:
+            self._main.push(role, item)
+            return
+        if not self._slides.is_begun:
+            if isinstance(item, Gap) or not item.key:
+                self._request_key_frame(role)
+                return
+            origin = self.timeline.origin or 0.0
+            try:
+                self._slides.begin(origin, {role: TrackSpec.of(item, title=role)})
+            except UsageError as exc:
+                self._fail(exc)
+                return
+        self._slides.push(role, item)
+
+    def _note_hole(self, at: float) -> None:
+        if self._last_time is not None and at - self._last_time >= _HOLE_S:
+            self._holes.append(Hole(start_s=self.position(self._last_time), end_s=self.position(at)))
+        self._last_time = at if self._last_time is None else max(at, self._last_time)
+
+    def _shifted(self, at: float) -> float:
+        return at - self.timeline.cut_before(at)
+
+    def _request_key_frame(self, role: Role) -> None:
+        if source := self._sources.get(role):
+            source[0].request_key_frame()
+
+    # the end
+
+    async def _check_now_and_then(self) -> None:
+        while self._reason is None:
+            self._check()
+            await asyncio.sleep(_CHECK_S)
+
+    def _check(self) -> None:
+        now = self._clock()
+        if self._alignment is not None:
+            self._try_to_start(self._alignment)
+        for series in (self._main, self._slides):
+            series.check(self._shifted(now))
+            if series.error is not None:
+                self._fail(series.error)
+        seen = Observed(
+            now=now,
+            wall_clock=self._wall_clock(),
+            began=self._began,
+            recorded_s=self.position(now),
+            size_bytes=self.size_bytes,
+            heard_at=self._heard_at,
+            accompanied_at=self._accompanied_at,
+            media_at=self._media_at,
+            is_paused=self.is_paused,
+        )
+        if reason := stop_reason(self.config.stop, seen):
+            self.stop(reason)
+
+    def _fail(self, error: PexrtcError) -> None:
+        self._error = self._error or error
+        self.stop(Ended.DISK if isinstance(error, WriteError) else Ended.FAILED)
+
+    async def _aclose(self) -> None:
+        for role in tuple(self._sources):
+            self.detach(role)
+        end_s = self.position()
+        chapters = chapters_from(self._chapters, end_s)
+        self._main.set_chapters(chapters)
+        self._slides.set_chapters(chapters)
+        main = await self._main.aclose()
+        slides = await self._slides.aclose()
+        for series in (self._main, self._slides):
+            if series.error is not None:
+                self._fail(series.error)
+        self._result = sum_up(main, slides, ended=self._reason or Ended.STOPPED, holes=self._holes, error=self._error)
+
+
+class _RoleTap:
+    """Tells the recording what a stream is."""
+
+    def __init__(self, recording: Recording, role: Role) -> None:
+        self._recording = recording
+        self._role = role
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Take the next frame of this role."""
+        self._recording._push(self._role, item)
+
+    def end(self) -> None:
+        """A stream ended; the recording goes on, another may come."""

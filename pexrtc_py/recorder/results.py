@@ -1,0 +1,120 @@
+"""What a recording leaves behind, as one value: for `--json`, the manifest and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import PexrtcError
+from ..media.frames import Codec
+from ..media.writers.container import TrackResult
+from .file_series import FileResult
+from .roles import Role
+from .stopping import Ended
+
+__all__ = ["Hole", "RecordingResult", "StreamResult", "sum_up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """Time without a frame of any stream: a cut of the network, a rejoin."""
+
+    start_s: float
+    """Seconds of the recording; the last frame before it."""
+    end_s: float
+    """The first frame after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamResult:
+    """One stream in one file."""
+
+    role: Role
+    """What it is."""
+    codec: Codec
+    """What it is encoded with."""
+    file: Path
+    """The file it is in."""
+    packets: int
+    """Encoded frames in the file; of sound, each was one RTP packet."""
+    key_frames: int
+    """How many of them decoding can begin with."""
+    bytes: int
+    """Their size."""
+    gaps: int
+    """Times that media was lost on its way to us."""
+    lost_packets: int
+    """RTP packets lost in these gaps."""
+    dropped: int
+    """Frames left out because the disk did not keep up."""
+    undecodable: int
+    """Pictures left out because their key frame was lost, or had not come yet."""
+    start_s: float | None
+    """Seconds of the recording at its first frame, None without one."""
+    end_s: float | None
+    """Seconds of the recording at its last frame."""
+    sizes: tuple[tuple[float, int, int], ...]
+    """Picture sizes: seconds of the recording from when, width, height."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingResult:
+    """What was recorded."""
+
+    file: Path | None
+    """The first file of sound and picture; None when no media came."""
+    files: tuple[Path, ...]
+    """All files, the slides' last."""
+    duration_s: float
+    """Seconds of the recording, pauses not counted."""
+    bytes: int
+    """Size of all files."""
+    streams: tuple[StreamResult, ...]
+    """What is in them."""
+    holes: tuple[Hole, ...]
+    """Where nothing came."""
+    ended: Ended
+    """Why it ended."""
+    error: PexrtcError | None
+    """What went wrong, None if nothing did."""
+
+
+def sum_up(
+    main: Sequence[FileResult],
+    slides: Sequence[FileResult],
+    *,
+    ended: Ended,
+    holes: Sequence[Hole],
+    error: PexrtcError | None,
+) -> RecordingResult:
+    """Make the result of a recording from those of its files."""
+    files = [*main, *slides]
+    return RecordingResult(
+        file=main[0].written.path if main else None,
+        files=tuple(file.written.path for file in files),
+        duration_s=max((file.start_s + file.written.duration_s for file in files), default=0.0),
+        bytes=sum(file.written.bytes for file in files),
+        streams=tuple(_stream(role, track, file) for file in files for role, track in file.tracks.items()),
+        holes=tuple(holes),
+        ended=ended,
+        error=error,
+    )
+
+
+def _stream(role: Role, track: TrackResult, file: FileResult) -> StreamResult:
+    return StreamResult(
+        role=role,
+        codec=track.spec.codec,
+        file=file.written.path,
+        packets=track.frames,
+        key_frames=track.key_frames,
+        bytes=track.bytes,
+        gaps=track.gaps,
+        lost_packets=track.lost_packets,
+        dropped=track.dropped,
+        undecodable=track.undecodable,
+        start_s=None if track.first_s is None else file.start_s + track.first_s,
+        end_s=None if track.last_s is None else file.start_s + track.last_s,
+        sizes=tuple((file.start_s + at, width, height) for at, width, height in track.sizes),
+    )
