@@ -155,6 +155,11 @@ class IceConnection(Connection):
         return "controlling" if self.ice_controlling else "controlled"
 
     @property
+    def has_all_remote(self) -> bool:
+        """Whether the end of the peer's candidates has been told, or nothing is wanted any more."""
+        return self._remote_candidates_end or self._closing
+
+    @property
     def protocols(self) -> tuple[StunProtocol, ...]:
         """The local addresses in use."""
         return tuple(self._protocols)
@@ -246,16 +251,26 @@ class IceConnection(Connection):
 
 
 class _IcePath:
-    """What a DTLS transport asks of the ICE transport below it."""
+    """What a DTLS transport asks of the ICE transport below it, over whichever connection is the current one."""
 
     def __init__(self, connection: IceConnection) -> None:
-        self._connection = connection
-        self._recv = connection.recv
-        self._send = connection.send
+        self.connection = connection
 
     @property
     def role(self) -> str:
-        return self._connection.role
+        return self.connection.role
+
+    async def _recv(self) -> bytes:
+        while True:
+            connection = self.connection
+            try:
+                return await connection.recv()
+            except ConnectionError:
+                if connection is self.connection:
+                    raise
+
+    async def _send(self, data: bytes) -> None:
+        await self.connection.send(data)
 
 
 class DtlsTransport(RTCDtlsTransport):
@@ -266,9 +281,12 @@ class DtlsTransport(RTCDtlsTransport):
         sending: SRTP session for what is sent, likewise.
     """
 
-    def __init__(self, connection: IceConnection, certificate: Certificate, on_state: Callable[[str], None]) -> None:
+    def __init__(
+        self, connection: IceConnection, certificate: Certificate, on_state: Callable[[DtlsTransport, str], None]
+    ) -> None:
+        self._path = _IcePath(connection)
         # The path is all of an RTCIceTransport that RTCDtlsTransport uses.
-        super().__init__(cast("RTCIceTransport", _IcePath(connection)), [certificate])
+        super().__init__(cast("RTCIceTransport", self._path), [certificate])
         self._on_state = on_state
         self.mismatch = False
 
@@ -279,6 +297,11 @@ class DtlsTransport(RTCDtlsTransport):
     @property
     def sending(self) -> SrtpSession | None:
         return self._tx_srtp
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the association has ended or failed, and another one is needed."""
+        return self._state in (State.CLOSED, State.FAILED)
 
     @property
     def role(self) -> str:
@@ -303,10 +326,17 @@ class DtlsTransport(RTCDtlsTransport):
         await self.start(RTCDtlsParameters(fingerprints=prints))
         return self._state is State.CONNECTED
 
-    async def aclose(self) -> None:
-        """Send close_notify and wait until the task of this transport has ended."""
+    def move(self, connection: IceConnection) -> None:
+        """Go on over another connection, which has found its path, before the old one is closed (ICE restart)."""
+        self._path.connection = connection
+
+    async def aclose(self, *, notify: bool = True) -> None:
+        """Wait until the task of this transport has ended; the peer is told by close_notify."""
         task = self._task
-        await self.stop()
+        if notify:
+            await self.stop()
+        elif task is not None:
+            task.cancel()
         if task is not None:
             await asyncio.wait([task])
         self.remove_all_listeners()
@@ -317,7 +347,7 @@ class DtlsTransport(RTCDtlsTransport):
 
     def _set_state(self, state: State) -> None:
         super()._set_state(state)
-        self._on_state(self.state)
+        self._on_state(self, self.state)
 
 
 def host_addresses() -> list[str]:

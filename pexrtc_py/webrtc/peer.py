@@ -40,7 +40,8 @@ from .routing import Router
 from .sender import Sender
 from .statistics import RtpStatistics
 from .timers import PolledRecorder, SharedTimer, Timed
-from .transport import MediaTransport, TransportConfig, TransportHandlers, TransportState
+from .transport import MediaTransport
+from .transport_config import TransportConfig, TransportHandlers, TransportState
 from .transport_statistics import PathStatistics, codec_statistics
 
 __all__ = ["AnswerPolicy", "IceServer", "Peer", "PeerConfig", "PeerState"]
@@ -80,6 +81,7 @@ class Peer:
         self._timer = SharedTimer(self._timed)
         self._state = PeerState.NEW
         self._client: bool | None = None
+        self._restarting = False
         self.clock = CallClock()
         self.send_clock = SendClock(time.monotonic, time.time())
         self.on_state: Callable[[PeerState], None] | None = None
@@ -140,8 +142,11 @@ class Peer:
         self._lines.append(line)
         return line
 
-    async def create_offer(self) -> str:
+    async def create_offer(self, *, restart: bool = False) -> str:
         """Write an offer of all lines, with all local candidates. The answer goes to `accept_answer`.
+
+        With `restart` it asks for a new path (ICE restart), when the old one is bad or gone; the old one carries media
+        as long as it can. Before the first answer it means nothing.
 
         Cancelling is safe; a cancelled first offer leaves a peer that can only be closed.
 
@@ -149,6 +154,9 @@ class Peer:
             IceFailed: no local address can be used, or relay only and no relay answered.
         """
         self._check_open()
+        if restart and self._remote is not None:
+            await self._transport.prepare_restart()
+            self._restarting = True
         await self._transport.gather()
         local = self._transport.local_parameters(Setup.ACTPASS if self._client is None else self._setup())
         offer = negotiation.create_offer([line.offer() for line in self._lines], local, origin=self._origin())
@@ -173,7 +181,7 @@ class Peer:
             # We offered to be either; an answer of actpass, which is wrong, leaves us the active part.
             self._client = remote.setup is not Setup.ACTIVE
         self._apply(settled)
-        await self._connect(remote, controlling=True)
+        self._connect(remote, controlling=True)
 
     async def answer_offer(self, sdp: str, policy: AnswerPolicy) -> str:
         """Answer the peer's offer, and begin to connect when it was the first.
@@ -189,6 +197,9 @@ class Peer:
         offer = parse_sdp(sdp)
         remote = negotiation.transport_parameters(offer)
         await self._transport.gather()
+        if self._remote is not None and self._remote.ufrag != remote.ufrag:
+            await self._transport.prepare_restart()
+            self._restarting = True
         if self._client is None:
             self._client = negotiation.answer_setup(remote.setup) is Setup.ACTIVE
         local = self._transport.local_parameters(self._setup())
@@ -199,7 +210,7 @@ class Peer:
         for line in settled[len(known) :]:
             self._lines.append(self._line_of(line, sources[line.index], policy))
         self._apply(settled)
-        await self._connect(remote, controlling=False)
+        self._connect(remote, controlling=False)
         return serialize_sdp(answer)
 
     async def add_candidate(self, candidate: str, mid: str | None = None) -> None:
@@ -216,7 +227,9 @@ class Peer:
             await self._transport.add_candidate(parse_candidate(candidate) if candidate.strip() else None)
 
     async def connected(self) -> None:
-        """Wait until media can flow; the deadline is the caller's. Cancelling is safe.
+        """Wait until media can flow, over the new path after a restart; the deadline is the caller's.
+
+        Cancelling is safe.
 
         Raises:
             IceFailed: no path was found, or the peer was closed meanwhile.
@@ -254,11 +267,15 @@ class Peer:
                 line.receiver.close()
         await self._transport.aclose()
 
-    async def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
-        """Start the transport by the first description of the peer; later ones may bring candidates."""
+    def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
+        """Start the transport by the first description of the peer, and restart it where both are ready to."""
         first, self._remote = self._remote is None, remote
+        restarting, self._restarting = self._restarting, False
+        client = self._client is True
         if first:
-            self._transport.start(remote, controlling=controlling, client=self._client is True)
+            self._transport.start(remote, controlling=controlling, client=client)
+        elif restarting:
+            self._transport.restart(remote, controlling=controlling, client=client)
 
     def _apply(self, settled: Sequence[NegotiatedLine]) -> None:
         """Let each line do what was agreed, and nothing more."""
@@ -314,7 +331,7 @@ class Peer:
         number = config.transport_sequence_id
         if self._recorder is None and number is not None and config.feedback.transport:
             recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._send_rtcp)
-            self._recorder = PolledRecorder(recorder, lambda: self._transport.packets_received)
+            self._recorder = PolledRecorder(recorder, lambda: self._transport.counts.packets_received)
         return self._recorder.recorder if self._recorder is not None else None
 
     def _send_rtp(self, packet: bytes) -> None:

@@ -15,75 +15,32 @@ import string
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from ..errors import DtlsFailed, IceFailed, LocalProtocolError, MediaError
 from ..protocol.negotiation import TransportParameters
 from ..protocol.sdp import Candidate, Fingerprint, Setup
-from .gathering import GatheringConfig, gather
+from .candidates import from_ice, to_ice
+from .gathering import gather
 from .impaired import ImpairedProtocol
 from .impairment import Impairment
 from .internals import (
     Certificate,
     DtlsTransport,
-    IceCandidate,
     IceConnection,
     SrtpError,
     SrtpSession,
 )
-from .transport_statistics import (
-    TRANSPORT_ID,
-    CandidatePairStatistics,
-    PathStatistics,
-    TransportStatistics,
-    candidate_statistics,
-)
+from .transport_config import TransportConfig, TransportHandlers, TransportState
+from .transport_statistics import MediaCounts, PathStatistics, path_statistics
 
 __all__ = ["MediaTransport", "TransportConfig", "TransportHandlers", "TransportState"]
 
 logger = logging.getLogger(__name__)
 
 _ICE_CHARS = string.ascii_letters + string.digits
+_FINAL = (TransportState.FAILED, TransportState.CLOSED)
 # The peer's first flight of media while our last handshake message is being read: a key frame and some sound.
 _MAX_EARLY = 128
-
-
-class TransportState(StrEnum):
-    """Where a transport stands."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    """Nothing was heard for a while; it may come back."""
-    FAILED = "failed"
-    CLOSED = "closed"
-
-
-_FINAL = (TransportState.FAILED, TransportState.CLOSED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportConfig(GatheringConfig):
-    """How a transport is made."""
-
-    silence_s: float = 4.0
-    """Seconds without media, RTCP or an answer to a connectivity check until the state is `disconnected`."""
-    trickle_timeout_s: float = 10.0
-    """Seconds to wait for candidates of a peer that trickles and never says that it has no more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportHandlers:
-    """Whom a transport calls; in the event loop, and never after `aclose` has returned."""
-
-    on_rtp: Callable[[bytes, float], None]
-    """A decrypted RTP packet and its arrival on `time.monotonic`."""
-    on_rtcp: Callable[[bytes, float], None]
-    """A decrypted compound RTCP packet and its arrival."""
-    on_state: Callable[[TransportState], None]
-    """The state has changed."""
 
 
 class MediaTransport:
@@ -94,6 +51,7 @@ class MediaTransport:
     Attributes:
         timings: `time.monotonic` of `gathered`, `started`, `ice_connected`, `dtls_connected`.
         error: why it failed.
+        counts: of media, in packets and bytes.
     """
 
     def __init__(
@@ -109,24 +67,15 @@ class MediaTransport:
         self._early: deque[bytes] | None = deque(maxlen=_MAX_EARLY)
         self._receiving: SrtpSession | None = None
         self._sending: SrtpSession | None = None
-        self._remote_ended = False
         self._certificate = Certificate.generateCertificate()
-        self._ice = IceConnection(
-            on_media=self._receive,
-            on_silence=self._follow_silence,
-            gather=lambda connection: gather(connection, config),
-            relay_only=config.relay_only,
-            ufrag=_random(8),
-            password=_random(24),
-        )
+        self._connections: list[IceConnection] = []
+        self._ice = self._newest = self._make_ice()
+        self._prepared: IceConnection | None = None
         self._dtls = DtlsTransport(self._ice, self._certificate, self._follow_dtls)
+        self._fingerprints: tuple[Fingerprint, ...] = ()
         self.timings = timings if timings is not None else {}
         self.error: MediaError | None = None
-        self.packets_received = 0
-        self.bytes_received = 0
-        self.packets_sent = 0
-        self.bytes_sent = 0
-        self.packets_discarded = 0
+        self.counts = MediaCounts()
 
     @property
     def state(self) -> TransportState:
@@ -143,14 +92,15 @@ class MediaTransport:
         self.timings.setdefault("gathered", time.monotonic())
 
     def local_parameters(self, setup: Setup) -> TransportParameters:
-        """Our side of the transport, for a description."""
+        """Our side of the transport, for a description; of the restart that is being prepared, if one is."""
+        ice = self._prepared or self._newest
         algorithm, value = self._certificate.fingerprint
         return TransportParameters(
-            ufrag=self._ice.local_username,
-            password=self._ice.local_password,
+            ufrag=ice.local_username,
+            password=ice.local_password,
             fingerprints=(Fingerprint(algorithm=algorithm, value=value),),
             setup=setup,
-            candidates=tuple(_from_ice(candidate) for candidate in self._ice.local_candidates),
+            candidates=tuple(from_ice(candidate) for candidate in ice.local_candidates),
             end_of_candidates=True,
         )
 
@@ -164,31 +114,67 @@ class MediaTransport:
         """
         if self._state is not TransportState.NEW:
             raise LocalProtocolError(f"a transport that is {self._state} cannot be started")
-        self._ice.ice_controlling = controlling or remote.ice_lite
-        self._ice.remote_is_lite = remote.ice_lite
-        self._ice.remote_username = remote.ufrag
-        self._ice.remote_password = remote.password
         self.timings["started"] = time.monotonic()
         self._set_state(TransportState.CONNECTING)
-        # Not a TaskGroup: a peer may be made in one task (an HTTP request) and closed in another. The task has an
-        # owner all the same: it reports its end as the state, and aclose() waits for it.
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._connect(remote, client=client), name="pexrtc transport")
+        self._run(self._ice, remote, controlling=controlling, client=client, renew=True)
+
+    async def prepare_restart(self) -> None:
+        """Gather anew for an ICE restart (RFC 8445 section 9); the old path carries media until the new one is found.
+
+        When the transport has failed, its DTLS association is gone too, and a new certificate asks for another one.
+        Cancelling is safe.
+
+        Raises:
+            IceFailed: as `gather`.
+        """
+        if self._state in (TransportState.NEW, TransportState.CLOSED):
+            raise LocalProtocolError(f"a transport that is {self._state} cannot be restarted")
+        ice = self._make_ice()
+        try:
+            await ice.gather_candidates()
+        except BaseException:
+            await self._drop(ice)
+            raise
+        before, self._prepared = self._prepared, ice
+        if before is not None:
+            await self._drop(before)
+        if self._dtls.is_over:
+            self._certificate = Certificate.generateCertificate()
+
+    def restart(self, remote: TransportParameters, *, controlling: bool, client: bool) -> None:
+        """Look for a path between what was prepared and what the peer says now; see `start`.
+
+        DTLS goes on as it is, unless it had ended, or the peer shows another certificate.
+        """
+        ice, self._prepared = self._prepared, None
+        if ice is None:
+            raise LocalProtocolError("a restart was not prepared")
+        renew = self._dtls.is_over or remote.fingerprints != self._fingerprints
+        self._settled.clear()
+        if self._state is TransportState.FAILED:
+            self.error = None
+            self._set_state(TransportState.CONNECTING)
+        self._run(ice, remote, controlling=controlling, client=client, renew=renew)
 
     async def add_candidate(self, candidate: Candidate | None) -> None:
         """Take a trickled candidate; None: there are no more. What cannot be used, and what comes late, is ignored."""
-        if self._remote_ended:
+        ice = self._newest
+        if ice.has_all_remote:
             return
         if candidate is None:
             # Without any candidate aioice would give up at once, though the peer's own checks may still tell us one.
-            if self._ice.remote_candidates:
-                self._remote_ended = True
-                await self._ice.add_remote_candidate(None)
+            if ice.remote_candidates:
+                await ice.add_remote_candidate(None)
         elif candidate.component == 1 and candidate.transport.lower() == "udp":
-            await self._ice.add_remote_candidate(_to_ice(candidate))
+            try:
+                await ice.add_remote_candidate(to_ice(candidate))
+            except OSError as exc:  # no multicast here, so no mDNS
+                logger.info("x candidate %s: %s", candidate.host, exc)
 
     async def connected(self) -> None:
-        """Wait until media can flow; the deadline is the caller's. Cancelling is safe.
+        """Wait until media can flow, over the new path after `restart`; the deadline is the caller's.
+
+        Cancelling is safe.
 
         Raises:
             IceFailed: no path was found, or the transport was closed meanwhile.
@@ -217,52 +203,8 @@ class MediaTransport:
                 protocol.change(impairment)
 
     def statistics(self, now: float) -> list[PathStatistics]:
-        """Describe the path: the transport, the selected pair and the candidates of both sides."""
-        ice = self._ice
-        local = [_from_ice(candidate) for candidate in ice.local_candidates]
-        remote = [_from_ice(candidate) for candidate in ice.remote_candidates]
-        pair = ice.selected
-        found: list[PathStatistics] = [
-            TransportStatistics(
-                id=TRANSPORT_ID,
-                timestamp=now * 1000,
-                packets_sent=self.packets_sent,
-                packets_received=self.packets_received,
-                bytes_sent=self.bytes_sent,
-                bytes_received=self.bytes_received,
-                ice_role=ice.role,
-                ice_local_username_fragment=ice.local_username,
-                dtls_state=self._dtls.state,
-                dtls_role=self._dtls.role,
-                selected_candidate_pair_id=None if pair is None else "candidate-pair",
-                packets_discarded=self.packets_discarded,
-                **self._dtls.ciphers,
-            )
-        ]
-        found += [candidate_statistics(item, number, now, local=True) for number, item in enumerate(local)]
-        found += [candidate_statistics(item, number, now, local=False) for number, item in enumerate(remote)]
-        if pair is not None and _from_ice(pair.local_candidate) in local and _from_ice(pair.remote_candidate) in remote:
-            found.append(
-                CandidatePairStatistics(
-                    id="candidate-pair",
-                    timestamp=now * 1000,
-                    transport_id=TRANSPORT_ID,
-                    local_candidate_id=f"local-candidate-{local.index(_from_ice(pair.local_candidate))}",
-                    remote_candidate_id=f"remote-candidate-{remote.index(_from_ice(pair.remote_candidate))}",
-                    state="succeeded",
-                    nominated=True,
-                    packets_sent=self.packets_sent,
-                    packets_received=self.packets_received,
-                    bytes_sent=self.bytes_sent,
-                    bytes_received=self.bytes_received,
-                    last_packet_received_timestamp=ice.last_heard * 1000 if ice.last_heard else None,
-                    current_round_trip_time=ice.round_trip_s,
-                    total_round_trip_time=ice.total_round_trip_s,
-                    responses_received=ice.consent_responses,
-                    consent_requests_sent=ice.consent_requests,
-                )
-            )
-        return found
+        """Describe the path: the transport, the candidates of both sides and the selected pair."""
+        return path_statistics(self._ice, self._dtls, self.counts, now)
 
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks. Idempotent; not to be cancelled."""
@@ -272,28 +214,80 @@ class MediaTransport:
         if self.error is None and not self._settled.is_set():
             self.error = IceFailed("the transport was closed before it was connected")
         self._set_state(TransportState.CLOSED)
-        task = self._task
-        if task is not None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._dtls.aclose()
+        for ice in self._connections:
+            await ice.close()
+
+    def _make_ice(self) -> IceConnection:
+        ice = IceConnection(
+            on_media=self._receive,
+            on_silence=self._follow_silence,
+            gather=lambda connection: gather(connection, self._config),
+            relay_only=self._config.relay_only,
+            ufrag=_random(8),
+            password=_random(24),
+        )
+        self._connections.append(ice)
+        return ice
+
+    async def _drop(self, ice: IceConnection) -> None:
+        await ice.close()
+        self._connections.remove(ice)
+
+    def _run(
+        self, ice: IceConnection, remote: TransportParameters, *, controlling: bool, client: bool, renew: bool
+    ) -> None:
+        ice.ice_controlling = controlling or remote.ice_lite
+        ice.remote_is_lite = remote.ice_lite
+        ice.remote_username = remote.ufrag
+        ice.remote_password = remote.password
+        before = self._newest, self._task
+        self._newest = ice
+        self._fingerprints = remote.fingerprints
+        # Not a TaskGroup: a peer may be made in one task (an HTTP request) and closed in another. The task has an
+        # owner all the same: it reports its end as the state, and aclose() waits for it.
+        work = self._connect(ice, remote, *before, client=client, renew=renew)
+        self._task = asyncio.get_running_loop().create_task(work, name="pexrtc transport")
+
+    async def _connect(
+        self,
+        ice: IceConnection,
+        remote: TransportParameters,
+        newest: IceConnection,
+        task: asyncio.Task[None] | None,
+        *,
+        client: bool,
+        renew: bool,
+    ) -> None:
+        if task is not None:  # what a restart finds half done is given up
             task.cancel()
             await asyncio.wait([task])
-        await self._dtls.aclose()
-        await self._ice.close()
-
-    async def _connect(self, remote: TransportParameters, *, client: bool) -> None:
-        named = [candidate for candidate in remote.candidates if candidate.host.endswith(".local")]
-        for candidate in remote.candidates:
-            if candidate not in named:
-                await self.add_candidate(candidate)
-        if not named and (remote.end_of_candidates or not remote.trickle):
-            await self.add_candidate(None)
-        async with asyncio.TaskGroup() as group:
-            adding = group.create_task(self._add_late(named, trickle=remote.trickle and not remote.end_of_candidates))
-            found = await self._find_path()
-            adding.cancel()
-        if not found:
+            if newest is not self._ice:
+                await self._drop(newest)
+        if not await self._find_path(ice, remote):
             self._fail(IceFailed("no path to the peer was found"))
             return
         self.timings["ice_connected"] = time.monotonic()
+        old, self._ice = self._ice, ice
+        if old is not ice:
+            self._dtls.move(ice)
+            await self._drop(old)
+        if renew:
+            await self._shake_hands(remote, client=client)
+            return
+        self._settled.set()
+        if self._state is TransportState.DISCONNECTED:
+            self._set_state(TransportState.CONNECTED)
+
+    async def _shake_hands(self, remote: TransportParameters, *, client: bool) -> None:
+        if self._dtls.state != "new":
+            old, self._dtls = self._dtls, DtlsTransport(self._ice, self._certificate, self._follow_dtls)
+            self._early = deque(maxlen=_MAX_EARLY)
+            self._sending = self._receiving = None
+            await old.aclose(notify=False)
         fingerprints = [(item.algorithm, item.value) for item in remote.fingerprints]
         if not await self._dtls.shake_hands(fingerprints, client=client):
             reason = "the certificate is not the announced one" if self._dtls.mismatch else "no agreement"
@@ -306,19 +300,30 @@ class MediaTransport:
         for packet in early or ():
             self._receive(packet)
 
-    async def _find_path(self) -> bool:
-        try:
-            await self._ice.connect()
-        except ConnectionError:
-            return False
+    async def _find_path(self, ice: IceConnection, remote: TransportParameters) -> bool:
+        named = [candidate for candidate in remote.candidates if candidate.host.endswith(".local")]
+        for candidate in remote.candidates:
+            if candidate not in named:
+                await self.add_candidate(candidate)
+        trickles = remote.trickle and not remote.end_of_candidates
+        if not named and not trickles:
+            await self.add_candidate(None)
+        async with asyncio.TaskGroup() as group:
+            adding = group.create_task(self._add_late(named, trickles=trickles))
+            try:
+                await ice.connect()
+            except ConnectionError:
+                return False
+            finally:
+                adding.cancel()
         return True
 
-    async def _add_late(self, named: list[Candidate], *, trickle: bool) -> None:
+    async def _add_late(self, named: list[Candidate], *, trickles: bool) -> None:
         """Resolve names of candidates, which may take a second each, and end the waiting for more in good time."""
         async with asyncio.TaskGroup() as group:
             for candidate in named:
                 group.create_task(self.add_candidate(candidate))
-        if trickle or not self._ice.remote_candidates:
+        if trickles or not self._newest.remote_candidates:
             await asyncio.sleep(self._config.trickle_timeout_s)
         await self.add_candidate(None)
 
@@ -334,10 +339,11 @@ class MediaTransport:
             is_rtcp = 192 <= packet[1] <= 223
             plain = session.unprotect_rtcp(packet) if is_rtcp else session.unprotect(packet)
         except (SrtpError, ValueError, IndexError):
-            self.packets_discarded += 1
+            self.counts.packets_discarded += 1
             return
-        self.packets_received += 1
-        self.bytes_received += len(packet)
+        counts = self.counts
+        counts.packets_received += 1
+        counts.bytes_received += len(packet)
         self._ice.last_heard = arrival
         if is_rtcp:
             self._on_rtcp(plain, arrival)
@@ -348,10 +354,11 @@ class MediaTransport:
         try:
             data = protect(packet)
         except (SrtpError, ValueError):  # longer than libsrtp's buffer, or no RTP at all
-            self.packets_discarded += 1
+            self.counts.packets_discarded += 1
             return
-        self.packets_sent += 1
-        self.bytes_sent += len(data)
+        counts = self.counts
+        counts.packets_sent += 1
+        counts.bytes_sent += len(data)
         self._ice.send_media(data)
 
     def _follow_silence(self, silence_s: float) -> None:
@@ -361,8 +368,12 @@ class MediaTransport:
         elif not heard and self._state is TransportState.CONNECTED:
             self._set_state(TransportState.DISCONNECTED)
 
-    def _follow_dtls(self, state: str) -> None:
-        if state == "closed" and self._state in (TransportState.CONNECTED, TransportState.DISCONNECTED):
+    def _follow_dtls(self, dtls: DtlsTransport, state: str) -> None:
+        if (
+            dtls is self._dtls
+            and state == "closed"
+            and self._state in (TransportState.CONNECTED, TransportState.DISCONNECTED)
+        ):
             silent = self._state is TransportState.DISCONNECTED
             self._fail(IceFailed("the peer fell silent" if silent else "the peer ended the transport"))
 
@@ -382,31 +393,3 @@ class MediaTransport:
 
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ICE_CHARS) for _ in range(length))
-
-
-def _from_ice(candidate: IceCandidate) -> Candidate:
-    return Candidate(
-        foundation=candidate.foundation,
-        component=candidate.component,
-        transport=candidate.transport,
-        priority=candidate.priority,
-        host=candidate.host,
-        port=candidate.port,
-        type=candidate.type,
-        related_address=candidate.related_address,
-        related_port=candidate.related_port,
-    )
-
-
-def _to_ice(candidate: Candidate) -> IceCandidate:
-    return IceCandidate(
-        foundation=candidate.foundation,
-        component=candidate.component,
-        transport=candidate.transport,
-        priority=candidate.priority,
-        host=candidate.host,
-        port=candidate.port,
-        type=candidate.type,
-        related_address=candidate.related_address,
-        related_port=candidate.related_port,
-    )

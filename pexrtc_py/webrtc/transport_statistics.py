@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from ..protocol.negotiation import NegotiatedLine, Payload
 from ..protocol.sdp import Candidate
+from .candidates import from_ice
+from .internals import DtlsTransport, IceConnection
 
 __all__ = [
-    "TRANSPORT_ID",
     "CandidatePairStatistics",
     "CandidateStatistics",
     "CodecStatistics",
     "LocalCandidate",
+    "MediaCounts",
     "PathStatistics",
     "RemoteCandidate",
     "TransportStatistics",
-    "candidate_statistics",
     "codec_statistics",
+    "path_statistics",
 ]
 
-TRANSPORT_ID = "transport"
+_TRANSPORT_ID = "transport"
+
+
+@dataclass(slots=True)
+class MediaCounts:
+    """What a transport counts."""
+
+    packets_received: int = 0
+    bytes_received: int = 0
+    """Encrypted, without IP and UDP headers."""
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    packets_discarded: int = 0
+    """Could not be decrypted or encrypted."""
 
 
 class _Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -109,13 +126,12 @@ CandidateStatistics = LocalCandidate | RemoteCandidate
 PathStatistics = TransportStatistics | CandidatePairStatistics | CandidateStatistics | CodecStatistics
 
 
-def candidate_statistics(candidate: Candidate, number: int, now: float, *, local: bool) -> CandidateStatistics:
-    """Describe a candidate."""
+def _candidate(candidate: Candidate, number: int, now: float, *, local: bool) -> CandidateStatistics:
     kind = LocalCandidate if local else RemoteCandidate
     return kind(
         id=f"{'local' if local else 'remote'}-candidate-{number}",
         timestamp=now * 1000,
-        transport_id=TRANSPORT_ID,
+        transport_id=_TRANSPORT_ID,
         address=candidate.host,
         port=candidate.port,
         protocol=candidate.transport.lower(),
@@ -124,6 +140,56 @@ def candidate_statistics(candidate: Candidate, number: int, now: float, *, local
         foundation=candidate.foundation,
         related_address=candidate.related_address,
         related_port=candidate.related_port,
+    )
+
+
+def path_statistics(ice: IceConnection, dtls: DtlsTransport, counts: MediaCounts, now: float) -> list[PathStatistics]:
+    """Describe the transport, the candidates of both sides and the selected pair."""
+    local = [from_ice(candidate) for candidate in ice.local_candidates]
+    remote = [from_ice(candidate) for candidate in ice.remote_candidates]
+    pair = None
+    if ice.selected is not None:
+        ends = from_ice(ice.selected.local_candidate), from_ice(ice.selected.remote_candidate)
+        if ends[0] in local and ends[1] in remote:
+            pair = _pair(ice, local.index(ends[0]), remote.index(ends[1]), counts, now)
+    transport = TransportStatistics(
+        id=_TRANSPORT_ID,
+        timestamp=now * 1000,
+        packets_sent=counts.packets_sent,
+        packets_received=counts.packets_received,
+        bytes_sent=counts.bytes_sent,
+        bytes_received=counts.bytes_received,
+        packets_discarded=counts.packets_discarded,
+        ice_role=ice.role,
+        ice_local_username_fragment=ice.local_username,
+        dtls_state=dtls.state,
+        dtls_role=dtls.role,
+        selected_candidate_pair_id=pair.id if pair is not None else None,
+        **dtls.ciphers,
+    )
+    candidates = [_candidate(item, number, now, local=True) for number, item in enumerate(local)]
+    candidates += [_candidate(item, number, now, local=False) for number, item in enumerate(remote)]
+    return [transport, *candidates, *([pair] if pair is not None else [])]
+
+
+def _pair(ice: IceConnection, local: int, remote: int, counts: MediaCounts, now: float) -> CandidatePairStatistics:
+    return CandidatePairStatistics(
+        id=f"candidate-pair-{local}-{remote}",
+        timestamp=now * 1000,
+        transport_id=_TRANSPORT_ID,
+        local_candidate_id=f"local-candidate-{local}",
+        remote_candidate_id=f"remote-candidate-{remote}",
+        state="succeeded",
+        nominated=True,
+        packets_sent=counts.packets_sent,
+        packets_received=counts.packets_received,
+        bytes_sent=counts.bytes_sent,
+        bytes_received=counts.bytes_received,
+        last_packet_received_timestamp=ice.last_heard * 1000 if ice.last_heard else None,
+        current_round_trip_time=ice.round_trip_s,
+        total_round_trip_time=ice.total_round_trip_s,
+        responses_received=ice.consent_responses,
+        consent_requests_sent=ice.consent_requests,
     )
 
 
@@ -141,7 +207,7 @@ def _codec(line: NegotiatedLine, payload: Payload, use: str, now: float) -> Code
     return CodecStatistics(
         id=f"codec-{line.index}-{use}-{payload.payload_type}",
         timestamp=now * 1000,
-        transport_id=TRANSPORT_ID,
+        transport_id=_TRANSPORT_ID,
         payload_type=payload.payload_type,
         mime_type=f"{line.kind}/{payload.name}",
         clock_rate=payload.clock_rate,

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
+import msgspec
 import pytest
 
 from pexrtc_py.errors import CodecMismatch, IceFailed, LocalProtocolError, SdpError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
 from pexrtc_py.protocol.sdp import Content, Direction
+from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
+from pexrtc_py.webrtc.statistics import OutboundRtp
+from pexrtc_py.webrtc.transport_statistics import (
+    CandidatePairStatistics,
+    CodecStatistics,
+    LocalCandidate,
+    TransportStatistics,
+)
+
+_T = TypeVar("_T")
 
 LOOPBACK = PeerConfig(addresses=("127.0.0.1",))
 POLICY = AnswerPolicy(
@@ -199,3 +212,154 @@ async def test_answers_need_an_offer_and_must_fit_it() -> None:
         with pytest.raises(SdpError):
             await peer.accept_answer("v=0\r\n")
         assert offer.count("\r\nm=") == 1
+
+
+async def connected(*peers: Peer) -> None:
+    """Wait for all of them."""
+    async with asyncio.timeout(10):
+        for peer in peers:
+            await peer.connected()
+
+
+def find(peer: Peer, kind: type[_T]) -> _T:
+    """The first object of a kind in the statistics of a peer."""
+    return next(item for item in peer.statistics(time.monotonic()) if isinstance(item, kind))
+
+
+async def test_an_ice_restart_changes_the_path_and_loses_nothing() -> None:
+    """With new credentials both sides find a new path, DTLS goes on, and frames sent meanwhile arrive."""
+    async with call() as (client, node):
+        tap = listen(node, 0)
+        before = find(client, LocalCandidate), find(client, TransportStatistics)
+        push(client, 0, *map(audio, range(5)))
+        offer = await client.create_offer(restart=True)
+        push(client, 0, *map(audio, range(5, 10)))
+        await client.accept_answer(await node.answer_offer(offer, POLICY))
+        push(client, 0, *map(audio, range(10, 15)))
+        await connected(client, node)
+        push(client, 0, *map(audio, range(15, 20)))
+        await tap.until(lambda: tap.has(20))
+        assert not tap.gaps
+        after = find(client, LocalCandidate), find(client, TransportStatistics)
+        assert after[0].port != before[0].port
+        assert after[1].ice_local_username_fragment != before[1].ice_local_username_fragment
+        assert client.state is node.state is PeerState.CONNECTED
+
+
+async def test_a_failed_peer_comes_back() -> None:
+    """A peer whose path and handshake are gone gets both anew with another offer: lines and taps stay as they are."""
+    async with call() as (client, node):
+        tap = listen(node, 1)
+        push(client, 1, video(0))
+        await tap.until(lambda: tap.frames)
+        failed = asyncio.Event()
+        client.on_state = lambda state: failed.set() if state is PeerState.FAILED else None
+        await node._transport._dtls.aclose()  # close_notify, as a node that restarts sends it
+        async with asyncio.timeout(5):
+            await failed.wait()
+        await client.accept_answer(await node.answer_offer(await client.create_offer(restart=True), POLICY))
+        await connected(client, node)
+        push(client, 1, video(1))
+        await tap.until(lambda: tap.has(2))
+
+
+async def test_statistics_tell_the_path_the_codecs_and_the_streams() -> None:
+    """The objects of W3C are there, refer to each other, and count."""
+    async with call() as (client, node):
+        tap = listen(node, 1)
+        push(client, 1, *map(video, range(4)))
+        await tap.until(lambda: tap.has(4))
+        kinds = {msgspec.to_builtins(item)["type"] for item in node.statistics(time.monotonic())}
+        assert kinds >= {"transport", "candidate-pair", "local-candidate", "remote-candidate", "codec", "inbound-rtp"}
+        transport, pair = find(node, TransportStatistics), find(node, CandidatePairStatistics)
+        assert transport.selected_candidate_pair_id == pair.id
+        assert pair.local_candidate_id == find(node, LocalCandidate).id
+        assert (transport.dtls_state, transport.dtls_role, transport.ice_role) == ("connected", "client", "controlled")
+        assert transport.srtp_cipher == "SRTP_AEAD_AES_256_GCM"
+        assert transport.packets_received >= 4
+        assert transport.bytes_received > 4 * len(KEY_FRAME)
+        assert find(node, CodecStatistics).mime_type == "audio/opus"
+        ids = [item.id for item in node.statistics(time.monotonic())]
+        assert len(ids) == len(set(ids))
+
+
+async def test_candidates_may_come_later() -> None:
+    """An offer without candidates is answered, and a trickled one makes the connection."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        offer = await client.create_offer()
+        lines = offer.split("\r\n")
+        candidates = [line for line in lines if line.startswith("a=candidate")]
+        bare = [line for line in lines if line not in candidates and line != "a=end-of-candidates"]
+        bare.insert(bare.index("a=rtcp-mux"), "a=ice-options:trickle")
+        await client.accept_answer(await node.answer_offer("\r\n".join(bare), POLICY))
+        await node.add_candidate("candidate:9 1 tcp 1 127.0.0.1 9 typ host tcptype active", "0")
+        await node.add_candidate(candidates[0].removeprefix("a="), "0")
+        await node.add_candidate("", "0")
+        await node.add_candidate(candidates[0], "0")  # too late, and ignored
+        with pytest.raises(SdpError):
+            await node.add_candidate("candidate:nonsense")
+        await connected(client, node)
+
+
+async def test_a_blackout_is_noticed_in_seconds() -> None:
+    """Silence of the network makes the peer disconnected, and its end connected again; media goes on."""
+    config = PeerConfig(addresses=("127.0.0.1",), silence_s=2.2, impairment=Impairment())
+    states: asyncio.Queue[PeerState] = asyncio.Queue()
+    async with call(config=config) as (client, node):
+        tap = listen(node, 0)
+        client.on_state = states.put_nowait
+        began = time.monotonic()
+        client.impair(Impairment(loss=1.0))
+        async with asyncio.timeout(8):
+            assert await states.get() is PeerState.DISCONNECTED
+        assert 2.0 < time.monotonic() - began < 6.0
+        client.impair(Impairment())
+        async with asyncio.timeout(8):
+            assert await states.get() is PeerState.CONNECTED
+        push(client, 0, audio(0))
+        await tap.until(lambda: tap.frames)
+
+
+async def test_loss_is_repaired() -> None:
+    """On a network that loses a tenth of all datagrams, all pictures arrive: retransmissions fill the holes."""
+    config = PeerConfig(addresses=("127.0.0.1",), impairment=Impairment(seed=7))
+    async with call(config=config) as (client, node):
+        tap = listen(node, 1)
+        push(client, 1, video(0))
+        await tap.until(lambda: tap.frames)
+        client.impair(Impairment(loss=0.1))
+        for number in range(1, 31):
+            push(client, 1, video(number))
+            await asyncio.sleep(0.01)
+        client.impair(Impairment())
+        push(client, 1, video(31))
+        await tap.until(lambda: tap.frames[-1].rtp_time - tap.frames[0].rtp_time == 31 * 3000)
+        sent = [item for item in client.statistics(time.monotonic()) if isinstance(item, OutboundRtp)]
+        assert sum(item.retransmitted_packets_sent for item in sent) > 0
+        assert len(tap.frames) > 28
+
+
+async def test_ports_and_families_can_be_chosen() -> None:
+    """IPv6 loopback works like IPv4's, and ports stay in the range that was given."""
+    config = PeerConfig(addresses=("::1",), ports=(42000, 42400))
+    async with call(config=config) as (client, node):
+        for peer in (client, node):
+            local = find(peer, LocalCandidate)
+            assert local.address == "::1"
+            assert 42000 <= local.port <= 42400
+        tap = listen(node, 0)
+        push(client, 0, audio(0))
+        await tap.until(lambda: tap.frames)
+
+
+async def test_no_path_fails_by_itself() -> None:
+    """When no candidates fit each other, both sides say so: the end of candidates is always told."""
+    async with Peer(LOOPBACK) as client, Peer(PeerConfig(addresses=("::1",))) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        await client.accept_answer(await node.answer_offer(await client.create_offer(), POLICY))
+        for peer in (client, node):
+            async with asyncio.timeout(10):
+                with pytest.raises(IceFailed):
+                    await peer.connected()
+            assert peer.state is PeerState.FAILED

@@ -11,7 +11,8 @@ import pytest
 
 from pexrtc_py.errors import IceFailed
 from pexrtc_py.protocol.sdp import Setup
-from pexrtc_py.webrtc.transport import MediaTransport, TransportConfig, TransportHandlers, TransportState
+from pexrtc_py.webrtc.transport import MediaTransport
+from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
 
 LOOPBACK = TransportConfig(addresses=("127.0.0.1",))
 
