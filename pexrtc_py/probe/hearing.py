@@ -1,0 +1,171 @@
+"""Listening to received sound: level, silence, clipping, holes; with a reference: delay, drift, echo, lost chirps.
+
+Independent of any network: decoded sound and its times go in, samples per second come out. The delay of a chirp runs
+from the sending of the packet it begins in to the arrival (or decoding) of the packet it is heard in, and includes what
+codecs add (Opus: 6.5 ms).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ..media.chirps import RATE, Chirp, ChirpListener, number_near
+from ..media.decoding import Sound
+from ..media.sound_measures import SoundMeter, SoundSecond
+from .series import SeriesBook
+from .watching import SentAt
+
+__all__ = ["HeardChirp", "SoundTimes", "SoundWatch"]
+
+_RUN: Final = 6
+"""Chirps in a row that tell which second of the reference they are."""
+_REMEMBERED: Final = 500
+"""Pieces of sound whose times are kept: ten seconds."""
+_LEAST_FOR_DRIFT: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundTimes:
+    """When a piece of sound came, seconds on the listener's clock."""
+
+    arrival: float
+    """Its packet."""
+    decoded: float
+    """It could have been played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardChirp:
+    """A chirp of the reference."""
+
+    number: int
+    """Which second of the reference."""
+    time: float
+    """On the call's time line, seconds."""
+    arrival: float
+    """On the listener's clock, seconds."""
+    decoded: float
+    chirp: Chirp
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    media: float
+    until: float
+    time: float
+    arrival: float
+    decoded: float
+
+
+class SoundWatch:
+    """Listens to one stream of sound and writes into a book.
+
+    Args:
+        book: where samples go.
+        began: when the run began, on the listener's clock.
+        sent_at: tells when second `number` of the reference was sent, when the sound is ours; None: no reference.
+        clock_rate: ticks per second of the RTP times of the sound.
+    """
+
+    def __init__(
+        self, book: SeriesBook, began: float, *, sent_at: SentAt | None = None, clock_rate: int = 48000
+    ) -> None:
+        self.heard: list[HeardChirp] = []
+        """Chirps of the reference, in order."""
+        self._book, self._began, self._sent_at, self._rate = book, began, sent_at, clock_rate
+        self._meter: SoundMeter | None = None
+        self._chirps = ChirpListener()
+        self._recent: deque[Chirp] = deque(maxlen=_RUN)
+        self._pieces: deque[_Piece] = deque(maxlen=_REMEMBERED)
+        self._seconds: list[SoundSecond] = []
+        self._media: float | None = None
+
+    def hear(self, sound: Sound, times: SoundTimes) -> None:
+        """Take the next piece of decoded sound."""
+        if self._meter is None:
+            self._meter = SoundMeter(channels=sound.samples.shape[1])
+        for second in self._meter.push(sound.samples, times.decoded, concealed=sound.concealed):
+            self._write(second)
+        if self._sent_at is None:
+            return
+        media = sound.rtp_time / self._rate
+        length = len(sound.samples) / RATE
+        self._pieces.append(_Piece(media, media + length, sound.time, times.arrival, times.decoded))
+        mono = sound.samples.mean(axis=1, dtype=np.float32) / np.float32(32768)
+        for chirp in self._chirps.push(mono, media):
+            self._recognise(chirp)
+
+    def finish(self, time: float) -> None:
+        """End at `time`: write what is incomplete, silence, drift and lost chirps."""
+        if self._meter is None:
+            return
+        for second in self._meter.finish():
+            self._write(second)
+        for second in self._seconds:
+            begin, end = second.time, second.time + 1.0
+            silent = sum(max(0.0, min(s.end, end) - max(s.begin, begin)) for s in self._meter.silences)
+            self._add("audio.silence_ratio", begin, min(1.0, silent))
+        for chirp in self._chirps.flush():
+            self._recognise(chirp)
+        if self.heard:
+            expected = self.heard[-1].number - self.heard[0].number + 1
+            self._add("audio.chirps_lost", time, expected - len({heard.number for heard in self.heard}))
+        if len(self.heard) >= _LEAST_FOR_DRIFT:
+            numbers = np.array([heard.number for heard in self.heard], dtype=np.float64)
+            offsets = np.array([heard.time - heard.number for heard in self.heard])
+            self._add("audio.drift_ppm", time, 1e6 * float(np.polyfit(numbers - numbers[0], offsets, 1)[0]))
+
+    def _add(self, metric: str, time: float, value: float) -> None:
+        self._book.add(metric, time - self._began, value)
+
+    def _write(self, second: SoundSecond) -> None:
+        if self._meter is None:
+            return
+        self._seconds.append(second)
+        self._add("audio.level_dbfs", second.time, second.rms_dbfs)
+        self._add("audio.loudness_lufs", second.time, self._meter.loudness_lufs)
+        self._add("audio.clipped_ratio", second.time, second.clipped / RATE)
+        self._add("audio.concealed_ratio", second.time, second.concealed_s)
+
+    def _recognise(self, chirp: Chirp) -> None:
+        """Find out which second of the reference a chirp is, and when it came."""
+        piece = next((piece for piece in reversed(self._pieces) if piece.media <= chirp.time < piece.until), None)
+        if piece is None or self._sent_at is None:
+            return
+        inside = chirp.time - piece.media
+        number = self._number(chirp, piece.arrival + inside)
+        if number is None or (sent := self._sent_at(number)) is None:
+            return
+        if self.heard and number <= self.heard[-1].number:
+            return
+        heard = HeardChirp(
+            number=number,
+            time=piece.time + inside,
+            arrival=piece.arrival + inside,
+            decoded=piece.decoded + inside,
+            chirp=chirp,
+        )
+        self.heard.append(heard)
+        self._add("audio.packet_delay_ms", heard.arrival, 1000 * (heard.arrival - sent))
+        self._add("audio.delay_ms", heard.decoded, 1000 * (heard.decoded - sent))
+        if chirp.echo_s is not None and chirp.echo_db is not None:
+            self._add("audio.echo_ms", heard.arrival, 1000 * chirp.echo_s)
+            self._add("audio.echo_db", heard.arrival, chirp.echo_db)
+
+    def _number(self, chirp: Chirp, arrival: float) -> int | None:
+        """Return which second of the reference a chirp is, by its forerunners or, after a break, by its delay alone."""
+        first = None if self._sent_at is None else self._sent_at(0)
+        if first is None:
+            return None
+        expected = first + chirp.time - arrival
+        self._recent.append(chirp)
+        number = number_near(list(self._recent), expected)
+        if number is None:
+            self._recent.clear()
+            self._recent.append(chirp)
+            number = number_near([chirp], expected)
+        return number

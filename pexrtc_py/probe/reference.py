@@ -1,0 +1,189 @@
+"""The two ends of a full-reference measurement: a log of what was sent when, and listeners for what comes back.
+
+Both ends live in one process and share one clock, so one-way delay is exact and needs no NTP. Nothing here knows how
+media travels: a `SentLog` is a tap beside the sender's, a listener a tap beside whatever else a receiver feeds. Each
+listener decodes and measures in a thread of its own and loses nothing of its book when it falls behind: what it had to
+drop shows as lost frames, as it would on a screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final
+
+from ..media.decoding import AudioDecoding, VideoDecoding
+from ..media.decoding_worker import DecodingThread, VideoBacklog
+from ..media.frames import EncodedFrame, Gap
+from ..media.marks_source import Reference
+from .hearing import SoundTimes, SoundWatch
+from .scores import percentile
+from .series import SeriesBook
+from .watching import PictureTimes, PictureWatch
+
+__all__ = ["PictureListener", "SentLog", "SoundListener", "write_skew"]
+
+logger = logging.getLogger(__name__)
+
+_REMEMBERED: Final = 20_000
+"""Sent frames kept: eleven minutes of pictures."""
+_AUDIO_BACKLOG: Final = 150
+"""Packets of sound waiting for the thread: three seconds, because a probe would rather be late than deaf."""
+
+
+class SentLog:
+    """A tap that notes when each frame of a reference was pushed to a sender.
+
+    Args:
+        rate: numbers per second: the frame rate for pictures, 1 for sound (number k is the k-th second).
+        started_at: tells which moment of the pushed frames' time is the source's 0 (`Player.started_at`).
+        now: the clock, the same as the listener's.
+    """
+
+    def __init__(
+        self, rate: float, started_at: Callable[[], float | None], *, now: Callable[[], float] = clock.monotonic
+    ) -> None:
+        self._rate, self._started_at, self._now = rate, started_at, now
+        self._sent: OrderedDict[int, float] = OrderedDict()
+        self._first: float | None = None
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Note a frame; several with one number (pieces of sound) count by the first."""
+        start = self._started_at()
+        if start is None:
+            return
+        moment = (item.time - start) * self._rate
+        number = round(moment)
+        # Of sound only the piece that a second begins with is of interest.
+        if abs(moment - number) * 2 > 1 / 50 and self._rate == 1:
+            return
+        if number not in self._sent:
+            now = self._now()
+            if self._first is None:
+                self._first = now - number / self._rate
+            self._sent[number] = now
+            if len(self._sent) > _REMEMBERED:
+                self._sent.popitem(last=False)
+
+    def end(self) -> None:
+        """Nothing is held."""
+
+    def sent_at(self, number: int) -> float | None:
+        """Return when a number was pushed; None when it was not, or is forgotten. Thread-safe.
+
+        Number 0 is always known, once anything was pushed: as when it was, or would have been.
+        """
+        return self._first if number == 0 else self._sent.get(number)
+
+
+class PictureListener(DecodingThread[None]):
+    """A tap that decodes pictures and watches them.
+
+    Args:
+        book: where samples go; to be read after `aclose`, or between frames.
+        began: when the run began, `time.monotonic`.
+        reference: what the sender sends, when it is ours.
+        sent: when it sent it.
+        request_key_frame: called in the event loop when nothing can be decoded without one.
+        on_first: called in the event loop with the time of the first decoded picture.
+    """
+
+    def __init__(
+        self,
+        book: SeriesBook,
+        began: float,
+        *,
+        reference: Reference | None = None,
+        sent: SentLog | None = None,
+        request_key_frame: Callable[[], None] | None = None,
+        on_first: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__("probe-pictures")
+        self.watch = PictureWatch(book, began, reference=reference, sent_at=sent.sent_at if sent else None)
+        self._decoding, self._backlog = VideoDecoding(), VideoBacklog()
+        self._request_key_frame, self._on_first = request_key_frame, on_first
+
+    def _admit(self, item: EncodedFrame | Gap) -> bool:
+        admitted, ask = self._backlog.admit(self._inbox, item)
+        if ask:
+            self._ask()
+        return admitted
+
+    def _work(self, item: EncodedFrame | Gap) -> list[None]:
+        pictures = self._decoding.feed(item)
+        if self._decoding.needs_key:
+            self._loop.call_soon_threadsafe(self._ask)
+        for picture in pictures:
+            now = clock.monotonic()
+            self._tell_first(now)
+            arrival = item.arrival if isinstance(item, EncodedFrame) else now
+            self.watch.see(picture, PictureTimes(arrival=arrival, decoded=now))
+        return []
+
+    def _tell_first(self, now: float) -> None:
+        tell, self._on_first = self._on_first, None
+        if tell is not None:
+            self._loop.call_soon_threadsafe(tell, now)
+
+    def _deliver(self, result: None) -> None:
+        """Results go into the book."""
+
+    def _ask(self) -> None:
+        if self._request_key_frame is not None:
+            self._request_key_frame()
+
+
+class SoundListener(DecodingThread[None]):
+    """A tap that decodes sound and listens to it; arguments as of `PictureListener`."""
+
+    def __init__(
+        self,
+        book: SeriesBook,
+        began: float,
+        *,
+        sent: SentLog | None = None,
+        on_first: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__("probe-sound")
+        self._book, self._began, self._sent, self._on_first = book, began, sent, on_first
+        self._decoding = AudioDecoding()
+        self.watch: SoundWatch | None = None
+
+    def _admit(self, item: EncodedFrame | Gap) -> bool:
+        if len(self._inbox) >= _AUDIO_BACKLOG:
+            self._inbox.popleft()
+        return True
+
+    def _work(self, item: EncodedFrame | Gap) -> list[None]:
+        if isinstance(item, Gap):
+            self._book.add("audio.gaps", clock.monotonic() - self._began, 1)
+        for sound in self._decoding.feed(item):
+            now = clock.monotonic()
+            if self.watch is None:
+                sent_at = self._sent.sent_at if self._sent else None
+                self.watch = SoundWatch(self._book, self._began, sent_at=sent_at, clock_rate=item.codec.clock_rate)
+                if self._on_first is not None:
+                    self._loop.call_soon_threadsafe(self._on_first, now)
+            # A piece that fills a hole came, as far as anyone can hear, with the packet that showed the hole.
+            arrival = item.arrival if isinstance(item, EncodedFrame) else now
+            self.watch.hear(sound, SoundTimes(arrival=arrival, decoded=now))
+        return []
+
+    def _deliver(self, result: None) -> None:
+        """Results go into the book."""
+
+
+def write_skew(book: SeriesBook, began: float, pictures: PictureWatch, sound: SoundWatch) -> None:
+    """Write the skew of sound against picture for each chirp heard; positive means sound is early.
+
+    Both are placed on the call's one time line by the sender's reports, so jitter of the network is none of it. For
+    each chirp the frames within half a second of it, by the source's time, are taken.
+    """
+    offsets: deque[tuple[float, float]] = deque(pictures.offsets)
+    for heard in sound.heard:
+        near = [offset for due, offset in offsets if abs(due - heard.number) <= 0.5]
+        if near:
+            delay = heard.time - heard.number
+            book.add("av.skew_ms", heard.arrival - began, 1000 * (percentile(near, 50) - delay))

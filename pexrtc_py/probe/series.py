@@ -1,0 +1,48 @@
+"""Collecting what is measured into the series of a result."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from .metrics import METRICS
+from .thresholds import Series
+
+__all__ = ["SeriesBook"]
+
+
+class SeriesBook:
+    """Keeps the samples of one stream of a run, by metric, in order of time."""
+
+    def __init__(self, stream: str = "") -> None:
+        self.stream = stream
+        self._samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+
+    def add(self, metric: str, time: float, value: float) -> None:
+        """Take a sample; what is not finite is no measurement and is dropped.
+
+        Args:
+            metric: a name of the registry.
+            time: seconds since the run began.
+            value: in the metric's unit.
+        """
+        if metric not in METRICS:
+            raise AssertionError(f"{metric} is not in the registry")
+        if math.isfinite(value):
+            self._samples[metric].append((time, value))
+
+    def values(self, metric: str) -> list[float]:
+        """Return the values of a metric so far."""
+        return [value for _, value in self._samples.get(metric, ())]
+
+    def series(self) -> tuple[Series, ...]:
+        """Return all series, each in order of time, rounded to what is meant."""
+        return tuple(
+            Series(
+                metric=metric,
+                stream=self.stream,
+                times=tuple(round(time, 3) for time, _ in sorted(samples)),
+                values=tuple(float(f"{value:.6g}") for _, value in sorted(samples)),
+            )
+            for metric, samples in self._samples.items()
+        )
