@@ -11,6 +11,7 @@ from ..errors import PexrtcError
 from .announce import announce
 from .exits import exit_code_of
 from .node import node
+from .record import record_command
 from .screen import Screen
 
 __all__ = ["app", "main"]
@@ -41,6 +42,7 @@ def pexrtc(
     """A Pexip Infinity endpoint without a browser: records, announces, probes; and a node to try it on."""
 
 
+app.command("record")(record_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
 app.command()(node)
