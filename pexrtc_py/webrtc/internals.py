@@ -65,6 +65,8 @@ _MAX_WAITING = 64
 # TURN over TCP queues in the process; media older than what these bytes take is too late.
 _MAX_RELAY_BUFFER = 256 * 1024
 
+# Deleting an allocation is a courtesy: the server ends it by itself (RFC 8656 section 3.2).
+_RELAY_GOODBYE_S = 1.0
 _UNCHECKED = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 
 _CIPHERS = (
@@ -202,6 +204,16 @@ class IceConnection(Connection):
         """Follow aioice; only checks with the right password come here, so each is a sign of life."""
         self.last_heard = time.monotonic()
         super().check_incoming(message, addr, protocol)
+
+    async def close(self) -> None:
+        """Follow aioice, but give TURN servers only a moment to answer; a dead one would hold us for a minute."""
+        transports: list[object] = [protocol.transport for protocol in self._protocols]
+        relays = [transport for transport in transports if isinstance(transport, TurnTransport)]
+        timer = asyncio.get_running_loop().call_later(_RELAY_GOODBYE_S, _abandon, relays)
+        try:
+            await super().close()
+        finally:
+            timer.cancel()
 
     def data_received(self, data: bytes, component: int) -> None:
         """Queue what is no media and no STUN: DTLS. Strangers can fill no memory with it."""
@@ -353,6 +365,13 @@ class DtlsTransport(RTCDtlsTransport):
 def host_addresses() -> list[str]:
     """Addresses of this host, loopback excepted."""
     return list(get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
+def _abandon(relays: list[TurnTransport]) -> None:
+    for relay in relays:
+        task: asyncio.Task[None] | None = relay._TurnTransport__close_task  # type: ignore[attr-defined]  # mangled name
+        if task is not None:
+            task.cancel()
 
 
 def _send_relayed(transport: TurnTransport, data: bytes, addr: tuple[str, int]) -> None:

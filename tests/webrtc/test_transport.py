@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from pexrtc_py.errors import IceFailed
-from pexrtc_py.protocol.sdp import Setup
+from pexrtc_py.errors import DtlsFailed, IceFailed
+from pexrtc_py.protocol.sdp import Fingerprint, Setup
 from pexrtc_py.webrtc.transport import MediaTransport
 from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
 
@@ -83,7 +84,91 @@ async def test_packets_pass_both_ways() -> None:
         await b.transport.aclose()
 
 
-if __name__ == "__main__":
-    pytest.main([__file__])
+async def test_hundreds_of_packets_pass_in_one_burst() -> None:
+    """More than one wake-up reads are all there and in order: nothing is lost between socket and callback."""
+    a, b = End(), End()
+    try:
+        await connect(a, b)
+        packets = [rtp(sequence, payload=bytes(1000)) for sequence in range(200)]
+        for packet in packets:
+            a.transport.send_rtp(packet)
+        await b.until(lambda: len(b.received) == len(packets))
+        assert b.received == packets
+        assert a.transport.counts.packets_sent == b.transport.counts.packets_received == len(packets)
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()
 
-_ = IceFailed
+
+def test_uvloop_carries_the_same() -> None:
+    """The path is the same on uvloop's loop."""
+    uvloop = pytest.importorskip("uvloop")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test_packets_pass_both_ways())
+        runner.run(test_hundreds_of_packets_pass_in_one_burst())
+
+
+async def test_strangers_and_damage_are_dropped() -> None:
+    """Datagrams that are no media of the peer change nothing: they are counted, or ignored."""
+    a, b = End(), End()
+    try:
+        await connect(a, b)
+        local = b.transport.local_parameters(Setup.ACTIVE).candidates[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stun = bytes.fromhex("000100082112a442") + bytes(12)
+            for data in (
+                b"",
+                b"\x80",
+                b"\x80\xc8",
+                rtp(1),
+                bytes([0x80]) + bytes(1700),
+                b"\x16\xfe\xfd" + bytes(60),
+                stun + bytes.fromhex("0009000100000000"),
+                stun + bytes.fromhex("8022000100000000"),
+                bytes.fromhex("000100042112a442") + bytes(12) + bytes.fromhex("00200000"),
+                b"\xff" * 100,
+            ):
+                stranger.sendto(data, (local.host, local.port))
+        a.transport.send_rtp(bytes(2000))  # too long for an SRTP packet
+        a.transport.send_rtp(b"")
+        a.transport.send_rtp(rtp(1))
+        await b.until(lambda: b.received)
+        assert b.received == [rtp(1)]
+        assert b.transport.counts.packets_discarded == 4
+        assert a.transport.counts.packets_discarded == 2
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()
+
+
+async def test_packets_before_the_handshake_are_dropped() -> None:
+    """Sending too early, or too late, is no error."""
+    end = End()
+    end.transport.send_rtp(rtp(1))
+    end.transport.send_rtcp(rtp(1))
+    await end.transport.aclose()
+    await end.transport.aclose()
+    end.transport.send_rtp(rtp(1))
+    with pytest.raises(IceFailed):
+        await end.transport.connected()
+    assert end.states == [TransportState.CLOSED]
+
+
+async def test_a_wrong_certificate_is_refused() -> None:
+    """Whoever cannot show the announced certificate gets no media."""
+    a, b = End(), End()
+    try:
+        await a.transport.gather()
+        await b.transport.gather()
+        wrong = replace(
+            b.transport.local_parameters(Setup.ACTIVE), fingerprints=(Fingerprint(algorithm="sha-256", value="00:11"),)
+        )
+        a.transport.start(wrong, controlling=True, client=False)
+        b.transport.start(a.transport.local_parameters(Setup.ACTPASS), controlling=False, client=True)
+        with pytest.raises(DtlsFailed, match="not the announced one"):
+            async with asyncio.timeout(10):
+                await a.transport.connected()
+        assert a.states == [TransportState.CONNECTING, TransportState.FAILED]
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()

@@ -1,0 +1,130 @@
+"""Calls through a TURN server that is not ours: coturn, over UDP and TCP, and what happens when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from pexrtc_py.errors import IceFailed
+from pexrtc_py.media.frames import Codec, Kind
+from pexrtc_py.protocol.sdp import Direction
+from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
+from pexrtc_py.webrtc.transport_statistics import LocalCandidate
+from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Coturn:
+    """A TURN server on loopback."""
+
+    def __init__(self, port: int, process: asyncio.subprocess.Process) -> None:
+        self.port = port
+        self.process = process
+
+    def config(self, transport: str) -> PeerConfig:
+        """Relay only, over this server."""
+        url = f"turn:127.0.0.1:{self.port}?transport={transport}"
+        return PeerConfig(
+            addresses=("127.0.0.1",),
+            relay_only=True,
+            ice_servers=(IceServer(urls=(url,), username="user", credential="secret"),),
+        )
+
+
+@pytest_asyncio.fixture
+async def coturn() -> AsyncIterator[Coturn]:
+    """coturn with one user; a machine without it fails with the name of its package."""
+    if shutil.which("turnserver") is None:
+        pytest.fail("turnserver is missing: install Debian's package coturn")
+    port = free_port()
+    command = (
+        f"turnserver -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={port} --allow-loopback-peers "
+        "--no-cli --lt-cred-mech --user=user:secret --realm=test --no-tls --no-dtls --log-file=stdout --pidfile= "
+        "--no-multicast-peers"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *command.split(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                break
+    yield Coturn(port, process)
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_call_passes_through_relays_only(coturn: Coturn, transport: str) -> None:
+    """Both ends show nothing but relays, connect, and exchange sound; the descriptions tell no other address."""
+    config = coturn.config(transport)
+    async with Peer(config) as client, Peer(config) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        offer = await client.create_offer()
+        candidates = [line for line in offer.split("\r\n") if line.startswith("a=candidate")]
+        assert candidates
+        assert all(" typ relay raddr 0.0.0.0 rport 9" in line for line in candidates)
+        await client.accept_answer(await node.answer_offer(offer, POLICY))
+        await connected(client, node)
+        assert find(client, LocalCandidate).candidate_type == "relay"
+        taps = [listen(node, 0), listen(client, 0)]
+        for number in range(50):
+            push(client, 0, audio(number))
+            push(node, 0, audio(number))
+        for tap in taps:
+            await tap.until(partial(tap.has, 50))
+            assert not tap.gaps
+
+
+async def test_a_server_that_dies_does_not_hold_us(coturn: Coturn) -> None:
+    """Closing takes a second or two, not the minute that retransmissions to a dead server would."""
+    async with Peer(coturn.config("udp")) as peer:
+        peer.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        await peer.create_offer()
+        coturn.process.kill()
+        await coturn.process.wait()
+        began = time.monotonic()
+    assert time.monotonic() - began < 5.0
+
+
+async def test_relay_only_without_a_relay_is_an_error() -> None:
+    """A silent server costs two seconds and is named; no candidate of another kind is used instead."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = IceServer(urls=(f"turn:127.0.0.1:{silent.getsockname()[1]}",), username="u", credential="p")
+        async with Peer(PeerConfig(relay_only=True, ice_servers=(server,))) as peer:
+            peer.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+            began = time.monotonic()
+            with pytest.raises(IceFailed, match=r"no TURN server gave a relay within 2 s \(127\.0\.0\.1:"):
+                await peer.create_offer()
+            assert 1.8 < time.monotonic() - began < 6.0
+
+
+async def test_wrong_credentials_are_an_error(coturn: Coturn) -> None:
+    """A server that refuses us is as good as none, and refuses at once."""
+    url = f"turn:127.0.0.1:{coturn.port}"
+    server = IceServer(urls=(url,), username="user", credential="wrong")
+    async with Peer(PeerConfig(relay_only=True, ice_servers=(server,))) as peer:
+        peer.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        with pytest.raises(IceFailed):
+            await peer.create_offer()
