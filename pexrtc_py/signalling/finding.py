@@ -56,14 +56,18 @@ class Destination:
     """Where the join link wants to go from a Virtual Reception."""
 
 
-async def query_dns(name: str) -> Sequence[ServiceRecord]:
-    """Look up SRV records by the system's resolvers. Cancelling is safe.
+async def query_dns(name: str, resolver: dns.asyncresolver.Resolver | None = None) -> Sequence[ServiceRecord]:
+    """Look up SRV records. Cancelling is safe.
+
+    Args:
+        name: what to look up.
+        resolver: whom to ask; the system's resolvers when not given.
 
     Raises:
         TransportError: no resolver answered.
     """
     try:
-        answer = await dns.asyncresolver.resolve(name, "SRV")
+        answer = await (resolver or dns.asyncresolver.Resolver()).resolve(name, "SRV")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return ()
     except (dns.exception.DNSException, OSError) as exc:

@@ -170,6 +170,8 @@ class Session:
         self._renewal.hasten(self._loop.time())
         self._wake.set()
         await self.wait_for(lambda session: session._refreshes > before)
+        if self._closed is not None:
+            raise _again(self._closed)
         return not self._last_refresh_failed
 
     # Below: what `open_session` drives.

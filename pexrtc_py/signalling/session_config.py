@@ -52,6 +52,6 @@ class SessionConfig:
                 raise UsageError(f"{name}: has characters that cannot be sent")
 
     def after(self, refer: Refer) -> SessionConfig:
-        """Make the configuration of the session that a transfer leads to."""
+        """Make the configuration of the session that a transfer leads to: the one-time token stands for any PIN."""
         token = refer.token if refer.token and refer.token.isascii() and refer.token.isprintable() else None
-        return replace(self, alias=refer.alias, one_time_token=token, conference_extension=None)
+        return replace(self, alias=refer.alias, one_time_token=token, pin=None, conference_extension=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -129,15 +130,15 @@ def event(name: str, data: object) -> bytes:
 
 
 @asynccontextmanager
-async def run_small_node() -> AsyncIterator[SmallNode]:
+async def run_small_node(tls: ssl.SSLContext | None = None) -> AsyncIterator[SmallNode]:
     node = SmallNode()
     app = web.Application(client_max_size=8 * 1024 * 1024)
     app.router.add_route("*", "/{tail:.*}", node.dispatch)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    node.url = "http://{}:{}".format(*runner.addresses[0][:2])
+    node.url = "{}://{}:{}".format("https" if tls else "http", *runner.addresses[0][:2])
     try:
         yield node
     finally:
