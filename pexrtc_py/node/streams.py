@@ -19,8 +19,8 @@ __all__ = ["KEEPALIVE", "EventStream", "Mailbox"]
 KEEPALIVE = b": keepalive\n\n"
 """A comment; every client skips it (protocol-facts 2.1)."""
 
-QUEUE_LIMIT = 1024
-"""Events waiting for one reader at most, beyond the list it begins with; a limit of our own."""
+QUEUE_LIMIT = 2 * 1024 * 1024
+"""Bytes waiting for one reader at most, beyond the list it begins with; a limit of our own: over a thousand events."""
 
 STREAMS_LIMIT = 3
 """Streams of one participant at most; the oldest is ended for a new one."""
@@ -34,8 +34,7 @@ class EventStream:
 
     def __init__(self, first: Iterable[bytes], *, limit: int = QUEUE_LIMIT) -> None:
         self._chunks: deque[bytes] = deque(first)
-        self._bound = limit
-        self._limit = len(self._chunks) + limit
+        self._room = self._limit = limit
         self._wake = asyncio.Event()
         self._ended = False
         self.overflowed = asyncio.Event()
@@ -45,7 +44,8 @@ class EventStream:
         """Queue a chunk, or give the stream up when its reader is too slow."""
         if self._ended:
             return
-        if len(self._chunks) >= self._limit:
+        self._room -= len(chunk)
+        if self._room < 0:
             self._chunks.clear()
             self._ended = True
             self.overflowed.set()
@@ -67,7 +67,7 @@ class EventStream:
             await self._wake.wait()
         data = b"".join(self._chunks)
         self._chunks.clear()
-        self._limit = self._bound
+        self._room = self._limit
         return data
 
 
@@ -80,6 +80,11 @@ class Mailbox:
         self._count = 0
         self._streams: list[EventStream] = []
         self._frames: OrderedDict[str, bytes] = OrderedDict()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._streams)
 
     def open(self, first: Iterable[ev.Event]) -> EventStream:
         """Open a stream that begins with these events."""
