@@ -25,7 +25,7 @@ _SAME_CLOCK_S = 2.0  # two streams whose reports disagree by more with their arr
 _JUMP_S = 1.0  # a report that contradicts its predecessor by more tells of a stepped wall clock
 _REPORT_WEIGHT = 0.25  # of a new report: senders stamp them to some milliseconds only
 _REPORT_TRUST_S = 0.05  # beyond this a difference is no noise: taken whole
-_EPOCH_SLEW = 500e-6  # how fast the common offset may move: five times the drift of a bad crystal
+_EPOCH_SLEW = 200e-6  # how fast the common offset may move: two crystals, each 100 ppm off
 _SLEW = {Kind.AUDIO: 0.05, Kind.VIDEO: 0.5}
 _STEP_S = 1.0
 

@@ -1,7 +1,7 @@
 """Which packets are missing, when each is asked for again, and what that tells about the round trip.
 
 A number becomes missing when a later one arrives. It is asked for after 10 ms, since packets that merely overtook each
-other settle in less, then again each round trip, 20 ms at least, eight times in all. Without NACK negotiated
+other settle in less, then again each round trip and a tenth, 20 ms at least, eight times in all. Without NACK
 (`enabled=False`) the same bookkeeping only says since when a packet is missing.
 """
 
@@ -99,7 +99,7 @@ class MissingPackets:
             if missing.requests == 1:
                 missing.asked = now
             missing.next = (
-                now + max(self.round_trip_s, _SHORTEST_REPEAT_S) if missing.requests < _REQUESTS else float("inf")
+                now + max(1.1 * self.round_trip_s, _SHORTEST_REPEAT_S) if missing.requests < _REQUESTS else float("inf")
             )
         numbers.sort()
         return numbers

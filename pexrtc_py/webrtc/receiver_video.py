@@ -17,6 +17,7 @@ from .reorder import Held, OrderedStream, StreamOwner
 
 __all__ = ["VideoStream"]
 
+_REORDER_PATIENCE_S = 0.060  # where nothing can be asked for again: what overtakes does so within that
 _LEAST_PATIENCE_S = 0.200  # before a key frame is asked for and accepted in place of a repair
 _MOST_PATIENCE_S = 1.0
 _PATIENCE_ROUND_TRIPS = 4
@@ -38,6 +39,7 @@ class VideoStream(OrderedStream):
         nack: bool,
     ) -> None:
         super().__init__(ssrc, owner, formats, clock_rate=form.codec.clock_rate, nack=nack)
+        self._nack = nack
         self._timeline = timeline
         self._payload_type = payload_type
         self.codec = form.codec
@@ -166,6 +168,8 @@ class VideoStream(OrderedStream):
             self._key_starts.append(number)
 
     def _patience(self) -> float:
+        if not self._nack:
+            return _REORDER_PATIENCE_S
         return max(_LEAST_PATIENCE_S, min(_PATIENCE_ROUND_TRIPS * self.missing.round_trip_s, _MOST_PATIENCE_S))
 
     def _patience_ends(self) -> float:

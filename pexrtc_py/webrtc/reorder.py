@@ -14,7 +14,7 @@ from typing import Protocol
 from ..errors import RemoteProtocolError
 from ..media.frames import EncodedFrame, Gap
 from .nack import MissingPackets
-from .receiver_config import EventFormat, MediaFormat, PayloadFormat
+from .receiver_config import EventFormat, MediaFormat, PayloadFormat, RtxFormat
 from .rtcp import ReportBlock
 from .rtp import RtpHeader, payload_bounds, signed_difference
 
@@ -180,7 +180,9 @@ class OrderedStream:
         else:
             self.header_bytes += start
             self.payload_bytes += end - start
-        self._hold(number, (packet, second, timestamp, start, end, arrival), arrival, repaired=False)
+        # Where RTX was not negotiated, what was asked for comes again as it was (RFC 4585 section 6.2.1).
+        repaired = not any(isinstance(form, RtxFormat) for form in self.formats.values())
+        self._hold(number, (packet, second, timestamp, start, end, arrival), arrival, repaired=repaired)
 
     def _restart(self, sequence: int) -> None:
         self._expected_before += self._next - self._base if self._next >= 0 else 0

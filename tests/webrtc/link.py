@@ -85,9 +85,10 @@ class Link:
             feedback = Feedback(nack=codec.kind is Kind.VIDEO, pli=True, reduced_size=True)
         formats: dict[int, PayloadFormat] = {
             MEDIA: MediaFormat(codec=codec),
-            RTX: RtxFormat(apt=MEDIA),
             EVENT: EventFormat(clock_rate=codec.clock_rate),
         }
+        if rtx:
+            formats[RTX] = RtxFormat(apt=MEDIA)
         self.clock = CallClock()
         self.receiver = Receiver(
             ReceiverConfig(kind=codec.kind, formats=formats, local_ssrc=1, cname="receiver", feedback=feedback),
