@@ -9,6 +9,7 @@ import typer
 from .. import __version__
 from ..errors import PexrtcError
 from .announce import announce
+from .demo import demo
 from .exits import exit_code_of
 from .node import node
 from .record import record_command
@@ -46,6 +47,7 @@ app.command("record")(record_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
 app.command()(node)
+app.command()(demo)
 
 
 def main() -> None:

@@ -63,6 +63,11 @@ class Screen:
         """Whether a person is likely watching."""
         return self._console.is_terminal and not self._quiet
 
+    def table(self, rows: Mapping[str, str]) -> None:
+        """Say several things at once, one a row."""
+        if not self._quiet:
+            self._console.print(self.rows(rows))
+
     def rows(self, rows: Mapping[str, str]) -> Table:
         """Return a two-column table of what is going on."""
         table = Table.grid(padding=(0, 2))

@@ -206,6 +206,7 @@ class Call:
         self.phases.acked = time.monotonic()
 
     async def _hang_up(self) -> None:
+        self._peer.on_state = None  # the node may close the path before it answers, and that is no loss
         if not self.uuid or self._ended.is_set():
             return
         try:
