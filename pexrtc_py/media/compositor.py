@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
+import av
+
 from .compositor_canvas import Canvas, SceneTile
 from .decoding import Picture, VideoDecoding
 from .encoding import VideoEncoder
-from .encoding_transcoder import suitable_bitrate
+from .encoding_transcoder import LEAST_KEY_INTERVAL_S, suitable_bitrate
 from .frames import Codec, EncodedFrame, Gap, Tap
 
 __all__ = ["Compositor"]
@@ -63,6 +65,17 @@ class _Output:
     tap: Tap
     encoder: VideoEncoder
     force_key: bool = True
+    key_time: float = float("-inf")
+
+    def encode(self, frame: av.VideoFrame, time: float) -> list[EncodedFrame]:
+        """Encode the composed picture, a key frame when one is due."""
+        force_key = self.force_key and time - self.key_time >= LEAST_KEY_INTERVAL_S
+        if force_key:
+            self.force_key = False
+        encoded = self.encoder.encode(frame, rtp_time=round(time * 90000), time=time, force_key=force_key)
+        if any(item.key for item in encoded):
+            self.key_time = time
+        return encoded
 
 
 class Compositor:
@@ -138,7 +151,7 @@ class Compositor:
         self._changes.append(lambda: self._remove_output(codec))
 
     def request_key_frame(self, codec: Codec) -> None:
-        """Make the next picture of this codec a key frame."""
+        """Make the next picture of this codec a key frame, 0.3 s after the last one at the earliest."""
         self._changes.append(lambda: self._force_key(codec))
 
     # In the thread.
@@ -198,10 +211,7 @@ class Compositor:
         time = picture.time if picture is not None and abs(now - picture.time) < _FRESH_S else now
         self._last_time = time = max(time, self._last_time + 0.001)
         for output in self._outputs.values():
-            force_key, output.force_key = output.force_key, False
-            rtp_time = round(time * 90000)
-            for encoded in output.encoder.encode(frame, rtp_time=rtp_time, time=time, force_key=force_key):
-                self._results.append((output.tap, encoded))
+            self._results += [(output.tap, encoded) for encoded in output.encode(frame, time)]
         self._loop.call_soon_threadsafe(self._deliver)
 
     # In the event loop again.

@@ -13,12 +13,14 @@ from .decoding_worker import DecodingThread, VideoBacklog
 from .encoding import VideoEncoder
 from .frames import Codec, EncodedFrame, Gap, Tap
 
-__all__ = ["VideoTranscoder", "suitable_bitrate"]
+__all__ = ["LEAST_KEY_INTERVAL_S", "VideoTranscoder", "suitable_bitrate"]
 
 # Pictures a second the bits are planned for; fewer come out when fewer go in.
 _FRAME_RATE = 30.0
 # Bits per pixel and second at 30 pictures a second that look good in motion: 1.5 Mbit/s at 720p.
 _BITS_PER_PIXEL = 1.63
+LEAST_KEY_INTERVAL_S = 0.3
+"""Between key frames that watchers ask for: each needs one, and many who lose packets at once need only one."""
 
 
 class VideoTranscoder(DecodingThread[EncodedFrame]):
@@ -48,9 +50,10 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
         self._decoding = VideoDecoding()
         self._encoder: VideoEncoder | None = None
         self._force_key = False
+        self._key_time = float("-inf")
 
     def request_key_frame(self) -> None:
-        """Make the next picture a key frame."""
+        """Make the next picture a key frame, 0.3 s after the last one at the earliest."""
         self._force_key = True
 
     def _admit(self, item: EncodedFrame | Gap) -> bool:
@@ -71,8 +74,13 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
         if self._encoder is None or (self._encoder.width, self._encoder.height) != size:
             bitrate_bps = self._bitrate_bps or suitable_bitrate(*size)
             self._encoder = VideoEncoder(self._codec, *size, _FRAME_RATE, bitrate_bps)
-        force_key, self._force_key = self._force_key, False
-        return self._encoder.encode(frame, rtp_time=picture.rtp_time, time=picture.time, force_key=force_key)
+        force_key = self._force_key and picture.time - self._key_time >= LEAST_KEY_INTERVAL_S
+        if force_key:
+            self._force_key = False
+        encoded = self._encoder.encode(frame, rtp_time=picture.rtp_time, time=picture.time, force_key=force_key)
+        if any(frame.key for frame in encoded):
+            self._key_time = picture.time
+        return encoded
 
     def _deliver(self, result: EncodedFrame) -> None:
         self._output.push(result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time as clocks
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from ..errors import SdpError
 from ..protocol.models import CallUuid, ParticipantUuid
 from ..protocol.room_settings import RoomSettings, ServiceKind
 from ..webrtc.peer import PeerConfig
+from ..webrtc.statistics import RtpStatistics
+from ..webrtc.transport_statistics import PathStatistics
 from .conference_media_call import Boards, MediaCall
 from .conference_media_pictures import Slides, Source, Stage
 from .conference_media_sound import ConferenceSound
@@ -162,6 +165,11 @@ class ConferenceMedia:
             if call.participant == participant and call.is_main:
                 call.send_digits(digits)
 
+    def statistics(self, call: CallUuid) -> list[RtpStatistics | PathStatistics]:
+        """Return the W3C statistics of a call; none for an unknown one."""
+        known = self._calls.get(call)
+        return [] if known is None else known.peer.statistics(clocks.monotonic())
+
     async def aclose(self) -> None:
         """See `MediaPort.aclose`."""
         while self._calls:
@@ -177,6 +185,7 @@ class ConferenceMedia:
         self._sound.set_muted(participant, muted=muted)
 
     def _follow_delays(self, delays: Mapping[ParticipantUuid, float]) -> None:
+        self._stage.check(clocks.monotonic())
         self._stage.set_delays(delays)
         self._slides.set_delays(delays)
 

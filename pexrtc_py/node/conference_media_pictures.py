@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 # A presentation in the main picture: the slides large, seven speakers beneath.
 _SLIDES_LAYOUT = LAYOUTS["1:7"]
+# A source without pictures for so long gives way to those with: cameras have several a second, browsers that mute send
+# black ones or none.
+_STALE_S = 4.0
+_CHECK_S = 1.0
 
 
 class Source:
@@ -31,12 +35,27 @@ class Source:
     Args:
         request_key_frame: asks the participant for a key frame.
         on_codec: called when pictures begin or change codec: watchers may need another feed.
+
+    Attributes:
+        feed: the pictures as they come.
+        is_live: whether pictures have come of late; a camera that was switched off leaves a source that is not.
     """
 
     def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None]) -> None:
         self.feed = Feed(request_key_frame, on_codec)
         self._transcoded: dict[Codec, tuple[Feed, VideoTranscoder]] = {}
         self._retired: list[VideoTranscoder] = []
+        self.is_live = True
+        self._counted = (0, 0.0)
+
+    def check(self, now: float) -> bool:
+        """Find out at `now` (seconds) whether pictures still come; returns whether `is_live` changed."""
+        frames, since = self._counted
+        if self.feed.frames != frames or not since:
+            self._counted = (self.feed.frames, now)
+            since = now
+        was_live, self.is_live = self.is_live, now - since < _STALE_S
+        return was_live is not self.is_live
 
     def feed_for(self, codecs: Sequence[Codec]) -> Feed | None:
         """Return pictures in one of these codecs, the first one when they must be transcoded; None before any came."""
@@ -127,6 +146,8 @@ class _Board:
 class Stage(_Board):
     """The main pictures: by layout the first speaker who is not the watcher, or one composed picture for all.
 
+    Speakers whose pictures ceased come after those who can be seen.
+
     A watcher who wants presentations in its main picture (`present: main`) gets one composed with the slides while they
     run.
     """
@@ -140,6 +161,15 @@ class Stage(_Board):
         self._with_slides = Composition()
         self._slides: Source | None = None
         self._slide_watchers: set[Hashable] = set()
+        self._next_check = 0.0
+
+    def check(self, now: float) -> None:
+        """Let live sources go before those whose pictures ceased; call it often, it looks once a second of `now`."""
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_S
+            changes = [source.check(now) for source in self._sources.values()]
+            if any(changes):
+                self._update()
 
     def set_order(self, order: Sequence[ParticipantUuid]) -> None:
         """Tell the order of speakers; publishers who are not in it come last, in the order they came."""
@@ -186,6 +216,7 @@ class Stage(_Board):
             for p in ranked
             if p in self._admitted and (source := self._sources.get(p)) is not None and source.feed.codec is not None
         ]
+        visible.sort(key=lambda item: not item[1].is_live)
         actors = [Actor(p, source.feed, self._names.get(p, "")) for p, source in visible]
         self._composed.set_scene(actors, self._layout)
         slides = self._slides

@@ -68,11 +68,13 @@ class Feed:
 
     Attributes:
         codec: of the pictures, None before the first.
+        frames: how many came.
         delay_s: how late the publisher's sound is in the mix; the pictures' times move towards it.
     """
 
     def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None] | None = None) -> None:
         self.codec: Codec | None = None
+        self.frames = 0
         self.delay_s = 0.0
         self.request_key_frame = request_key_frame
         self._on_codec = on_codec
@@ -99,10 +101,12 @@ class Feed:
         self._added += max(-_DELAY_STEP_S, min(_DELAY_STEP_S, self.delay_s - self._added))
         if self._added:
             item = replace(item, time=item.time + self._added)
-        if isinstance(item, EncodedFrame) and item.codec is not self.codec:
-            self.codec = item.codec
-            if self._on_codec is not None:
-                self._on_codec()
+        if isinstance(item, EncodedFrame):
+            self.frames += 1
+            if item.codec is not self.codec:
+                self.codec = item.codec
+                if self._on_codec is not None:
+                    self._on_codec()
         for tap in tuple(self._taps):
             tap.push(item)
         for outlet in tuple(self._outlets):

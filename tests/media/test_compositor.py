@@ -90,6 +90,13 @@ class Screen:
                 if abs(halves[0] - left) < 8 and abs(halves[1] - right) < 8:
                     return
 
+    async def has_keys(self, count: int) -> None:
+        """Wait for so many key frames."""
+        async with asyncio.timeout(10):
+            while sum(frame.key for frame in self.frames) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
 
 async def test_two_publishers_are_composed_for_two_codecs() -> None:
     """An H.264 and a VP8 publisher are seen side by side in both codecs; the first picture of each is a key frame."""
