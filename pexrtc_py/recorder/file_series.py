@@ -9,8 +9,8 @@ belongs before it still goes to the file before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UsageError, WriteError
@@ -85,13 +85,24 @@ class FileSeries:
         segments: SegmentRules | None = None,
         config: WriterConfig | None = None,
         request_key_frame: Callable[[Role], None],
+        chapters: Callable[[], Sequence[Chapter]],
     ) -> None:
-        """Prepare; `reserve` or `begin` makes the first file."""
+        """Prepare; `reserve` or `begin` makes the first file.
+
+        Args:
+            path: what the first file is called, unless numbers are asked for from the start.
+            container: kind of file.
+            segments: when to go on in another file.
+            config: how to write.
+            request_key_frame: asks the sender of a role for one.
+            chapters: tells those of the recording so far; asked when a file ends, which gets those that lie in it.
+        """
         self._path = path
         self._container = container
         self._segments = segments or SegmentRules()
         self._config = config
         self._request_key_frame = request_key_frame
+        self._chapters = chapters
         self._numbered = self._segments != SegmentRules()
         self._target: Target | None = None
         self._first_origin = 0.0
@@ -173,7 +184,7 @@ class FileSeries:
         if current is None:
             return
         if self._before is not None and now >= current.origin + _GRACE_S:
-            self._before.writer.close_soon()
+            self._close(self._before, current.origin)
             self._before = None
         if current.writer.is_closed and self.error is None:
             self.error = current.writer.close_soon().result().error
@@ -184,29 +195,14 @@ class FileSeries:
                 if role.kind is Kind.VIDEO:
                     self._request_key_frame(role)
 
-    def set_chapters(self, chapters: list[Chapter]) -> None:
-        """Give each file those chapters, in seconds of the recording, that lie in it. Before `aclose`."""
-        for number, file in enumerate(self._all):
-            start = file.origin - self._first_origin
-            after = self._all[number + 1 : number + 2]
-            end = after[0].origin - self._first_origin if after else float("inf")
-            file.writer.set_chapters(
-                [
-                    Chapter(
-                        start_s=max(0.0, chapter.start_s - start),
-                        end_s=min(chapter.end_s, end) - start,
-                        title=chapter.title,
-                    )
-                    for chapter in chapters
-                    if chapter.start_s < end and chapter.end_s > start
-                ]
-            )
-
     async def aclose(self) -> tuple[FileResult, ...]:
         """Close all files; one into which nothing could ever be written is removed. Safe to cancel, idempotent."""
         if self._target is not None:
             self._target.discard()
             self._target = None
+        for number, file in enumerate(self._all):
+            following = self._all[number + 1 : number + 2]
+            self._close(file, following[0].origin if following else float("inf"))
         results: list[FileResult] = []
         for file in self._all:
             written = await file.writer.aclose()
@@ -214,6 +210,18 @@ class FileSeries:
             tracks = {role: written.tracks[index] for role, index in file.roles.items() if index < len(written.tracks)}
             results.append(FileResult(start_s=file.origin - self._first_origin, written=written, tracks=tracks))
         return tuple(results)
+
+    def _close(self, file: _OpenFile, end: float) -> None:
+        """Begin to close a file, with the chapters that lie in it."""
+        start_s, end_s = file.origin - self._first_origin, end - self._first_origin
+        file.writer.set_chapters(
+            [
+                replace(chapter, start_s=max(0.0, chapter.start_s - start_s), end_s=min(chapter.end_s, end_s) - start_s)
+                for chapter in self._chapters()
+                if chapter.start_s < end_s and chapter.end_s > start_s
+            ]
+        )
+        file.writer.close_soon()
 
     def _next_path(self) -> Path:
         number = len(self._all) + 1
@@ -262,7 +270,7 @@ class FileSeries:
                 if late.key:
                     self._specs[late_role] = TrackSpec.of(late, title=late_role)
             if self._before is not None:
-                self._before.writer.close_soon()
+                self._close(self._before, self._all[-1].origin)
             self._before = self._open
             self._begin_file(min(late.time for _, late in [*waiting, (role, frame)]))
         except UsageError as exc:

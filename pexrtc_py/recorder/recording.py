@@ -11,16 +11,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..errors import PexrtcError, UsageError, WriteError
+from ..errors import LocalProtocolError, PexrtcError, UsageError, WriteError
 from ..media.frames import Codec, EncodedFrame, Gap, Tap
 from ..media.writers.container import Container, WriterConfig
 from ..media.writers.containers import container_for
+from ..media.writers.muxer import Chapter
 from ..media.writers.tracks import TrackSpec
+from ..tasks import task_owner
 from .alignment import Alignment, Start
 from .chapters import chapters_from
 from .file_series import FileSeries, SegmentRules, reserved_spec
@@ -98,12 +101,14 @@ class Recording:
             segments=config.segments,
             config=config.writer,
             request_key_frame=self._request_key_frame,
+            chapters=self._chapters_so_far,
         )
         self._slides = FileSeries(
             role_path(config.path, Role.SLIDES),
             container,
             config=config.writer,
             request_key_frame=self._request_key_frame,
+            chapters=self._chapters_so_far,
         )
         self._alignment: Alignment | None = Alignment(config.start_budget_s)
         self._sources: dict[Role, tuple[TapSource, _RoleTap]] = {}
@@ -119,8 +124,7 @@ class Recording:
         self._has_ended = asyncio.Event()
         self._error: PexrtcError | None = None
         self._result: RecordingResult | None = None
-        self._tasks = asyncio.TaskGroup()
-        self._checking: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Make the file.
@@ -132,8 +136,8 @@ class Recording:
         if not self.config.slides_in_same_file and slides.exists():
             raise UsageError(f"{slides} exists already, and a recording never overwrites")
         self._main.reserve()
-        await self._tasks.__aenter__()
-        self._checking = self._tasks.create_task(self._check_now_and_then())
+        tasks = await self._stack.enter_async_context(task_owner())
+        tasks.start(self._check_now_and_then(), name="pexrtc recording")
         return self
 
     async def __aexit__(
@@ -143,9 +147,7 @@ class Recording:
         try:
             await self._aclose()
         finally:
-            if self._checking is not None:
-                self._checking.cancel()
-            await self._tasks.__aexit__(None, None, None)
+            await self._stack.aclose()
         if self._error is not None and error is None:
             raise self._error
 
@@ -198,7 +200,7 @@ class Recording:
     def result(self) -> RecordingResult:
         """What was recorded; there is one after leaving the context."""
         if self._result is None:
-            raise RuntimeError("a recording has its result after it is closed")
+            raise LocalProtocolError("a recording has its result after it is closed")
         return self._result
 
     def position(self, at: float | None = None) -> float:
@@ -222,7 +224,7 @@ class Recording:
 
     def add_chapter(self, title: str, *, at: float | None = None) -> None:
         """Begin a chapter at a moment of the call's clock, now if none is given. It lasts until the next one."""
-        self._chapters.append((self.position(at), title))
+        self._chapters.append((self._clock() if at is None else at, title))
 
     def note_voice(self) -> None:
         """Say that somebody is heard now; for `StopRules.silence_s`."""
@@ -354,13 +356,12 @@ class Recording:
         self._error = self._error or error
         self.stop(Ended.DISK if isinstance(error, WriteError) else Ended.FAILED)
 
+    def _chapters_so_far(self) -> list[Chapter]:
+        return chapters_from([(self.position(at), title) for at, title in self._chapters], self.position())
+
     async def _aclose(self) -> None:
         for role in tuple(self._sources):
             self.detach(role)
-        end_s = self.position()
-        chapters = chapters_from(self._chapters, end_s)
-        self._main.set_chapters(chapters)
-        self._slides.set_chapters(chapters)
         main = await self._main.aclose()
         slides = await self._slides.aclose()
         for series in (self._main, self._slides):
