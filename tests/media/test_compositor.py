@@ -121,6 +121,7 @@ async def test_two_publishers_are_composed_for_two_codecs() -> None:
         compositor.remove_input("ada")
         for screen in screens.values():
             await screen.shows(180, 16)
+        await screens[Codec.VP8].has_keys(2)
     finally:
         await compositor.aclose()
     assert [frame.key for frame in screens[Codec.VP8].frames].count(True) == 2
