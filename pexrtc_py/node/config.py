@@ -40,7 +40,7 @@ class NodeConfig:
     self_signed: bool = False
     """Whether to make a certificate for this run."""
     media_addresses: tuple[str, ...] = ()
-    """Local addresses of media; empty: 127.0.0.1 when HTTP listens on loopback, else all of the host."""
+    """Local addresses of media; empty: the one of HTTP when that is loopback, else all of the host."""
     media_ports: tuple[int, int] | None = None
     """First and last UDP port of media; None leaves it to the kernel."""
     conferences: Mapping[str, RoomSettings] = field(default_factory=lambda: MappingProxyType({}))

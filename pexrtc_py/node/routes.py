@@ -6,6 +6,7 @@ support, or that is newer than the release it says it is, has no route and so an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -85,8 +86,8 @@ def _make_handler(operation: Operation, node: NodeState) -> Callable[[web.Reques
 def _limit_rate(node: NodeState, request: web.Request) -> None:
     address = request.remote or ""
     if not node.request_rate.take(address, node.now):
-        wait_s = node.request_rate.wait_s(address, node.now)
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests", headers={"Retry-After": f"{wait_s:.0f}"})
+        wait_s = math.ceil(node.request_rate.wait_s(address, node.now))
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests", headers={"Retry-After": str(wait_s)})
 
 
 def _command(operation: Operation, request: web.Request, session: Session) -> Command:

@@ -115,7 +115,10 @@ class Node:
 
 def _real_media(config: NodeConfig) -> MediaFactory:
     """Return what makes the media of a conference from its settings."""
-    addresses = config.media_addresses or (("127.0.0.1",) if config.is_loopback else ())
+    addresses = config.media_addresses
+    if not addresses and config.is_loopback:
+        host = config.listen[0]
+        addresses = ("127.0.0.1" if host == "localhost" else host,)
     media_config = ConferenceMediaConfig(peer=PeerConfig(addresses=addresses, ports=config.media_ports))
     return lambda settings, listener: ConferenceMedia(settings, listener, media_config)
 

@@ -28,6 +28,9 @@ STREAMS_LIMIT = 3
 FRAMES_LIMIT = 4
 """Presentation pictures kept for one participant to fetch."""
 
+_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""Characters at which clients break lines that should break them at CR and LF only (httpx does); JSON may escape them."""
+
 
 class EventStream:
     """The queue between a conference and one HTTP response."""
@@ -130,6 +133,7 @@ class Mailbox:
 
     def _chunk(self, name: str, data: str) -> bytes:
         self._count += 1
+        data = data.translate(_ESCAPES)
         return f"id: {self._event_id()}\nevent: {name}\ndata: {data or 'null'}\n\n".encode()
 
     def _event_id(self) -> str:

@@ -164,8 +164,9 @@ class Room:
                 state.update(uuid, needs_presentation_in_mix=True)
             if state.participants[uuid].is_host and state.participants[uuid].in_conference:
                 state.started = True
-            if self.settings.service_type is ServiceKind.TEST_CALL and state.test_call_ends_at is None:
-                state.test_call_ends_at = now + self.settings.test_call_s
+            attendance = state.attendance[uuid]
+            if self.settings.service_type is ServiceKind.TEST_CALL and attendance.test_call_since is None:
+                attendance.test_call_since = now
         return state.finish(now)
 
     def handle_call_end(self, uuid: ParticipantUuid, call: CallUuid, now: float, *, reason: str = "") -> Outcome:
@@ -206,7 +207,7 @@ class Room:
         """When something happens by itself, or None."""
         state = self._state
         settings = self.settings
-        times = [state.stage.next_timer(), state.test_call_ends_at]
+        times = [state.stage.next_timer()]
         if state.guests_alone_since is not None:
             times.append(state.guests_alone_since + settings.guests_only_timeout_s)
         for attendance in state.attendance.values():
@@ -214,10 +215,12 @@ class Room:
                 times.append(attendance.waiting_since + settings.waiting_timeout_s)
             if attendance.ringing_since is not None:
                 times.append(attendance.ringing_since + settings.answer_timeout_s)
+            if attendance.test_call_since is not None:
+                times.append(attendance.test_call_since + settings.test_call_s)
         return min((t for t in times if t is not None), default=None)
 
     def handle_timer(self, now: float) -> Outcome:
-        """Do what is due: speakers, whoever waited or rang too long, Guests left alone, the end of a test call."""
+        """Do what is due: speakers, whoever waited or rang too long, Guests left alone, test calls that are over."""
         state = self._state
         settings = self.settings
         state.stage.handle_timer(now)
@@ -226,11 +229,10 @@ class Room:
                 state.remove(uuid, WAITED_TOO_LONG)
             elif attendance.ringing_since is not None and now >= attendance.ringing_since + settings.answer_timeout_s:
                 dial_failed(state, uuid)
+            elif attendance.test_call_since is not None and now >= attendance.test_call_since + settings.test_call_s:
+                state.remove(uuid, TEST_CALL_FINISHED)
         if state.guests_alone_since is not None and now >= state.guests_alone_since + settings.guests_only_timeout_s:
             state.remove_all(HOSTS_GONE)
-        if state.test_call_ends_at is not None and now >= state.test_call_ends_at:
-            state.test_call_ends_at = None
-            state.remove_all(TEST_CALL_FINISHED)
         return state.finish(now)
 
     def _check(self, command: Command) -> None:

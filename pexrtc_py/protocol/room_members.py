@@ -97,6 +97,8 @@ class Attendance:
     """Whether a Host let it in by name."""
     ringing_since: float | None = None
     """Since when it is being called."""
+    test_call_since: float | None = None
+    """Since when it makes a test call."""
     keep_alive: KeepAlive = KeepAlive.ALWAYS
     """Whether it keeps the conference running."""
     calls: dict[CallUuid, RoomCall] = field(default_factory=dict)

@@ -61,7 +61,6 @@ class RoomState:
         self.message_text = ""
         self.transforms = Transforms()
         self.guests_alone_since: float | None = None
-        self.test_call_ends_at: float | None = None
         self._epoch = epoch
         self._told: dict[ParticipantUuid, _Told] = {}
         self._removed: list[ParticipantUuid] = []
