@@ -86,6 +86,7 @@ async def play(
         PexrtcError: the call failed.
     """
     result = Played()
+    await conference.session.wait_in_conference()  # nobody hears what is played into a waiting room
     async with conference.call(_call_config(announcement)) as call:
         await call.connected()
         senders = _senders(call)

@@ -99,7 +99,22 @@ async def _attend(
     stopping: Callable[[], Awaitable[object]] | None,
     on_recording: Callable[[Recording, Conference], None] | None,
 ) -> tuple[dict[str, float], str]:
-    async with open_conference(job.session) as conference, conference.call(_main_call(job)) as call:
+    async with open_conference(job.session) as conference:
+        # A waiting room has a picture of its own, which nobody wants in a recording.
+        waited, _ = await first_of(inside=conference.session.wait_in_conference(), asked=_asked(stopping, conference))
+        if waited == "asked":
+            return {}, str(Ended.STOPPED)
+        return await _record_call(job, recording, conference, stopping, on_recording)
+
+
+async def _record_call(
+    job: RecordJob,
+    recording: Recording,
+    conference: Conference,
+    stopping: Callable[[], Awaitable[object]] | None,
+    on_recording: Callable[[Recording, Conference], None] | None,
+) -> tuple[dict[str, float], str]:
+    async with conference.call(_main_call(job)) as call:
         for role, line in ((Role.AUDIO, call.audio), (Role.VIDEO, call.video)):
             _attach(recording, role, line)
         if on_recording is not None:
@@ -116,14 +131,11 @@ async def _attend(
 async def _wait_for_the_end(
     recording: Recording, conference: Conference, call: Call, stopping: Callable[[], Awaitable[object]] | None
 ) -> str:
-    async def asked() -> None:
-        if stopping is None:
-            await conference.ended()
-        else:
-            await stopping()
-
     name, what = await first_of(
-        recording=recording.wait_ended(), conference=conference.ended(), call=call.ended(), asked=asked()
+        recording=recording.wait_ended(),
+        conference=conference.ended(),
+        call=call.ended(),
+        asked=_asked(stopping, conference),
     )
     closed = conference.session.closed
     if name == "recording":
@@ -136,6 +148,14 @@ async def _wait_for_the_end(
         return str(what)
     recording.stop(Ended.STOPPED)
     return str(Ended.STOPPED)
+
+
+async def _asked(stopping: Callable[[], Awaitable[object]] | None, conference: Conference) -> None:
+    """Wait until somebody asks for the end; without anybody who could, until there is one."""
+    if stopping is None:
+        await conference.ended()
+    else:
+        await stopping()
 
 
 def _main_call(job: RecordJob) -> CallConfig:
