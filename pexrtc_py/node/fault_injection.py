@@ -106,7 +106,7 @@ class FaultInjection:
         return self._each(whom, self._node.expire)
 
     def stop_media(self, whom: Whom) -> int:
-        """Let media stall in both directions; nobody is told."""
+        """Let media stall in both directions, until it is resumed or its rights change; nobody is told."""
         return self._each(whom, lambda s: s.conference.media.set_admitted(s.participant, admitted=False))
 
     def resume_media(self, whom: Whom) -> int:

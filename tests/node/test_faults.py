@@ -153,3 +153,23 @@ async def test_a_restart_forgets_everybody() -> None:
         await door.ask("POST", "restart", {"down_s": 60})
         with pytest.raises(httpx.TransportError):
             await alice.join("Alice")
+
+
+async def test_media_stalls_without_a_word() -> None:
+    """Stopped media is kept from one participant, told to nobody, and let flow again."""
+    media = SilentMediaMaker()
+    async with (
+        Node(NodeConfig(faults=True), media=media) as node,
+        RawClient(node.url) as alice,
+        RawClient(node.url) as bob,
+        httpx.AsyncClient() as http,
+    ):
+        assert node.faults is not None
+        door = Door(node.faults, http)
+        await alice.join("Alice")
+        await bob.join("Bob")
+        assert await door.ask("POST", "stop_media", {"participant": "Alice", "alias": "meet.alice"}) == 1
+        assert list(media.made["meet.alice"].admitted.values()) == [False, True]
+        assert await door.ask("POST", "stop_media", {"alias": "meet.bob"}) == 0
+        assert await door.ask("POST", "resume_media") == 2
+        assert list(media.made["meet.alice"].admitted.values()) == [True, True]
