@@ -29,7 +29,7 @@ FRAMES_LIMIT = 4
 """Presentation pictures kept for one participant to fetch."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
-"""Characters at which some clients break lines (httpx does), though events end at CR and LF only; JSON may escape them."""
+"""Characters at which some clients break lines, httpx for one, though events end at CR and LF only."""
 
 
 class EventStream:
