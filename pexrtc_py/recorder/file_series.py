@@ -65,10 +65,18 @@ class _OpenFile:
     writer: ContainerWriter
     roles: dict[Role, int]
     origin: float
+    changes_size: bool
 
-    def takes(self, role: Role, codec: Codec) -> bool:
+    def takes(self, role: Role, item: EncodedFrame | Gap) -> bool:
         index = self.roles.get(role)
-        return index is not None and self.writer.tracks[index].spec.codec is codec
+        if index is None:
+            return False
+        spec = self.writer.tracks[index].spec
+        if spec.codec is not item.codec:
+            return False
+        if self.changes_size or isinstance(item, Gap) or not item.width:
+            return True
+        return (item.width, item.height) == (spec.width, spec.height)
 
     def push(self, role: Role, item: EncodedFrame | Gap) -> None:
         self.writer.tracks[self.roles[role]].push(item)
@@ -154,15 +162,15 @@ class FileSeries:
         if current is None or self.error is not None:
             return
         if isinstance(item, Gap):
-            if current.takes(role, item.codec):
+            if current.takes(role, item):
                 current.push(role, item)
             return
         self._last[role] = item.time
         before = self._before
-        if before is not None and item.time < current.origin and before.takes(role, item.codec):
+        if before is not None and item.time < current.origin and before.takes(role, item):
             before.push(role, item)
             return
-        fits = current.takes(role, item.codec)
+        fits = current.takes(role, item)
         if (self._cut_wanted or not fits) and self._may_begin_with(role, item):
             self._cut(role, item)
         elif fits:
@@ -245,7 +253,7 @@ class FileSeries:
         for role, index in roles.items():
             if role.kind is Kind.VIDEO:
                 writer.tracks[index].on_key_frame_needed = lambda role=role: self._request_key_frame(role)
-        self._open = _OpenFile(writer=writer, roles=roles, origin=origin)
+        self._open = _OpenFile(writer=writer, roles=roles, origin=origin, changes_size=self._container.changes_size)
         self._all.append(self._open)
 
     def _may_begin_with(self, role: Role, frame: EncodedFrame) -> bool:

@@ -184,6 +184,24 @@ async def test_a_late_h264_picture_begins_another_file_and_no_sound_is_lost(tmp_
     assert scene.streams[Role.VIDEO].key_frames_asked == 0
 
 
+async def test_a_change_of_picture_size_begins_another_mp4(tmp_path: Path) -> None:
+    """MP4 declares one size, so the larger picture goes to the next file; nothing is lost."""
+    path = tmp_path / "talk.mp4"
+    sound = opus_frames(100, start=START, ntp_offset=1.0)
+    small = h264_frames(30, start=START, ntp_offset=1.0)
+    large = h264_frames(30, start=START + 1, ntp_offset=1.0, width=640, height=360)
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO)
+        await scene.play(audio=sound, video=[*small, *large])
+    sizes: list[tuple[int, int]] = []
+    for file in recording.result.files:
+        with av.open(file) as container:
+            sizes.extend((frame.width, frame.height) for frame in container.decode(video=0))
+    assert sizes == [(320, 180)] * 30 + [(640, 360)] * 30
+    assert [data for file in recording.result.files for _, data in read(file)["opus"]] == [one.data for one in sound]
+
+
 async def test_slides_have_their_own_file_on_the_same_clock(tmp_path: Path) -> None:
     """A presentation that begins late, ends and begins again lies in one file at its times in the conference."""
     path = tmp_path / "talk.mkv"

@@ -45,6 +45,8 @@ class Container:
     """What goes in as it is."""
     muxer: Callable[[], Muxer]
     """Makes the muxer of one file."""
+    changes_size: bool = True
+    """Whether pictures may change their size in the middle of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

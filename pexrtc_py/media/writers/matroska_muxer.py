@@ -21,7 +21,7 @@ from .muxer import Chapter
 from .target import Target
 from .tracks import TrackSpec, annexb_units, opus_head
 
-__all__ = ["MatroskaMuxer"]
+__all__ = ["MatroskaMuxer", "describe"]
 
 _TICKS_PER_S = 1000
 _CLUSTER_TICKS = 500
@@ -170,6 +170,15 @@ class MatroskaMuxer:
             0xB7, ebml.unsigned(0xF7, self._cue_track + 1), ebml.unsigned(0xF1, self._offset(place))
         )
         return ebml.element(0xBB, ebml.unsigned(0xB3, at), positions)
+
+
+def describe(specs: Sequence[TrackSpec]) -> bytes:
+    """Return a Matroska file that declares these tracks and holds nothing; the way to tell libavformat of them."""
+    header = ebml.element(0x1A45DFA3, ebml.text(0x4282, "matroska"), ebml.unsigned(0x4287, 4), ebml.unsigned(0x4285, 2))
+    tracks = ebml.element(_TRACKS, *(_track_entry(number, spec) for number, spec in enumerate(specs, start=1)))
+    info = ebml.element(_INFO, ebml.unsigned(0x2AD7B1, 1_000_000))
+    cluster = ebml.element(_CLUSTER, ebml.unsigned(0xE7, 0))  # the demuxer gives up without one
+    return header + ebml.element(_SEGMENT, info, tracks, cluster)
 
 
 def _track_entry(number: int, spec: TrackSpec) -> bytes:
