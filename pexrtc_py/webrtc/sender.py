@@ -177,7 +177,8 @@ class Sender:
         if self._last is not None:
             last_rtp, last_time = self._last
             by_rtp = (frame.rtp_time - last_rtp) / rate
-            if abs(by_rtp - (frame.time - last_time)) > _DISCONTINUITY_S or by_rtp < -_DISCONTINUITY_S:
+            back = by_rtp < (0.0 if frame.key else -_DISCONTINUITY_S)  # others may be shown out of order
+            if back or abs(by_rtp - (frame.time - last_time)) > _DISCONTINUITY_S:
                 passed = max(1, round((now - self._last_sent) * rate))
                 self._offset += last_rtp + passed - frame.rtp_time
         self._last = (frame.rtp_time, frame.time)

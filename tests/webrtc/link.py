@@ -187,6 +187,8 @@ def vp8_frame(index: int, *, key: bool, size: int, time: float, rate: float = 30
         rtp_time=round(index * 90000 / rate),
         time=time,
         key=key,
+        width=640 if key else 0,
+        height=360 if key else 0,
     )
 
 
