@@ -130,6 +130,8 @@ def refusal(
     prompt, reason = _read(body, secrets)
     if prompt is not None and name == "request_token":
         return _prompted(name, status, prompt, pin_given=pin_given)
+    if reason is None and status >= 400 and status != 404:
+        reason = _plain_text(response, body, secrets)
     if reason is None:
         kind = response.headers.get("content-type", "nothing").partition(";")[0]
         reason = f"({printable(kind, limit=40)} instead of the client API)"
@@ -162,6 +164,13 @@ def _read(body: bytes, secrets: Sequence[str]) -> tuple[TokenPrompt | None, str 
     except RemoteProtocolError:
         return None, None
     return None, ""
+
+
+def _plain_text(response: httpx.Response, body: bytes, secrets: Sequence[str]) -> str | None:
+    """What gateways and `calls` say in plain words (protocol-facts section 3.1)."""
+    if not response.headers.get("content-type", "").startswith("text/plain"):
+        return None
+    return printable(body[:1000].decode("utf-8", "replace").strip(), secrets=secrets) or None
 
 
 def _prompted(name: str, status: int, prompt: TokenPrompt, *, pin_given: bool) -> PexrtcError:

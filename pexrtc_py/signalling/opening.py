@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ..errors import ExtensionRequired, NodeError, PexrtcError, SessionClosedOK, TransportError
 from ..protocol.models import TokenRequest, TokenResult
+from ..tasks import task_owner
 from .client import NodeClient
 from .finding import is_well
 from .session import Session
@@ -42,25 +43,13 @@ async def open_session(config: SessionConfig) -> AsyncIterator[Session]:
     async with make_http_client(config.http) as http:
         session = await _join(config, http)
         try:
-            async with _owner() as group:
-                tasks = [group.create_task(run(), name=f"pexrtc {run.__name__}") for run in session.runs()]
+            async with task_owner() as tasks:
+                for run in session.runs():
+                    tasks.start(run(), name=f"pexrtc session {run.__name__}")
                 yield session
-                for task in tasks:
-                    task.cancel()
         finally:
             session.close(SessionClosedOK("left", by_us=True))
             await session.release()
-
-
-@asynccontextmanager
-async def _owner() -> AsyncIterator[asyncio.TaskGroup]:
-    """Own tasks, and let out the first cause of a failure instead of a group: what the block raised, as a rule."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as several:
-        first = several.exceptions[0]
-        raise first from first.__cause__
 
 
 async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
@@ -80,8 +69,8 @@ async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
 
 
 async def _join_at(config: SessionConfig, client: NodeClient) -> Session:
-    async with _owner() as group:
-        asking = group.create_task(_request_token(config, client), name="pexrtc request_token")
+    async with task_owner() as tasks:
+        asking = tasks.start(_request_token(config, client), name="pexrtc request_token")
         try:
             outcome = await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -92,7 +81,6 @@ async def _join_at(config: SessionConfig, client: NodeClient) -> Session:
                     if isinstance(outcome, TokenResult):
                         client.set_token(outcome.token)
                         await Session(config, client, outcome).release()
-            asking.cancel()
             raise
     if isinstance(outcome, PexrtcError):
         raise outcome

@@ -1,0 +1,393 @@
+"""A node made of nothing but what real nodes were seen to say: it imports nothing of pexrtc_py.
+
+Signalling is written from protocol-facts sections 1.3, 2.3, 2.4 and 3.2: no `stun` key, `turn` empty, a fractional
+interval of statistics, sync begin with `null`, full participant objects with YES and NO, `update` answered by a string
+and by an object in turn. Media is aiortc's own peer connection behind answers reshaped as section 3.5 has them:
+`setup:active`, wildcard feedback, TCP candidates beside UDP in the first line only, no end of candidates, slides
+inactive unless offered otherwise.
+
+`answers` replaces single results, so that a capture of another node (`pexrtc doctor --capture`) can be served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from aiohttp import web
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
+
+CAPTURES = Path(__file__).parents[1] / "data" / "json" / "android-sdk"
+TONE_HZ = 440
+
+
+class Tone(MediaStreamTrack):
+    """A sine of 440 Hz in frames of 20 ms."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+        self._count = 0
+
+    async def recv(self) -> av.AudioFrame:
+        await asyncio.sleep(max(0.0, self._started + self._count * 0.02 - time.monotonic()))
+        at = (np.arange(960) + self._count * 960) / 48000
+        samples = (np.sin(2 * np.pi * TONE_HZ * at) * 8000).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, self._count * 960, fractions.Fraction(1, 48000)
+        self._count += 1
+        return frame
+
+
+class MovingBar(MediaStreamTrack):
+    """A white bar that wanders over grey, 15 pictures a second."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+        self._count = 0
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(max(0.0, self._started + self._count / 15 - time.monotonic()))
+        picture = np.full((240, 320, 3), 96, np.uint8)
+        left = self._count * 8 % 300
+        picture[:, left : left + 20] = 255
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = self._count * 6000, fractions.Fraction(1, 90000)
+        self._count += 1
+        return frame
+
+
+def reshape(answer: str, offer: str, address: str) -> str:
+    """Give aiortc's answer the shape of a real node's."""
+    offered = [part.splitlines() for part in re.split(r"(?=^m=)", offer, flags=re.M)[1:]]
+    head, *parts = re.split(r"(?=^m=)", answer, flags=re.M)
+    origin = f"o=- {int(time.time())} {int(time.time()) + 1} IN IP4 127.0.0.1"
+    group = [line for line in head.splitlines() if line.startswith("a=group")]
+    lines = ["v=0", origin, "s=-", f"c=IN IP4 {address}", "b=AS:7528", "t=0 0", *group]
+    found = re.search(r"^a=candidate:\S+ 1 udp \d+ \S+ (\d+) typ host", answer, flags=re.M)
+    port = found.group(1) if found else "9"
+    for index, (part, theirs) in enumerate(zip(parts, offered, strict=True)):
+        lines += _section(part.splitlines(), theirs, port, address, first=index == 0)
+    return "\r\n".join([*lines, ""])
+
+
+_DROPPED = ("c=", "a=rtcp:", "a=rtcp-fb:", "a=extmap", "a=candidate", "a=end-of", "a=ice-options", "a=setup", "a=msid:",
+            "a=fingerprint:sha-384", "a=fingerprint:sha-512", "a=mid", "m=", "a=sendrecv", "a=sendonly", "a=recvonly",
+            "a=inactive", "a=rtcp-rsize")  # fmt: skip
+
+
+def _section(ours: list[str], theirs: list[str], port: str, address: str, *, first: bool) -> list[str]:
+    kind, our_port, *rest = ours[0].split(" ")
+    if our_port == "0":
+        return [
+            f"{kind} 0 {' '.join(rest)}",
+            "c=IN IP4 0.0.0.0",
+            "a=inactive",
+            *[x for x in ours if x.startswith("a=mid")],
+        ]
+    digits = [x.split(":")[1].split(" ")[0] for x in theirs if x.startswith("a=rtpmap:") and "telephone-event" in x]
+    lines = [f"{kind} {port} {' '.join([*rest, *[pt for pt in digits if pt not in rest]])}", f"c=IN IP4 {address}"]
+    if kind == "m=video":
+        lines.append("b=TIAS:3732480")
+    lines += [x for x in ours if not x.startswith(_DROPPED) and not x.startswith("a=ice")]
+    if kind == "m=video":
+        lines += ["a=rtcp-fb:* nack pli", "a=rtcp-fb:* nack", "a=rtcp-fb:* goog-remb"]
+    for pt in digits:
+        lines += [x for x in theirs if x.startswith(f"a=rtpmap:{pt} ")] + [f"a=fmtp:{pt} 0-15"]
+    lines.append("a=rtcp-fb:* transport-cc")
+    lines += [x for x in ours if x in ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")]
+    content = next((x for x in theirs if x.startswith("a=content:")), None)
+    if content is not None and kind == "m=video":
+        lines += [content, "a=label:12" if content.endswith("slides") else "a=label:11"]
+    lines += [x for x in ours if x.startswith("a=mid")]
+    lines += ["a=setup:active", "a=connection:new"]
+    lines += [x for x in theirs if x.startswith("a=extmap:") and "transport-wide-cc" in x]
+    if first:
+        lines += [
+            f"a=candidate:1 1 udp 2042888703 {address} {port} typ host",
+            f"a=candidate:2 1 tcp 855900927 {address} {port} typ host tcptype passive",
+            f"a=candidate:3 1 tcp 864289791 {address} {port} typ host tcptype active",
+        ]
+    return lines + [x for x in ours if x.startswith(("a=ice-ufrag", "a=ice-pwd"))]
+
+
+class ReplayCall:
+    """One call: a peer connection that plays a tone and a picture and counts what it gets."""
+
+    def __init__(self, node: ReplayNode) -> None:
+        self.uuid = str(uuid.uuid4())
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self.pc.on("track", self._take)
+        self.acks = 0
+        self.audio_frames = 0
+        self.video_frames = 0
+        self.candidates: list[dict[str, str]] = []
+        self._node = node
+
+    async def answer(self, offer: str) -> str:
+        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=_aiortc_can_read(offer), type="offer"))
+        slides = self._slides_mids(offer)
+        for transceiver in self.pc.getTransceivers():
+            if transceiver.mid not in slides and transceiver.sender.track is None:
+                transceiver.sender.replaceTrack(Tone() if transceiver.kind == "audio" else MovingBar())
+                transceiver.direction = "sendrecv"
+            # Only on this instance: aioice knows no loopback addresses otherwise.
+            connection: Any = transceiver.sender.transport.transport.iceGatherer._connection
+            gather = type(connection).get_component_candidates
+            connection.get_component_candidates = partial(_gather_on, gather, connection, self._node.address)
+        answer = await self.pc.createAnswer()
+        assert answer is not None
+        await self.pc.setLocalDescription(answer)
+        return reshape(self.pc.localDescription.sdp, offer, self._node.address)
+
+    def _slides_mids(self, offer: str) -> set[str]:
+        parts = re.split(r"(?=^m=)", offer, flags=re.M)[1:]
+        mids = [re.search(r"^a=mid:(\S+)", part, flags=re.M) for part in parts if "a=content:slides" in part]
+        return {mid.group(1) for mid in mids if mid is not None}
+
+    async def add_candidate(self, body: dict[str, str]) -> None:
+        self.candidates.append(body)
+        if not body["candidate"]:
+            return
+        candidate = candidate_from_sdp(body["candidate"].removeprefix("candidate:"))
+        candidate.sdpMid = body["mid"]
+        await self.pc.addIceCandidate(candidate)
+
+    def _take(self, track: MediaStreamTrack) -> None:
+        self._node.start(self._count(track))
+
+    async def _count(self, track: MediaStreamTrack) -> None:
+        with suppress(MediaStreamError):
+            while True:
+                await track.recv()
+                if track.kind == "audio":
+                    self.audio_frames += 1
+                else:
+                    self.video_frames += 1
+
+
+async def _gather_on(gather: Any, connection: Any, address: str, component: int, **_: object) -> Any:
+    return await gather(connection, component=component, addresses=[address])
+
+
+def _aiortc_can_read(offer: str) -> str:
+    """Leave out lines about payload types without rtpmap, which aiortc's parser dies of (protocol-facts section 3.4)."""
+    kept: list[str] = []
+    for part in re.split(r"(?=^m=)", offer, flags=re.M):
+        known = set(re.findall(r"^a=rtpmap:(\d+) ", part, flags=re.M)) | {"*"}
+        kept += [
+            line
+            for line in part.splitlines()
+            if not (found := re.match(r"a=(?:fmtp|rtcp-fb):(\d+|\*) ", line)) or found.group(1) in known - {"*"}
+        ]
+    return "\r\n".join([*kept, ""])
+
+
+class ReplayNode:
+    """One conference `meet.replay`, one other participant, any number of calls."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, answers: dict[str, object] | None = None) -> None:
+        self.url = ""
+        self.address = "127.0.0.1"
+        self.answers = answers or {}
+        self.calls: dict[str, ReplayCall] = {}
+        self.released = 0
+        self.refused: list[str] = []
+        """Requests that no real node would have taken."""
+        self.participants = {p["uuid"]: p for p in [self._participant("George", "chair")]}
+        self._tokens: dict[str, str] = {}
+        self._streams: list[asyncio.Queue[bytes | None]] = []
+        self._events = 0
+        self._updates = 0
+        self._task_group = tasks
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, coroutine: Any) -> None:
+        self._tasks.append(self._task_group.create_task(coroutine))
+
+    async def aclose(self) -> None:
+        for queue in self._streams:
+            queue.put_nowait(None)
+        for call in self.calls.values():
+            await call.pc.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def send(self, name: str, data: object) -> None:
+        """Send an event to all."""
+        for queue in self._streams:
+            queue.put_nowait(self._event(name, data))
+
+    def _event(self, name: str, data: object) -> bytes:
+        self._events += 1
+        return f"id: MjdfMg==\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+    def _participant(self, name: str, role: str) -> dict[str, Any]:
+        captured: dict[str, Any] = json.loads((CAPTURES / "participant_create.json").read_text())
+        own = str(uuid.uuid4())
+        return captured | {
+            "uuid": own, "api_url": f"/participants/{own}", "display_name": name, "overlay_text": name, "role": role,
+            "service_type": "conference", "start_time": time.time(), "is_presenting": "NO", "is_muted": "NO",
+            "protocol": "api", "has_media": False,
+        }  # fmt: skip
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.raw_path.split("/conferences/", 1)[-1]
+        if request.path == "/api/client/v2/status":
+            return _reply("OK")
+        alias, _, path = path.partition("/")
+        if alias != "meet.replay":
+            return _reply("Neither conference nor gateway found", 404)
+        if "?" in path and "token=" in path:
+            self.refused.append(f"token in the URL: {path.partition('?')[0]}")
+        if path == "request_token":
+            return self._let_in(await request.json())
+        me = self._tokens.get(request.headers.get("token", ""))
+        if me is None:
+            return _reply("Invalid token", 403)
+        if path in self.answers:
+            return _reply(self.answers[path])
+        if path == "events":
+            return await self._stream(request)
+        if path == "refresh_token":
+            return _reply({"token": self._token(me), "expires": "120", "role": "HOST"})
+        if path == "release_token":
+            self.released += 1
+            self.participants.pop(me, None)
+            self.send("participant_delete", {"uuid": me})
+            return _reply(True)
+        if path == "theme/":
+            return web.Response(status=204)
+        if path == "conference_status":
+            return _reply({"locked": False, "guests_muted": False, "started": True})
+        if path == "participants":
+            return _reply(list(self.participants.values()))
+        return await self._media(path.split("/"), request)
+
+    def _token(self, participant: str) -> str:
+        token = uuid.uuid4().hex
+        self._tokens[token] = participant
+        return token
+
+    def _let_in(self, body: dict[str, Any]) -> web.Response:
+        participant = self._participant(body["display_name"], "chair") | {"call_tag": body.get("call_tag", "")}
+        self.participants[participant["uuid"]] = participant
+        self.send("participant_create", participant)
+        captured = json.loads((CAPTURES / "request_token_v36.json").read_text())["result"]
+        assert "stun" not in captured
+        return _reply(
+            captured
+            | {
+                "token": self._token(participant["uuid"]),
+                "participant_uuid": participant["uuid"],
+                "display_name": body["display_name"],
+                "call_tag": body.get("call_tag", ""),
+                "direct_media": False,
+            }
+        )
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        stage = [{"participant_uuid": u, "stage_index": i, "vad": 0} for i, u in enumerate(self.participants)]
+        first: list[tuple[str, object]] = [
+            ("participant_sync_begin", None),
+            *[("participant_create", participant) for participant in self.participants.values()],
+            ("participant_sync_end", None),
+            ("conference_update", json.loads((CAPTURES / "conference_update.json").read_text())),
+            ("layout", json.loads((CAPTURES / "layout.json").read_text())),
+            ("stage", stage),
+        ]
+        for name, data in first:
+            await response.write(self._event(name, data))
+        self._streams.append(queue)
+        try:
+            with suppress(ConnectionError):
+                while (part := await queue.get()) is not None:
+                    await response.write(part)
+        finally:
+            self._streams.remove(queue)
+        return response
+
+    async def _media(self, path: list[str], request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else {}
+        if path[0] != "participants" or len(path) < 3:
+            return _reply("not replayed", 404)
+        if path[2] in ("take_floor", "release_floor"):
+            return _reply(None)
+        if path[2] != "calls":
+            return _reply(True)
+        if len(path) == 3:
+            call = ReplayCall(self)
+            self.calls[call.uuid] = call
+            answer = await call.answer(body["sdp"])
+            self.participants[path[1]] |= {"has_media": True, "is_video_call": "YES", "protocol": "webrtc"}
+            self.send("participant_update", self.participants[path[1]])
+            return _reply({"call_uuid": call.uuid, "sdp": answer})
+        if path[3] not in self.calls:
+            return _reply("Unknown call", 404)
+        return await self._call_function(self.calls[path[3]], path[4], body)
+
+    async def _call_function(self, call: ReplayCall, word: str, body: dict[str, Any]) -> web.Response:
+        if word == "ack":
+            call.acks += 1
+            return _reply(True)
+        if word == "new_candidate":
+            await call.add_candidate(body)
+            return _reply(None)
+        if word == "update":
+            self._updates += 1
+            answer = await call.answer(body["sdp"])
+            return _reply(answer if self._updates % 2 else {"call_uuid": call.uuid, "sdp": answer})
+        if word == "disconnect":
+            await call.pc.close()
+            return _reply(None)
+        return _reply(True if word == "dtmf" else None)
+
+
+def _reply(result: object, status: int = 200) -> web.Response:
+    word = "success" if status == 200 else "failed"
+    return web.json_response({"status": word, "result": result}, status=status)
+
+
+@asynccontextmanager
+async def run_replay_node(answers: dict[str, object] | None = None) -> AsyncIterator[ReplayNode]:
+    """Run a replay node on a loopback port."""
+    async with asyncio.TaskGroup() as tasks:
+        node = ReplayNode(tasks, answers)
+        app = web.Application(client_max_size=1024 * 1024)
+        app.router.add_route("*", "/{tail:.*}", node.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, node.address, 0).start()
+        node.url = f"http://{node.address}:{runner.addresses[0][1]}"
+        try:
+            yield node
+        finally:
+            await node.aclose()
+            await runner.cleanup()
