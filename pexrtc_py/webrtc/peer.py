@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from ..errors import LocalProtocolError
+from ..errors import LocalProtocolError, SdpError
 from ..media.frames import Codec, Kind
 from ..protocol import negotiation
 from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, Sources, TransportParameters
@@ -181,7 +181,7 @@ class Peer:
             # We offered to be either; an answer of actpass, which is wrong, leaves us the active part.
             self._client = remote.setup is not Setup.ACTIVE
         self._apply(settled)
-        self._connect(remote, controlling=True)
+        await self._connect(remote, controlling=True)
 
     async def answer_offer(self, sdp: str, policy: AnswerPolicy) -> str:
         """Answer the peer's offer, and begin to connect when it was the first.
@@ -203,14 +203,21 @@ class Peer:
         if self._client is None:
             self._client = negotiation.answer_setup(remote.setup) is Setup.ACTIVE
         local = self._transport.local_parameters(self._setup())
+        if len(offer.media) < len(self._lines):
+            raise SdpError(f"{len(offer.media)} lines offered, where there were {len(self._lines)}")
         known = [line.sources for line in self._lines]
-        fresh = [self._make_sources(Kind.VIDEO) for _ in offer.media[len(known) :]]
-        sources = [*known, *fresh]
+        sources = [*known, *(self._make_sources(Kind.VIDEO) for _ in offer.media[len(known) :])]
         answer, settled = negotiation.create_answer(offer, policy, local, sources.__getitem__, origin=self._origin())
-        for line in settled[len(known) :]:
-            self._lines.append(self._line_of(line, sources[line.index], policy))
+        self._offered = None  # the peer's offer goes before one of ours that it has not answered
+        for agreed in settled:
+            line = self._line_of(agreed, sources[agreed.index], policy)
+            if agreed.index == len(self._lines):
+                self._lines.append(line)
+            elif self._lines[agreed.index].kind is not line.kind or self._lines[agreed.index].mid != line.mid:
+                self._drop(self._lines[agreed.index])  # its place is used again (RFC 8829 section 5.2.2)
+                self._lines[agreed.index] = line
         self._apply(settled)
-        self._connect(remote, controlling=False)
+        await self._connect(remote, controlling=False)
         return serialize_sdp(answer)
 
     async def add_candidate(self, candidate: str, mid: str | None = None) -> None:
@@ -261,13 +268,17 @@ class Peer:
         """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""
         self._timer.close()
         for line in self._lines:
-            if line.sender is not None:
-                line.sender.close()
-            if line.receiver is not None:
-                line.receiver.close()
+            self._drop(line)
         await self._transport.aclose()
 
-    def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
+    def _drop(self, line: Line) -> None:
+        self._router.set_receiver(line.mid, None)
+        if line.sender is not None:
+            line.sender.close()
+        if line.receiver is not None:
+            line.receiver.close()
+
+    async def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
         """Start the transport by the first description of the peer, and restart it where both are ready to."""
         first, self._remote = self._remote is None, remote
         restarting, self._restarting = self._restarting, False
@@ -276,6 +287,9 @@ class Peer:
             self._transport.start(remote, controlling=controlling, client=client)
         elif restarting:
             self._transport.restart(remote, controlling=controlling, client=client)
+        elif self._state is PeerState.CONNECTING:
+            for candidate in remote.candidates:
+                await self._transport.add_candidate(candidate)
 
     def _apply(self, settled: Sequence[NegotiatedLine]) -> None:
         """Let each line do what was agreed, and nothing more."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ import pytest
 
 from pexrtc_py.errors import CodecMismatch, IceFailed, LocalProtocolError, SdpError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
-from pexrtc_py.protocol.sdp import Content, Direction
+from pexrtc_py.protocol.sdp import Content, Direction, parse_sdp
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.statistics import OutboundRtp
@@ -26,6 +27,11 @@ from pexrtc_py.webrtc.transport_statistics import (
 )
 
 _T = TypeVar("_T")
+OFFERS = [
+    path
+    for path in sorted((Path(__file__).parent.parent / "data" / "sdp").glob("*-offer.sdp"))
+    if "unknown-codecs" not in path.stem
+]
 
 LOOPBACK = PeerConfig(addresses=("127.0.0.1",))
 POLICY = AnswerPolicy(
@@ -363,3 +369,50 @@ async def test_no_path_fails_by_itself() -> None:
                 with pytest.raises(IceFailed):
                     await peer.connected()
             assert peer.state is PeerState.FAILED
+
+
+@pytest.mark.parametrize("path", OFFERS, ids=lambda path: path.stem)
+async def test_every_known_offer_is_answered_by_a_peer(path: Path) -> None:
+    """What real and faulty clients offer gets lines, an answer that can be read, and a second answer to the same."""
+    text = path.read_bytes().decode()
+    async with Peer(LOOPBACK) as peer:
+        for _ in range(2):
+            answer = parse_sdp(await peer.answer_offer(text, POLICY))
+            assert len(answer.media) == len(peer.lines) == len(parse_sdp(text).media)
+            assert not answer.media[0].rejected
+        for line, media in zip(peer.lines, answer.media, strict=True):
+            assert (line.receiver is not None) is media.direction.receives
+            assert (line.sender is not None) is media.direction.sends
+            assert line.rejected is media.rejected
+        assert parse_sdp(await peer.create_offer()).media[0].payloads == answer.media[0].payloads
+
+
+async def test_a_place_may_be_used_again() -> None:
+    """A rejected line that comes back with another mid and kind is a new line; fewer lines are an error."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        client.add_line(Kind.VIDEO, direction=Direction.SENDRECV, codecs=[Codec.VP8])
+        offer = await client.create_offer()
+        await client.accept_answer(await node.answer_offer(offer, POLICY))
+        old = node.lines[1].receiver
+        assert old is not None
+        ended = Collector()
+        old.add_tap(ended)
+        audio_line, video_line = offer.split("m=")[1:]
+        again = offer.split("m=")[0].replace("BUNDLE 0 1", "BUNDLE 0 x") + "m=" + audio_line
+        again += "m=" + audio_line.replace("a=mid:0", "a=mid:x").replace("a=ssrc:", "a=x-ssrc:")
+        await node.answer_offer(again, POLICY)
+        assert [(line.kind, line.mid) for line in node.lines] == [(Kind.AUDIO, "0"), (Kind.AUDIO, "x")]
+        assert ended.ended
+        with pytest.raises(SdpError):
+            await node.answer_offer(offer[: -len("m=" + video_line)], POLICY)
+
+
+async def test_an_ice_lite_peer_is_called() -> None:
+    """Facing a peer that only answers checks we choose the path, also when we did not offer."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        offer = (await client.create_offer()).replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n")
+        await client.accept_answer(await node.answer_offer(offer, POLICY))
+        await connected(client, node)
+        assert find(node, TransportStatistics).ice_role != find(client, TransportStatistics).ice_role
