@@ -161,7 +161,8 @@ class Receiver:
         ssrc = header[4]
         current = self._stream
         if current is not None:
-            if ssrc in self._known and arrival - current.last_arrival < _OLD_STREAM_SILENT_S:
+            silent = current.ended or arrival - current.last_arrival >= _OLD_STREAM_SILENT_S
+            if ssrc in self._known and not silent:
                 return
             current.flush(arrival)
             self._totals_before += stream_totals(current)
@@ -226,7 +227,7 @@ class Receiver:
         """Learn that a stream has ended; what is held of it goes out. Another one may follow, so taps do not end."""
         if self._stream is not None and ssrc == self._stream.ssrc:
             self._stream.flush(arrival)
-            self._stream.last_arrival = float("-inf")  # whatever comes next takes over at once
+            self._stream.ended = True  # whatever comes next takes over at once
 
     # Timers
 

@@ -64,7 +64,7 @@ def receiver_statistics(
         jitter=stream.jitter / rate,
         bytes_received=totals.payload_bytes,
         header_bytes_received=totals.header_bytes,
-        last_packet_received_timestamp=arrived * 1000 if arrived > 0 else None,
+        last_packet_received_timestamp=arrived * 1000,
         packets_discarded=totals.late,
         packets_duplicated=totals.duplicates,
         packets_malformed=totals.malformed,

@@ -62,6 +62,8 @@ class OrderedStream:
         self.missing = MissingPackets(enabled=nack)
         self.clock_rate = clock_rate
         self.last_arrival = 0.0
+        self.ended = False
+        """Whether the sender said BYE."""
         self.payload_bytes = 0
         self.header_bytes = 0
         self.duplicates = 0

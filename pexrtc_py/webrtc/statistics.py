@@ -55,7 +55,7 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     """Seconds."""
     bytes_received: int
     header_bytes_received: int
-    last_packet_received_timestamp: float | None
+    last_packet_received_timestamp: float
     packets_discarded: int
     """Arrived too late, or were dropped on the way to a key frame."""
     packets_duplicated: int

@@ -346,7 +346,8 @@ def test_statistics_in_units_of_w3c() -> None:
     assert inbound.header_bytes_received == 12 * sequence
     assert inbound.mime_type == "video/VP8"
     assert isinstance(remote, RemoteOutboundRtp)
-    assert (remote.packets_sent, remote.remote_timestamp) == (30, pytest.approx(1_001_000.0))
+    assert remote.packets_sent == 30
+    assert remote.remote_timestamp == pytest.approx(1_001_000.0)
     sound = Bench(Kind.AUDIO)
     for number in (0, 1, 4, 5):
         sound.sound(number)
@@ -504,7 +505,7 @@ def chaos(seed: int) -> Callable[[], tuple[bytes, RtpHeader]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_slice_of_a_million_packets(seed: int) -> None:
-    """The whole is in tests/soak: a live receiver neither dies nor grows."""
+    """A live receiver neither dies nor grows, whatever comes."""
     bench = Bench(Kind.VIDEO)
     make = chaos(seed)
     held = 0
