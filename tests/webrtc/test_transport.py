@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiortc.rtcdtlstransport import generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pexrtc_py.errors import DtlsFailed, IceFailed
 from pexrtc_py.protocol.sdp import Fingerprint, Setup
+from pexrtc_py.webrtc.internals import Certificate, DtlsTransport
 from pexrtc_py.webrtc.transport import MediaTransport
 from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
 
@@ -32,14 +36,20 @@ class End:
     reports: list[bytes] = field(default_factory=list)
     states: list[TransportState] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    on_state: Callable[[TransportState], None] | None = None
 
     def __post_init__(self) -> None:
         handlers = TransportHandlers(
             on_rtp=lambda packet, _: self._note(self.received, packet),
             on_rtcp=lambda packet, _: self._note(self.reports, packet),
-            on_state=lambda state: self._note(self.states, state),
+            on_state=self._follow,
         )
         self.transport = MediaTransport(self.config, handlers)
+
+    def _follow(self, state: TransportState) -> None:
+        self._note(self.states, state)
+        if self.on_state is not None:
+            self.on_state(state)
 
     def _note(self, where: list[Any], what: object) -> None:
         where.append(what)
@@ -169,6 +179,57 @@ async def test_a_wrong_certificate_is_refused() -> None:
             async with asyncio.timeout(10):
                 await a.transport.connected()
         assert a.states == [TransportState.CONNECTING, TransportState.FAILED]
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()
+
+
+class _RsaCertificate(Certificate):
+    """A certificate as GStreamer and older gateways have: an RSA key."""
+
+    @classmethod
+    def make(cls) -> _RsaCertificate:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        # aiortc's type says elliptic curves only; its code signs with whatever key it is given.
+        return cls(key=cast(Any, key), cert=generate_certificate(cast(Any, key)))
+
+
+@pytest.mark.parametrize("client", [True, False], ids=["we-open", "they-open"])
+async def test_rsa_peers_are_taken(client: bool) -> None:
+    """A peer with an RSA certificate shakes hands with us in both roles; stock aiortc fails as DTLS client."""
+    a, b = End(), End()
+    b.transport._certificate = _RsaCertificate.make()
+    b.transport._dtls = DtlsTransport(b.transport._ice, b.transport._certificate, b.transport._follow_dtls)
+    try:
+        await a.transport.gather()
+        await b.transport.gather()
+        a.transport.start(b.transport.local_parameters(Setup.ACTPASS), controlling=True, client=client)
+        b.transport.start(a.transport.local_parameters(Setup.ACTPASS), controlling=False, client=not client)
+        async with asyncio.timeout(10):
+            await a.transport.connected()
+            await b.transport.connected()
+        a.transport.send_rtp(rtp(1))
+        await b.until(lambda: b.received)
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()
+
+
+async def test_media_before_our_keys_is_kept() -> None:
+    """Packets sent by a peer that is done with the handshake before us are handed out, in order."""
+    a, b = End(), End()
+    packets = [rtp(sequence) for sequence in range(20)]
+
+    def send_at_once(state: TransportState) -> None:
+        if state is TransportState.CONNECTED:
+            for packet in packets:
+                a.transport.send_rtp(packet)
+
+    a.on_state = send_at_once
+    try:
+        await connect(a, b)  # a is the DTLS server: it is done when its last message leaves, b when that arrives
+        await b.until(lambda: len(b.received) == len(packets))
+        assert b.received == packets
     finally:
         await a.transport.aclose()
         await b.transport.aclose()
