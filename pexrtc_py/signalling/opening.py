@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 from msgspec.structs import replace
 
-from ..errors import ExtensionRequired, NodeError, PexrtcError, SessionClosedOK, TransportError
+from ..errors import ExtensionRequired, NodeError, PexrtcError, RemoteProtocolError, SessionClosedOK, TransportError
 from ..protocol.models import TokenRequest, TokenResult
 from ..tasks import task_owner
 from .client import NodeClient
@@ -45,7 +45,7 @@ async def open_session(config: SessionConfig) -> AsyncIterator[Session]:
         try:
             async with task_owner() as tasks:
                 for run in session.runs():
-                    tasks.start(run(), name=f"pexrtc session {run.__name__}")
+                    tasks.start(run(), name=f"pexrtc session{run.__name__}")
                 yield session
         finally:
             session.close(SessionClosedOK("left", by_us=True))
@@ -101,12 +101,24 @@ async def _request_token(config: SessionConfig, client: NodeClient) -> TokenResu
     )
     try:
         try:
-            return await client.request_token(request, pin=pin)
+            result = await client.request_token(request, pin=pin)
         except ExtensionRequired:
             if config.conference_extension is None:
                 raise
-            return await client.request_token(
-                replace(request, conference_extension=config.conference_extension), pin=pin
-            )
+            request = replace(request, conference_extension=config.conference_extension)
+            result = await client.request_token(request, pin=pin)
+        return await _checked(client, result)
     except PexrtcError as exc:
         return exc
+
+
+async def _checked(client: NodeClient, result: TokenResult) -> TokenResult:
+    """Give a token straight back that says no sensible lifetime."""
+    try:
+        _ = result.lifetime_s
+    except RemoteProtocolError:
+        client.set_token(result.token)
+        with suppress(PexrtcError):
+            await client.release_token()
+        raise
+    return result

@@ -176,7 +176,7 @@ class Session:
 
     # Below: what `open_session` drives.
 
-    def runs(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+    def runs(self) -> tuple[Callable[[], Coroutine[object, object, None]], ...]:
         """What must run while the session lives, each in a task; none lets an error out."""
         return (self._renew, self._listen, self._watch)
 

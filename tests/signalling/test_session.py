@@ -19,6 +19,7 @@ from pexrtc_py.errors import (
     PexrtcError,
     PinInvalid,
     PinRequired,
+    RemoteProtocolError,
     SessionClosedError,
     SessionClosedOK,
     TransportError,
@@ -223,6 +224,14 @@ async def test_cancelled_while_joining_releases(node: SmallNode) -> None:
         await asked.wait()
         joining.cancel()
     assert joining.cancelled()
+    assert node.released == node.tokens
+
+
+async def test_token_without_a_lifetime_is_given_back(node: SmallNode) -> None:
+    """A token that ends at no sensible time cannot be kept: it goes straight back, and the node is blamed."""
+    node.expires = "soon"
+    with pytest.raises(RemoteProtocolError, match="expires"):
+        await join_and_leave(config(node))
     assert node.released == node.tokens
 
 

@@ -195,7 +195,7 @@ async def _gather_on(gather: Any, connection: Any, address: str, component: int,
 
 
 def _aiortc_can_read(offer: str) -> str:
-    """Leave out lines about payload types without rtpmap, which aiortc's parser dies of (protocol-facts section 3.4)."""
+    """Leave out lines about payload types without rtpmap: aiortc's parser dies of them (protocol-facts section 3.4)."""
     kept: list[str] = []
     for part in re.split(r"(?=^m=)", offer, flags=re.M):
         known = set(re.findall(r"^a=rtpmap:(\d+) ", part, flags=re.M)) | {"*"}
