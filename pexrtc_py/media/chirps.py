@@ -42,6 +42,8 @@ PERIOD: Final = 1 << ORDER
 _BLOCK: Final = 1 << 16
 _LEAST_LIKENESS: Final = 0.35
 """Normalised correlation that makes a chirp; clean ones come near 1, other sound stays below 0.2."""
+_CLEAN: Final = 0.75
+"""Below this the chirp itself was cut or stretched on its way, and its own parts would pass for an echo."""
 _LEAST_LEVEL: Final = 1e-4
 """RMS below which nothing is looked for (-80 dBFS)."""
 _ECHO_AFTER_S: Final = 0.02
@@ -184,7 +186,7 @@ class ChirpListener:
         strength = np.abs(correlation)
         echo_s = echo_db = None
         tail = strength[peak + round(_ECHO_AFTER_S * RATE) : peak + round(_ECHO_WITHIN_S * RATE)]
-        if len(tail) and tail.max() > _LEAST_ECHO * strength[peak]:
+        if likeness >= _CLEAN and len(tail) and tail.max() > _LEAST_ECHO * strength[peak]:
             echo_s = _ECHO_AFTER_S + int(tail.argmax()) / RATE
             echo_db = float(20 * np.log10(tail.max() / strength[peak]))
         return Chirp(

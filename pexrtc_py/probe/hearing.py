@@ -25,7 +25,8 @@ _RUN: Final = 6
 """Chirps in a row that tell which second of the reference they are."""
 _REMEMBERED: Final = 500
 """Pieces of sound whose times are kept: ten seconds."""
-_LEAST_FOR_DRIFT: Final = 8
+_LEAST_FOR_DRIFT: Final = 20
+"""Chirps; over fewer seconds a jitter buffer that breathes would pass for drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

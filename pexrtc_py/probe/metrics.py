@@ -143,7 +143,7 @@ def _setup() -> Iterator[_Row]:
 
 def _network(kind: str) -> Iterator[_Row]:
     rfc = "RFC 3550 6.4.1"
-    yield f"{kind}.loss_ratio", Unit.RATIO, _LOW, "mean", "packets not received, of those sent to us", rfc
+    yield f"{kind}.loss_ratio", Unit.RATIO, _LOW, "mean", "packets the network lost, mended ones included", rfc
     yield f"{kind}.loss_burst", Unit.COUNT, _LOW, "mean", "packets lost in a row", "counted by sequence number"
     yield (
         f"{kind}.call_quality",

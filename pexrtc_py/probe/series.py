@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 
 from .metrics import METRICS
 from .thresholds import Series
 
-__all__ = ["SeriesBook"]
+__all__ = ["OnSample", "SeriesBook"]
+
+OnSample = Callable[[float, str, str, float], None]
+"""Takes a sample as it is measured: time, metric, stream, value."""
 
 
 class SeriesBook:
     """Keeps the samples of one stream of a run, by metric, in order of time."""
 
-    def __init__(self, stream: str = "") -> None:
+    def __init__(self, stream: str = "", *, on_sample: OnSample | None = None) -> None:
+        """Begin a book.
+
+        Args:
+            stream: its name in the result.
+            on_sample: called with (time, metric, stream, value) for each sample, in whatever thread it was taken.
+        """
         self.stream = stream
+        self._on_sample = on_sample
         self._samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
     def add(self, metric: str, time: float, value: float) -> None:
@@ -30,6 +41,8 @@ class SeriesBook:
             raise AssertionError(f"{metric} is not in the registry")
         if math.isfinite(value):
             self._samples[metric].append((time, value))
+            if self._on_sample is not None:
+                self._on_sample(time, metric, self.stream, value)
 
     def values(self, metric: str) -> list[float]:
         """Return the values of a metric so far."""

@@ -27,6 +27,8 @@ SentAt = Callable[[int], float | None]
 """Tells when frame or second `number` of a reference was sent, on the clock of the listener; None when unknown."""
 
 _LEAST_SAMPLED_PX: Final = 64
+_LEAST_SECOND: Final = 0.5
+"""A last second shorter than this says nothing about a rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,8 @@ class PictureWatch:
     def _close(self, second: _Second, length: float) -> None:
         """Write the samples of a second."""
         at, count = second.begin, second.pictures
-        self._add("video.fps", at, count / length)
+        if length >= _LEAST_SECOND:
+            self._add("video.fps", at, count / length)
         if count:
             self._add("video.black_ratio", at, second.black / count)
             self._add("video.still_ratio", at, second.still / count)

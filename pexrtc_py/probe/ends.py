@@ -1,0 +1,219 @@
+"""One end of a measurement: a participant that sends a reference, and listens.
+
+Everything of an end lives in `open_end`'s block: leaving it stops the player, hangs up, leaves the conference. The
+display name says who it is, and the call tag marks it as a bot; it asks nothing of the room but to be in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..endpoint.call import AUDIO_CODECS, Call, CallConfig
+from ..endpoint.conference import Conference, open_conference
+from ..endpoint.phases import JoinPhases
+from ..media.frames import Codec, Kind, Tap
+from ..media.marks_source import Reference, ReferenceConfig
+from ..media.player import Player, PlayerConfig
+from ..protocol.sdp import Direction
+from ..signalling import SessionConfig
+from ..webrtc.peer import PeerConfig
+from .network import NetworkWatch
+from .reference import PictureListener, SentLog, SoundListener, write_skew
+from .result import Moment
+from .series import SeriesBook
+
+__all__ = ["End", "EndConfig", "Listening", "open_end", "write_phases"]
+
+_READ_AHEAD_S: Final = 0.3
+"""What is encoded ahead: a key frame that is asked for comes so much later."""
+_PHASES = {
+    "token": "token_ms",
+    "events": "events_ms",
+    "offered": "offer_ms",
+    "answered": "answer_ms",
+    "acked": "ack_ms",
+    "ice": "ice_ms",
+    "dtls": "dtls_ms",
+    "first_audio": "first_audio_ms",
+    "first_video": "first_video_ms",
+}
+"""Milestones of joining, and their metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndConfig:
+    """Who joins, and what it sends."""
+
+    session: SessionConfig
+    peer: PeerConfig = field(default_factory=PeerConfig)
+    """Media addresses, TURN, impairment."""
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+    """What it sends."""
+    video_bps: int | None = None
+    """Bits per second of video; None: by size and rate."""
+    audio_codecs: tuple[Codec, ...] = AUDIO_CODECS
+    """In order of preference."""
+    video_codecs: tuple[Codec, ...] = (Codec.VP8, Codec.H264)
+    """In order of preference; those that we can encode."""
+
+
+class End:
+    """A participant in a call; made by `open_end`."""
+
+    def __init__(self, conference: Conference, call: Call, config: EndConfig) -> None:
+        self.conference = conference
+        self.call = call
+        self.config = config
+        self.player: Player | None = None
+        self.sent = {
+            Kind.AUDIO: SentLog(1.0, self._started_at),
+            Kind.VIDEO: SentLog(config.reference.frame_rate, self._started_at),
+        }
+
+    @property
+    def name(self) -> str:
+        """How it is called in the roster."""
+        return self.config.session.display_name
+
+    def make_player(self) -> Player:
+        """Return the player of its reference, in the codecs that were agreed; entering it begins to send."""
+        lines = {Kind.AUDIO: self.call.audio, Kind.VIDEO: self.call.video}
+        senders = {kind: line.sender for kind, line in lines.items() if line and line.sender and line.codec}
+        codecs = {kind: sender.config.codec for kind, sender in senders.items()}
+        source = Reference(self.config.reference).source(
+            audio=codecs.get(Kind.AUDIO), video=codecs.get(Kind.VIDEO), video_bps=self.config.video_bps
+        )
+        taps: dict[Kind, list[Tap]] = {kind: [self.sent[kind], sender] for kind, sender in senders.items()}
+        self.player = Player(source, taps, config=PlayerConfig(read_ahead_s=_READ_AHEAD_S))
+        if (sender := senders.get(Kind.VIDEO)) is not None:
+            sender.on_key_frame_request = self.player.request_key_frame
+            sender.on_bitrate = self.player.set_bitrate
+        return self.player
+
+    def _started_at(self) -> float | None:
+        return self.player.started_at if self.player is not None else None
+
+
+@asynccontextmanager
+async def open_end(config: EndConfig) -> AsyncIterator[End]:
+    """Join and call; nothing is sent before its player is entered. Media may not be connected yet.
+
+    Raises:
+        PexrtcError: the node refused, cannot be reached, or its answer cannot be used.
+    """
+    async with open_conference(config.session) as conference:
+        call_config = CallConfig(
+            audio=Direction.SENDRECV,
+            video=Direction.SENDRECV,
+            audio_codecs=config.audio_codecs,
+            video_codecs=config.video_codecs,
+            peer=config.peer,
+        )
+        async with conference.call(call_config) as call:
+            yield End(conference, call, config)
+
+
+class Listening:
+    """What one end receives, measured: pictures, sound and network, into one book.
+
+    Args:
+        end: who listens.
+        book: where samples go.
+        began: when the run began, `time.monotonic`.
+        source: whose reference is expected, None when what comes is not ours.
+    """
+
+    def __init__(self, end: End, book: SeriesBook, began: float, *, source: End | None = None) -> None:
+        self.book = book
+        self._end, self._began = end, began
+        self._network = NetworkWatch(book, began)
+        self._first: dict[str, float] = {}
+        self._stack = AsyncExitStack()
+        video, audio = (line.receiver if line else None for line in (end.call.video, end.call.audio))
+        self._pictures: PictureListener | None = None
+        self._sound: SoundListener | None = None
+        if video is not None:
+            self._pictures = PictureListener(
+                book,
+                began,
+                reference=Reference(source.config.reference) if source else None,
+                sent=source.sent[Kind.VIDEO] if source else None,
+                request_key_frame=video.request_key_frame,
+                on_first=lambda moment: self._note_first("setup.first_picture_ms", moment),
+            )
+            video.add_tap(self._pictures)
+        if audio is not None:
+            self._sound = SoundListener(
+                book,
+                began,
+                sent=source.sent[Kind.AUDIO] if source else None,
+                on_first=lambda moment: self._note_first("setup.first_sound_ms", moment),
+            )
+            audio.add_tap(self._sound)
+
+    @property
+    def has_picture_and_sound(self) -> bool:
+        """Whether at least one of each was decoded."""
+        return len(self._first) == 2
+
+    def _note_first(self, metric: str, moment: float) -> None:
+        self._first[metric] = moment
+
+    def read_network(self) -> None:
+        """Take the transport's statistics as they are now."""
+        now = time.monotonic()
+        self._network.read(self._end.call.peer.statistics(now), now)
+
+    async def finish(self, until: float) -> list[Moment]:
+        """Stop listening and write what is known only at the end; `until` is when the other side stopped sending.
+
+        Returns:
+            The freezes, as moments of the run.
+        """
+        for line, listener in ((self._end.call.video, self._pictures), (self._end.call.audio, self._sound)):
+            if listener is not None:
+                if line is not None and line.receiver is not None:
+                    line.receiver.remove_tap(listener)
+                await listener.aclose()
+        phases = self._end.call.phases
+        write_phases(self.book, phases)
+        for metric, moment in self._first.items():
+            self.book.add(metric, 0.0, 1000 * (moment - phases.started))
+        moments: list[Moment] = []
+        if self._pictures is not None:
+            watch = self._pictures.watch
+            watch.finish(until)
+            moments = [
+                Moment(
+                    time=round(freeze.begin - self._began, 3),
+                    what=f"freeze of {freeze.duration:.2f} s",
+                    stream=self.book.stream,
+                )
+                for freeze in watch.freezes
+            ]
+        if self._sound is not None and self._sound.watch is not None:
+            self._sound.watch.finish(until)
+            if self._pictures is not None:
+                write_skew(self.book, self._began, self._pictures.watch, self._sound.watch)
+        return moments
+
+    async def __aenter__(self) -> Listening:
+        for listener in (self._pictures, self._sound):
+            if listener is not None:
+                await self._stack.enter_async_context(listener)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+
+def write_phases(book: SeriesBook, phases: JoinPhases) -> None:
+    """Write the milestones of joining that were reached."""
+    reached = phases.as_ms()
+    for name, metric in _PHASES.items():
+        if name in reached:
+            book.add(f"setup.{metric}", 0.0, reached[name])

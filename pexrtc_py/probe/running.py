@@ -1,0 +1,205 @@
+"""Runs of the probe: two participants through a node, or one alone.
+
+Whatever keeps a run from beginning is an error of the tree (refused, unreachable); once media flows, whatever ends it
+early stands in the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from .. import __version__
+from ..errors import UsageError
+from ..media.frames import Codec
+from ..tasks import first_of
+from .emodel import CODEC_MODELS
+from .ends import End, EndConfig, Listening, open_end
+from .result import Moment, ProbeResult
+from .series import OnSample, SeriesBook
+from .thresholds import Threshold, judge
+
+__all__ = ["MAX_DURATION_S", "RunConfig", "probe_pair", "probe_single"]
+
+MAX_DURATION_S: Final = 24 * 3600.0
+"""The hard cap on one run."""
+_TAIL_S: Final = 0.5
+"""How long is still listened after the sender stopped, for what is on its way."""
+_ID_STEP: Final = 1 << 22
+"""Between the first frame ids of two ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How long to measure, and when to fail."""
+
+    duration_s: float = 30.0
+    """Seconds of media, at most a day."""
+    thresholds: tuple[Threshold, ...] = ()
+    media_timeout_s: float = 10.0
+    """How long connected ends wait for the first picture and sound before the run counts all the same."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.duration_s <= MAX_DURATION_S:
+            raise UsageError(f"duration {self.duration_s:g} s: from 1 s to a day ({MAX_DURATION_S:g} s)")
+
+
+async def probe_pair(
+    first: EndConfig,
+    second: EndConfig,
+    config: RunConfig | None = None,
+    *,
+    stop: asyncio.Event | None = None,
+    on_sample: OnSample | None = None,
+) -> ProbeResult:
+    """Measure both directions between two participants of a conference: full reference, one clock. Cancelling is safe.
+
+    Args:
+        first: one end.
+        second: the other; it gets frame ids of its own.
+        config: how long, and when to fail.
+        stop: ends the run early, and well.
+        on_sample: is told every sample as it is taken, in whatever thread.
+
+    Raises:
+        PexrtcError: an end could not join or connect.
+    """
+    other = replace(second.reference, first_id=(first.reference.first_id + _ID_STEP) % (1 << 24), seed=2)
+    second = replace(second, reference=other)
+    assumption = "both ends in one process share one clock: one-way delays need no NTP"
+    run = _Run("pair", first, config or RunConfig(), stop or asyncio.Event(), on_sample, (assumption,))
+    async with AsyncExitStack() as stack:
+        ends = [await stack.enter_async_context(open_end(each)) for each in (first, second)]
+        return await run.measure(ends, {0: ends[1], 1: ends[0]}, stack)
+
+
+async def probe_single(
+    end: EndConfig,
+    config: RunConfig | None = None,
+    *,
+    echo: bool = False,
+    stop: asyncio.Event | None = None,
+    on_sample: OnSample | None = None,
+) -> ProbeResult:
+    """Measure what one participant receives, and what the far end reports of what it sends. Cancelling is safe.
+
+    Args:
+        end: who.
+        config: how long, and when to fail.
+        echo: the far end is a test call service and sends back what it gets: full reference, delay there and back.
+        stop: ends the run early, and well.
+        on_sample: is told every sample as it is taken, in whatever thread.
+
+    Raises:
+        PexrtcError: it could not join or connect.
+    """
+    assumptions = ("delays are there and back: the far end echoes",) if echo else ()
+    run = _Run("single", end, config or RunConfig(), stop or asyncio.Event(), on_sample, assumptions)
+    async with AsyncExitStack() as stack:
+        joined = await stack.enter_async_context(open_end(end))
+        return await run.measure([joined], {0: joined} if echo else {}, stack)
+
+
+class _Run:
+    """One run: who measures whom is given, the rest is the same for all kinds."""
+
+    def __init__(
+        self,
+        kind: Literal["single", "pair"],
+        first: EndConfig,
+        config: RunConfig,
+        stop: asyncio.Event,
+        on_sample: OnSample | None,
+        assumptions: tuple[str, ...],
+    ) -> None:
+        self._kind, self._first, self._config = kind, first, config
+        self._stop, self._on_sample, self._assumptions = stop, on_sample, assumptions
+        self._began = time.monotonic()
+        self._started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    async def measure(self, ends: Sequence[End], sources: dict[int, End], stack: AsyncExitStack) -> ProbeResult:
+        """Connect, listen, send for the duration, and put the result together.
+
+        Args:
+            ends: who takes part.
+            sources: whose reference each end, by its place, receives.
+            stack: closes what is opened here, before the ends leave.
+        """
+        listenings = []
+        for place, end in enumerate(ends):
+            source = sources.get(place)
+            name = f"{source.name} → {end.name}" if source is not None and source is not end else end.name
+            book = SeriesBook(name, on_sample=self._on_sample)
+            listening = Listening(end, book, self._began, source=source)
+            listenings.append(await stack.enter_async_context(listening))
+        for end in ends:
+            await end.call.connected()
+        for end in ends:
+            await stack.enter_async_context(end.make_player())
+        error = await self._until_over(ends, listenings)
+        until = time.monotonic()
+        for end in ends:
+            if end.player is not None:
+                end.player.stop()
+        if not error:
+            await asyncio.sleep(_TAIL_S)
+        moments = [moment for listening in listenings for moment in await listening.finish(until)]
+        return self._result(ends, listenings, moments, error, until)
+
+    async def _until_over(self, ends: Sequence[End], listenings: Sequence[Listening]) -> str:
+        """Measure until the duration is over or something ends it; return what did, empty when all is well."""
+        waits = {f"call {place}": end.call.ended() for place, end in enumerate(ends)}
+        what, why = await first_of(time=self._tick(listenings), stop=self._stop.wait(), **waits)
+        return "" if what in ("time", "stop") else f"{ends[int(what.split()[1])].name}: {why}"
+
+    async def _tick(self, listenings: Sequence[Listening]) -> None:
+        """Read the statistics each second, for the duration from the moment that media is there."""
+        begin = time.monotonic()
+        start: float | None = None
+        while start is None or time.monotonic() - start < self._config.duration_s:
+            for listening in listenings:
+                listening.read_network()
+            now = time.monotonic()
+            late = now - begin >= self._config.media_timeout_s
+            if start is None and (late or all(listening.has_picture_and_sound for listening in listenings)):
+                start = now
+            rest = 1.0 if start is None else min(1.0, self._config.duration_s - (now - start))
+            await asyncio.sleep(max(0.05, rest if start is not None else 0.1))
+
+    def _result(
+        self,
+        ends: Sequence[End],
+        listenings: Sequence[Listening],
+        moments: Sequence[Moment],
+        error: str,
+        until: float,
+    ) -> ProbeResult:
+        series = tuple(series for listening in listenings for series in listening.book.series())
+        session = self._first.session
+        return ProbeResult(
+            kind=self._kind,
+            target=session.alias,
+            node=session.node_url,
+            started=self._started,
+            duration_s=round(until - self._began, 3),
+            version=__version__,
+            series=series,
+            moments=tuple(sorted(moments, key=lambda moment: moment.time)),
+            verdict=judge(self._config.thresholds, series),
+            assumptions=(*self._assumptions, *_speech_assumptions(ends)),
+            error=error,
+        )
+
+
+def _speech_assumptions(ends: Sequence[End]) -> tuple[str, ...]:
+    """Say which codec figures the speech score rests on."""
+    codecs: set[Codec] = {end.call.audio.codec for end in ends if end.call.audio and end.call.audio.codec}
+    return tuple(
+        f"{codec}: Ie {CODEC_MODELS[codec].ie:g}, Bpl {CODEC_MODELS[codec].bpl:g}: {CODEC_MODELS[codec].source}"
+        for codec in sorted(codecs)
+    )

@@ -1,0 +1,110 @@
+"""Runs against our own node: real sockets, rooms and codecs, on a good network and on a bad one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from pexrtc_py.cli.node import local_node
+from pexrtc_py.endpoint.conference import BOT_TAG
+from pexrtc_py.errors import UsageError
+from pexrtc_py.media.marks_source import ReferenceConfig
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.server import Node
+from pexrtc_py.probe.ends import EndConfig
+from pexrtc_py.probe.result import ProbeResult, parse_result, serialize_result
+from pexrtc_py.probe.running import RunConfig, probe_pair, probe_single
+from pexrtc_py.probe.thresholds import Outcome, Threshold
+from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.peer import PeerConfig
+
+SMALL = ReferenceConfig(width=320, height=180)
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[Node]:
+    async with local_node(NodeConfig()) as running:
+        yield running
+
+
+def end(node: Node, name: str, impairment: Impairment | None = None) -> EndConfig:
+    session = SessionConfig(node_url=node.url, alias="meet.alice", display_name=name, call_tag=BOT_TAG)
+    peer = PeerConfig(addresses=("127.0.0.1",), impairment=impairment)
+    return EndConfig(session=session, peer=peer, reference=SMALL)
+
+
+def values(result: ProbeResult, metric: str, stream: str) -> list[float]:
+    return [v for s in result.series if (s.metric, s.stream) == (metric, stream) for v in s.values]
+
+
+def middle(measured: list[float]) -> float:
+    return sorted(measured)[len(measured) // 2]
+
+
+async def test_pair_measures_both_directions(node: Node) -> None:
+    """On loopback both directions have all marks, delay, skew, quality, speech score and join phases."""
+    limits = ["video.unread_ratio > 5%", "video.psnr_db < 25", "audio.loss_ratio > 1%", "video.black_ratio > 0"]
+    config = RunConfig(duration_s=4, thresholds=tuple(Threshold.parse(text) for text in limits))
+    told: list[str] = []
+    result = await probe_pair(
+        end(node, "Ann"), end(node, "Bob"), config, on_sample=lambda time, metric, stream, value: told.append(metric)
+    )
+    assert result.error == ""
+    assert result.passed, result.verdict.failures
+    assert {series.stream for series in result.series} == {"Ann → Bob", "Bob → Ann"}
+    for stream in ("Ann → Bob", "Bob → Ann"):
+        assert middle(values(result, "video.fps", stream)) > 20
+        assert 0 <= middle(values(result, "video.packet_delay_ms", stream)) < 150
+        assert 6 < middle(values(result, "audio.packet_delay_ms", stream)) < 400
+        assert abs(middle(values(result, "av.skew_ms", stream))) < 200
+        assert middle(values(result, "audio.mos", stream)) > 4
+        for phase in ("token", "answer", "dtls", "first_picture", "first_sound"):
+            assert 0 < values(result, f"setup.{phase}_ms", stream)[0] < 15_000
+    assert "video.fps" in told
+    assert parse_result(serialize_result(result)) == result
+
+
+async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
+    """Bob's network has 100 ms each way and fails for 700 ms: his pictures are that late and freeze, once."""
+    bad = Impairment(delay_s=0.1, blackouts=((4.0, 0.7),))
+    limits = (Threshold.parse("video.longest_freeze_ms > 500"), Threshold.parse("video.longest_freeze_ms > 20s"))
+    result = await probe_pair(
+        end(node, "Ann"), end(node, "Bob", bad), RunConfig(duration_s=7, thresholds=limits, media_timeout_s=8)
+    )
+    assert result.error == ""
+    assert 100 <= middle(values(result, "video.packet_delay_ms", "Ann → Bob")) < 200
+    assert 100 <= middle(values(result, "video.packet_delay_ms", "Bob → Ann")) < 200
+    assert max(values(result, "video.longest_freeze_ms", "Ann → Bob")) >= 600
+    assert any("freeze of" in moment.what for moment in result.moments)
+    assert [reason.outcome for reason in result.verdict.reasons] == [Outcome.FAILED, Outcome.PASSED]
+    assert not result.passed
+
+
+async def test_single_alone_in_a_room_has_nothing_to_see(node: Node) -> None:
+    """The set-up is measured; a threshold on what did not come is missed."""
+    config = RunConfig(duration_s=1, thresholds=(Threshold.parse("video.psnr_db < 20"),), media_timeout_s=1)
+    result = await probe_single(end(node, "Ann"), config)
+    assert values(result, "setup.dtls_ms", "Ann")[0] > 0
+    assert values(result, "video.sent_bitrate_bps", "Ann")
+    assert [reason.outcome for reason in result.verdict.reasons] == [Outcome.UNMEASURED]
+    assert not result.passed
+
+
+async def test_stop_ends_a_run_early_and_well(node: Node) -> None:
+    """Ctrl-C at a monitor gives the result so far."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(2.0, stop.set)
+    result = await probe_single(end(node, "Ann"), RunConfig(duration_s=600, media_timeout_s=0.1), stop=stop)
+    assert result.error == ""
+    assert result.duration_s < 60
+
+
+@pytest.mark.parametrize("duration", [0, -1, 1e9])
+def test_runs_have_a_cap(duration: float) -> None:
+    """Nothing repeats or lasts without limit."""
+    with pytest.raises(UsageError, match="from 1 s to a day"):
+        RunConfig(duration_s=duration)
