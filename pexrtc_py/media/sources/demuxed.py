@@ -77,16 +77,18 @@ class Demuxed(Generic[T]):
     def __init__(self, name: str, container: InputContainer, kinds: Iterable[Kind]) -> None:
         self.name = name
         self._container = container
-        streams = _wanted_streams(container, set(kinds))
+        kinds = set(kinds)
+        # Tracks that are not wanted are looked at too: sound taken alone must begin where it does beside the picture.
+        streams = _streams(container)
         self._packets: Iterator[AnyPacket] = iter(container.demux(*streams)) if streams else iter(())
         units = {stream.index: float(stream.time_base or 0) for stream in streams}
         looked = self._look(units)
-        if not looked:
+        may_turn = container.format.name.startswith("mov")
+        found = _tracks(streams, units, looked, may_turn=may_turn) if looked else {}
+        self.tracks: Mapping[Kind, FoundTrack] = {kind: track for kind, track in found.items() if kind in kinds}
+        if not self.tracks:
             container.close()
             raise SourceError(f"{name}: has {_missing(kinds)}")
-        self.tracks: Mapping[Kind, FoundTrack] = _tracks(
-            streams, units, looked, may_turn=container.format.name.startswith("mov")
-        )
         self._packets = chain(looked, self._packets)
         self._feeds: dict[int, Callable[[AnyPacket | None], Iterable[T]]] = {}
         self._waiting: dict[int, deque[T]] = {}
@@ -157,16 +159,12 @@ class Demuxed(Generic[T]):
         return looked
 
 
-def _wanted_streams(container: InputContainer, kinds: set[Kind]) -> list[av.VideoStream | av.AudioStream]:
+def _streams(container: InputContainer) -> list[av.VideoStream | av.AudioStream]:
     """Choose the first track of each kind that is no cover picture."""
-    chosen: list[av.VideoStream | av.AudioStream] = []
-    if Kind.VIDEO in kinds:
-        chosen += [s for s in container.streams.video if not s.disposition & Disposition.attached_pic][:1]
-        for stream in container.streams.video:
-            stream.thread_type = ThreadType.AUTO
-    if Kind.AUDIO in kinds:
-        chosen += container.streams.audio[:1]
-    return chosen
+    for stream in container.streams.video:
+        stream.thread_type = ThreadType.AUTO
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return [*moving[:1], *container.streams.audio[:1]]
 
 
 def _tracks(

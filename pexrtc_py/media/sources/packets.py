@@ -16,9 +16,10 @@ from av.bitstream import BitStreamFilterContext
 
 from ..encoding import FRAME_SAMPLES
 from ..frames import Codec, EncodedFrame
+from ..writers.tracks import annexb_units, opus_duration, parameter_sets
 from .raw import FRAME_S
 
-__all__ = ["OpusPackets", "PacketGrid", "VideoPackets", "codec_of", "fitness", "opus_duration"]
+__all__ = ["OpusPackets", "PacketGrid", "VideoPackets", "codec_of", "fitness"]
 
 _CODECS: Final = {"vp8": Codec.VP8, "h264": Codec.H264, "opus": Codec.OPUS}
 _H264_PROFILES: Final = frozenset({"Constrained Baseline", "Baseline", "Main", "High"})
@@ -27,30 +28,12 @@ _SILENCE: Final = {Codec.OPUS: b"\xf8\xff\xfe", Codec.PCMU: b"\xff" * 160, Codec
 # The longest hole that is filled with silence; a timeline that jumps further is broken, and two minutes of packets
 # made at once do no harm.
 _MAX_HOLE_S: Final = 120.0
-_SPS, _PPS, _IDR = 7, 8, 5
+_SPS, _IDR = 7, 5
 
 
 def codec_of(stream: av.VideoStream | av.AudioStream) -> Codec | None:
     """Return the codec of a stream if it is one that could be sent as it is."""
     return _CODECS.get(stream.codec_context.name.removeprefix("lib"))
-
-
-def opus_duration(packet: bytes) -> int:
-    """Return how many samples at 48 kHz an Opus packet lasts (RFC 6716 section 3.1), 0 when it is none."""
-    if not packet:
-        return 0
-    config, count = packet[0] >> 3, packet[0] & 3
-    if config < 12:
-        frame = (480, 960, 1920, 2880)[config & 3]
-    elif config < 16:
-        frame = (480, 960)[config & 1]
-    else:
-        frame = (120, 240, 480, 960)[config & 3]
-    if count == 0:
-        return frame
-    if count < 3:
-        return 2 * frame
-    return frame * (packet[1] & 0x3F) if len(packet) > 1 else 0
 
 
 def fitness(stream: av.VideoStream | av.AudioStream, packets: Sequence[av.Packet[av.stream.Stream]]) -> str:
@@ -218,21 +201,9 @@ class VideoPackets:
 
     def _complete(self, data: bytes) -> tuple[bytes, bool]:
         """Return an access unit with SPS and PPS before an IDR picture, and whether it has one."""
-        units = list(_units(data))
-        kinds = {unit[0] & 0x1F for unit in units}
-        if _SPS in kinds:
-            self._parameters = b"".join(b"\0\0\0\1" + u for u in units if u[0] & 0x1F in (_SPS, _PPS))
+        kinds = {unit[0] & 0x1F for unit in annexb_units(data)}
+        if own := parameter_sets(data) if _SPS in kinds else b"":
+            self._parameters = own
         elif _IDR in kinds:
             data = self._parameters + data
         return data, _IDR in kinds
-
-
-def _units(data: bytes) -> Iterator[bytes]:
-    """Yield the NAL units of an Annex B access unit (H.264 annex B.1)."""
-    start = data.find(b"\0\0\1")
-    while start >= 0:
-        end = data.find(b"\0\0\1", start + 3)
-        unit = data[start + 3 : end if end >= 0 else None]
-        if unit := unit.rstrip(b"\0"):
-            yield unit
-        start = end
