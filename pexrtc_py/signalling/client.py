@@ -25,10 +25,10 @@ class NodeClient(ConferenceOperations, ParticipantOperations, CallOperations):
     The caller's `asyncio.timeout` bounds each. Cancelling is safe, and leaves open whether the node acted.
     """
 
-    async def ask_by_name(self, name: str, **values: object) -> object:
+    async def ask_by_name(self, name: str, /, **values: object) -> object:
         """Ask any operation by its name, for command lines: path values and fields of body and query by name.
 
-        Values may be strings; they become what the model has.
+        Values may be strings; they become what the model has, by JSON where that is an object or a list.
 
         Raises:
             UsageError: no such operation, or a value is missing, unknown or unfit.
@@ -58,10 +58,18 @@ def _filled(name: str, model: type[Body] | None, values: dict[str, object]) -> B
     """Take the fields of a model out of the values."""
     if model is None:
         return None
-    own = {
-        key: values.pop(key) for key in [field.encode_name for field in msgspec.structs.fields(model)] if key in values
-    }
+    fields = [field.encode_name for field in msgspec.structs.fields(model)]
+    own = {key: _unpacked(name, key, values.pop(key)) for key in fields if key in values}
     try:
-        return msgspec.convert(own, model, strict=False) if own or msgspec.structs.fields(model) else None
+        return msgspec.convert(own, model, strict=False) if own or fields else None
     except msgspec.ValidationError as exc:
         raise UsageError(f"{name}: {exc}") from exc
+
+
+def _unpacked(name: str, key: str, value: object) -> object:
+    if not (isinstance(value, str) and value.startswith(("{", "["))):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as exc:
+        raise UsageError(f"{name}: {key}= is no JSON ({exc})") from exc

@@ -340,6 +340,9 @@ async def test_ask_by_name() -> None:
     node = client(answer)
     assert await node.ask_by_name("participant_role", participant="p", role="chair")
     assert await node.ask_by_name("set_guests_can_unmute", setting="true")
+    assert await node.ask_by_name("transform_layout", transforms='{"layout": "1:7"}')
+    assert await node.ask_by_name("participant_send_to_audio_mixes", participant="p", mixes='[{"mix_name": "main"}]')
+    assert json.loads(seen[2].content) == {"transforms": {"layout": "1:7"}}
     assert json.loads(seen[0].content) == {"role": "chair"}
     assert json.loads(seen[1].content) == {"setting": True}
     for name, values in {
@@ -349,6 +352,8 @@ async def test_ask_by_name() -> None:
         "conference_lock": {"x": "1"},
         "set_guests_can_unmute": {"setting": "perhaps"},
         "dial": {"destination": "d"},
+        "transform_layout": {"transforms": "{"},
+        "breakout_create": {},
     }.items():
         with pytest.raises(UsageError):
             await node.ask_by_name(name, **values)
