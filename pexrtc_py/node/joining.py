@@ -46,7 +46,7 @@ async def request_token(node: NodeState, request: web.Request) -> web.Response:
         role=role,
         call_tag=body.call_tag or "",
         vendor=request.headers.get("User-Agent", "")[:250],
-        uri=f"pexrtc_{request.remote or 'unknown'}",
+        uri=f"Infinity_Connect_{request.remote or ''}",
         supports_direct_chat=bool(body.supports_direct_chat),
         starts_conference=bool(body.start_conference_if_host),
         dialled=invitation.dialled if invitation else None,

@@ -18,7 +18,7 @@ from .room_control import CONTROL, dial_failed
 from .room_effects import Outcome
 from .room_floor import FLOOR, check_may_present, give_floor, release_floor
 from .room_layout import LAYOUT
-from .room_members import Attendance, Command, Refusal, RoomCall
+from .room_members import MAIN_MIX, Attendance, Command, Refusal, RoomCall
 from .room_messages import MESSAGES
 from .room_people import PEOPLE, transfer_handler
 from .room_settings import RoomSettings, ServiceKind
@@ -29,6 +29,7 @@ __all__ = ["NAME_LIMIT", "ROOM_OPERATIONS", "Command", "Room", "RoomCall"]
 NAME_LIMIT = 250
 """Characters of a display name or a tag that are kept; Infinity's own limit for names."""
 
+INVALID_ROLE = "Invalid role"
 HOSTS_GONE = "All conference hosts departed hosted conference"
 WAITED_TOO_LONG = "Timeout waiting for conference host to join or permit access to locked conference"
 TEST_CALL_FINISHED = "Test call finished"
@@ -252,7 +253,7 @@ class Room:
             case Caller.TOKEN | Caller.ANYONE:
                 allowed = True
         if not allowed:
-            raise Refusal(HTTPStatus.FORBIDDEN, "Forbidden")
+            raise Refusal(HTTPStatus.FORBIDDEN, INVALID_ROLE)
 
     def _welcome(self, newcomer: Newcomer, now: float) -> Participant:
         state = self._state
@@ -281,6 +282,8 @@ class Room:
             vendor=newcomer.vendor,
             call_tag=newcomer.call_tag[:NAME_LIMIT],
             supports_direct_chat=newcomer.supports_direct_chat,
+            can_receive_personal_mix=False,
+            receive_from_video_mix=MAIN_MIX,
         )
         state.add(participant, Attendance(waiting_since=now))
         return participant
@@ -310,7 +313,6 @@ class Room:
         self._state.update(
             uuid,
             has_media=has_media,
-            protocol="webrtc" if call is not None else "api",
             encryption="On" if has_media else "Off",
             is_video_call=yes_no(flag=has_video),
             is_audio_only_call=yes_no(flag=has_media and not has_video),

@@ -19,12 +19,13 @@ from .models import (
 )
 from .room_admission import participant_role
 from .room_effects import DialOut
-from .room_members import Attendance, Command, KeepAlive, Refusal
+from .room_members import MAIN_MIX, Attendance, Command, KeepAlive, Refusal
 from .room_state import Handler, RoomState
 
 __all__ = ["CONTROL", "dial_failed"]
 
-_PROTOCOLS = frozenset({"sip", "h323", "rtmp", "mssip", "auto", "webrtc"})
+# What may be asked for, and what participants then carry: `auto` is no protocol, and stands for none until answered.
+_PROTOCOLS = {"sip": "sip", "h323": "h323", "rtmp": "rtmp", "mssip": "mssip", "auto": ""}
 TERMINATED = "API initiated conference termination"
 DIAL_FAILED = "Gateway dial out failed"
 
@@ -126,12 +127,15 @@ def _dial(state: RoomState, command: Command, now: float) -> list[ParticipantUui
             overlay_text=request.text or name,
             is_streaming_conference=streaming,
             local_alias=request.source or state.settings.alias,
-            protocol=request.protocol,
+            protocol=_PROTOCOLS[request.protocol],
             role=participant_role(request.role),
             service_type=ServiceType.CONNECTING,
             start_time=state.wall(now),
             uri=request.destination,
             disconnect_supported="YES",
+            supports_direct_chat=False,
+            can_receive_personal_mix=False,
+            receive_from_video_mix=MAIN_MIX,
         ),
         Attendance(ringing_since=now, keep_alive=keep_alive),
     )

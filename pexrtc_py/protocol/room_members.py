@@ -7,11 +7,14 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TypeVar
 
-from .models import Body, CallUuid, ParticipantUuid, Present
+from .models import Body, CallUuid, ParticipantUuid, PersonalMix, Present
 
-__all__ = ["Attendance", "Command", "KeepAlive", "MediaRights", "Refusal", "RoomCall"]
+__all__ = ["MAIN_MIX", "Attendance", "Command", "KeepAlive", "MediaRights", "Refusal", "RoomCall"]
 
 B = TypeVar("B", bound=Body)
+
+MAIN_MIX = PersonalMix(mix_name="main")
+"""The one mix there is here; Pexip's client refuses a participant that does not say which it receives."""
 
 
 class Refusal(Exception):

@@ -84,7 +84,7 @@ def _fecc(state: RoomState, command: Command, now: float) -> bool:
     request = command.body_as(FeccRequest)
     target = _visible_target(state, command) if request.target is None else state.get(ParticipantUuid(request.target))
     if not state.sees_others(command.actor):
-        raise Refusal(HTTPStatus.FORBIDDEN, "Forbidden")
+        raise Refusal(HTTPStatus.FORBIDDEN, "Invalid role")
     state.send(target.uuid, ev.Fecc(action=request.action, movement=request.movement, timeout=request.timeout or 0))
     return True
 

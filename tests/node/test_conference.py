@@ -48,7 +48,7 @@ async def test_a_host_without_media_starts_the_conference() -> None:
     ):
         await guest.join("Guest", pin="none")
         await host.join("Host", pin="1234")
-        assert await guest.refused("start_conference") == (403, "Forbidden")
+        assert await guest.refused("start_conference") == (403, "Invalid role")
         assert await host.post("start_conference") is True
         assert len(await guest.get("participants")) == 2
 

@@ -32,7 +32,7 @@ def test_guests_control_nothing(world: RoomWorld, operation: str) -> None:
     world.told(host)
     for target in (host, guest):
         outcome = world.ask(operation, guest, target)
-        assert (outcome.status, outcome.result) == (403, "Forbidden")
+        assert (outcome.status, outcome.result) == (403, "Invalid role")
     assert world.told(host) == []
 
 
@@ -87,7 +87,7 @@ def test_the_full_participant_object(world: RoomWorld) -> None:
     assert world[host].start_time == EPOCH
     assert (world[host].protocol, world[host].encryption, world[host].has_media) == ("api", "Off", False)
     world.call(host, video=False)
-    assert (world[host].protocol, world[host].encryption, world[host].has_media) == ("webrtc", "On", True)
+    assert (world[host].protocol, world[host].encryption, world[host].has_media) == ("api", "On", True)
     assert (world[host].is_audio_only_call, world[host].is_video_call) == ("YES", "NO")
 
 
