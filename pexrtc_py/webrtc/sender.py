@@ -31,8 +31,9 @@ from .rtcp import (
     ntp_from_unix,
     serialize_compound,
 )
-from .rtp import FIXED_HEADER, serialize_extensions
+from .rtp import FIXED_HEADER
 from .sender_config import SenderConfig
+from .sender_extensions import ExtensionWriter
 from .sender_history import SentPackets, rtx_packet
 from .sender_statistics import SenderCounts, sender_statistics
 from .statistics import RtpStatistics
@@ -87,6 +88,7 @@ class Sender:
         self._clock = clock
         self._transport_sequence = transport_sequence
         self._payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
+        self._extensions = ExtensionWriter(config, transport_sequence)
         self._history = SentPackets()
         self._sequence = config.first_sequence
         self._rtx_sequence = config.first_sequence
@@ -185,27 +187,10 @@ class Sender:
         self._last_sent = now
         return (frame.rtp_time + self._offset) & 0xFFFFFFFF
 
-    def _extensions(self, now: float, *, media: bool) -> bytes:
-        config = self.config
-        extensions: dict[int, bytes] = {}
-        if config.transport_sequence_id is not None and self._transport_sequence is not None:
-            extensions[config.transport_sequence_id] = self._transport_sequence.next().to_bytes(2, "big")
-        if config.abs_send_time_id is not None:
-            # 6.18 fixed point seconds, 24 bits
-            extensions[config.abs_send_time_id] = (int(now * 262144) & 0xFFFFFF).to_bytes(3, "big")
-        if config.mid_id is not None and config.mid:
-            extensions[config.mid_id] = config.mid.encode()
-        if media and config.audio_level_id is not None and self.audio_level is not None:
-            # RFC 6464 section 3; the voice bit says what a level above silence can say
-            extensions[config.audio_level_id] = bytes(
-                ((0x80 if self.audio_level < 60 else 0) | self.audio_level & 0x7F,)
-            )
-        return serialize_extensions(extensions)
-
     def _send(self, payload: bytes, payload_type: int, timestamp: int, now: float, *, marker: bool) -> None:
         sequence = self._sequence
         self._sequence = (sequence + 1) & 0xFFFF
-        extensions = self._extensions(now, media=True)
+        extensions = self._extensions.write(now, self.audio_level)
         head = FIXED_HEADER.pack(
             0x90 if extensions else 0x80,
             payload_type | (0x80 if marker else 0),
@@ -237,6 +222,7 @@ class Sender:
             self._last = None
         changed = config.max_bitrate_bps != self.config.max_bitrate_bps
         self.config = config
+        self._extensions = ExtensionWriter(config, self._transport_sequence)
         if changed:
             self._rate = self._new_rate()
             self._tell_bitrate()
@@ -301,7 +287,7 @@ class Sender:
             if packet is None:
                 continue
             if config.rtx_payload_type is not None:
-                extensions = self._extensions(now, media=False)
+                extensions = self._extensions.write(now, None)
                 packet = rtx_packet(packet, extensions, config.rtx_payload_type, self._rtx_sequence, config.rtx_ssrc)
                 self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
             # Without RTX the packet leaves byte for byte as before: SRTP would lose its secret by anything else.

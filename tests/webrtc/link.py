@@ -63,6 +63,9 @@ class Link:
         round_trip_s: there and back.
         lose: tells of each packet, given its direction ("rtp", "rtcp" to the receiver, "back" to the sender) and its
             bytes, whether it is lost.
+        feedback: what the receiver may send; by default what suits the codec.
+        rtx: whether retransmissions have a payload type of their own.
+        clock: of the call, when two links are of one.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Link:
         lose: Callable[[str, bytes], bool] = lambda way, packet: False,
         feedback: Feedback | None = None,
         rtx: bool = True,
+        clock: CallClock | None = None,
     ) -> None:
         self.now = 1000.0
         self.one_way_s = round_trip_s / 2
@@ -89,7 +93,7 @@ class Link:
         }
         if rtx:
             formats[RTX] = RtxFormat(apt=MEDIA)
-        self.clock = CallClock()
+        self.clock = clock or CallClock()
         self.receiver = Receiver(
             ReceiverConfig(kind=codec.kind, formats=formats, local_ssrc=1, cname="receiver", feedback=feedback),
             self._send_back,
