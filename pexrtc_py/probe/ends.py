@@ -6,6 +6,7 @@ display name says who it is, and the call tag marks it as a bot; it asks nothing
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -59,6 +60,8 @@ class EndConfig:
     """In order of preference."""
     video_codecs: tuple[Codec, ...] = (Codec.VP8, Codec.H264)
     """In order of preference; those that we can encode."""
+    connect_timeout_s: float = 15.0
+    """How long ICE and DTLS may take together."""
 
 
 class End:
@@ -112,6 +115,7 @@ async def open_end(config: EndConfig) -> AsyncIterator[End]:
             audio_codecs=config.audio_codecs,
             video_codecs=config.video_codecs,
             peer=config.peer,
+            connect_timeout_s=config.connect_timeout_s,
         )
         async with conference.call(call_config) as call:
             yield End(conference, call, config)
@@ -132,6 +136,7 @@ class Listening:
         self._end, self._began = end, began
         self._network = NetworkWatch(book, began)
         self._first: dict[str, float] = {}
+        self._complete = asyncio.Event()
         self._stack = AsyncExitStack()
         video, audio = (line.receiver if line else None for line in (end.call.video, end.call.audio))
         self._pictures: PictureListener | None = None
@@ -158,10 +163,22 @@ class Listening:
     @property
     def has_picture_and_sound(self) -> bool:
         """Whether at least one of each was decoded."""
-        return len(self._first) == 2
+        return self._complete.is_set()
+
+    @property
+    def missing(self) -> str:
+        """What was not decoded yet, in words."""
+        names = {"setup.first_sound_ms": "sound", "setup.first_picture_ms": "picture"}
+        return " and ".join(name for metric, name in names.items() if metric not in self._first)
+
+    async def wait_for_picture_and_sound(self) -> None:
+        """Wait until both were decoded. Cancelling is safe."""
+        await self._complete.wait()
 
     def _note_first(self, metric: str, moment: float) -> None:
         self._first[metric] = moment
+        if not self.missing:
+            self._complete.set()
 
     def read_network(self) -> None:
         """Take the transport's statistics as they are now."""

@@ -1,0 +1,111 @@
+"""The doctor finds the step that fails, says what was found, and what to do."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from pexrtc_py.cli.node import local_node
+from pexrtc_py.errors import UsageError
+from pexrtc_py.media.marks_source import ReferenceConfig
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.probe.doctor import STEPS, DoctorConfig, examine
+from pexrtc_py.probe.ends import EndConfig
+from pexrtc_py.probe.rendering import nagios
+from pexrtc_py.probe.result import ProbeResult
+from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.signalling import HttpConfig, SessionConfig
+from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.peer import PeerConfig
+
+QUIET = DoctorConfig(media_s=0.5, wants_media=False, connect_s=3.0)
+
+
+def end(url: str, alias: str = "meet.alice", *, insecure: bool = False, pin: str | None = None) -> EndConfig:
+    session = SessionConfig(node_url=url, alias=alias, pin=pin, http=HttpConfig(insecure=insecure))
+    return EndConfig(
+        session=session, peer=PeerConfig(addresses=("127.0.0.1",)), reference=ReferenceConfig(width=320, height=180)
+    )
+
+
+def failed_at(result: ProbeResult, name: str) -> str:
+    """Check that this step failed, those before passed and those after were not reached; return what it found."""
+    assert [step.name for step in result.steps] == list(STEPS)
+    place = STEPS.index(name)
+    assert all(step.passed for step in result.steps[:place]), result.steps
+    step = result.steps[place]
+    assert step.passed is False
+    assert step.cure
+    assert [step.passed for step in result.steps[place + 1 :]] == [None] * (len(STEPS) - place - 1)
+    assert not result.passed
+    assert nagios(result)[0].startswith(f"PEXRTC CRITICAL - {name} failed")
+    return step.detail
+
+
+async def test_healthy_node_passes_every_step() -> None:
+    """Each step is timed, and its figures are in the result."""
+    async with local_node(NodeConfig()) as node:
+        result = await examine(end(node.url), QUIET)
+    assert [step.passed for step in result.steps] == [True] * len(STEPS), result.steps
+    assert result.passed
+    by_name = {step.name: step for step in result.steps}
+    assert by_name["DNS"].detail == "127.0.0.1"
+    assert by_name["TLS"].detail == "not asked for: plain HTTP"
+    assert by_name["ICE"].detail == "host to host"
+    assert by_name["call"].detail == "audio opus, video VP8"
+    measured = {series.metric for series in result.series}
+    assert {"setup.dns_ms", "setup.tcp_ms", "setup.token_ms", "setup.ice_ms", "setup.dtls_ms"} <= measured
+
+
+async def test_self_signed_certificate_is_told_from_the_node() -> None:
+    """TLS fails when checked, and passes when asked not to check."""
+    async with local_node(NodeConfig(self_signed=True)) as node:
+        detail = failed_at(await examine(end(node.url), QUIET), "TLS")
+        trusting = await examine(end(node.url, insecure=True), QUIET)
+    assert "self-signed" in detail
+    assert trusting.passed, trusting.steps
+    assert next(step for step in trusting.steps if step.name == "TLS").detail.startswith("TLSv1.3")
+
+
+async def test_unknown_name() -> None:
+    """A host that no resolver knows (RFC 2606 reserves .invalid)."""
+    assert failed_at(await examine(end("https://node.invalid"), QUIET), "DNS")
+
+
+async def test_nothing_listens() -> None:
+    """A port that refuses."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        failed_at(await examine(end(f"http://127.0.0.1:{port}"), QUIET), "TCP")
+
+
+async def test_wrong_pin_is_refused_at_joining() -> None:
+    """The node's words are told."""
+    conferences = {"meet.alice": RoomSettings(alias="meet.alice", pin="1234")}
+    async with local_node(NodeConfig(conferences=conferences)) as node:
+        assert "request_token" in failed_at(await examine(end(node.url, pin="9999"), QUIET), "join")
+
+
+async def test_no_path_for_media() -> None:
+    """Everything over UDP is lost: ICE fails within its time."""
+    async with local_node(NodeConfig()) as node:
+        config = end(node.url)
+        lost = replace(config.peer, impairment=Impairment(loss=1.0))
+        detail = failed_at(await examine(replace(config, peer=lost, connect_timeout_s=1.0), QUIET), "ICE")
+    assert "no media path within 1 s" in detail
+
+
+async def test_connected_and_nothing_comes() -> None:
+    """Alone in a conference, where media was expected."""
+    async with local_node(NodeConfig()) as node:
+        detail = failed_at(await examine(end(node.url), replace(QUIET, wants_media=True)), "media")
+    assert "after 0.5 s: no " in detail
+
+
+async def test_a_url_that_is_none_is_refused() -> None:
+    """Before anything is tried."""
+    with pytest.raises(UsageError, match=r"node 'node\.example\.com': say https"):
+        await examine(end("node.example.com"), QUIET)
