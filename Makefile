@@ -22,7 +22,7 @@ demo: install ## a node, an announcer and a recorder in one room: prints what wa
 	$(BIN)/pexrtc demo
 
 test: install ## the test suite, with what pip alone installs
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 check: install ## format, lint, types, layers
 	$(BIN)/ruff format --check .

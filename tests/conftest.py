@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 import pytest_asyncio
+
+# The suite is the same each time and quick; `make soak` looks for what it does not find.
+hypothesis.settings.register_profile("suite", max_examples=30, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("soak", max_examples=3000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Threads that libraries keep for the life of the process and that hold nothing of a test.
 _LASTING_THREADS = ("pytest_timeout", "asyncio_", "ThreadPoolExecutor", "AnyIO worker", "execnet", "pexrtc-shared")
