@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 
 from aiohttp import web
@@ -45,6 +46,7 @@ class Node:
         media: MediaFactory | None = None,
         dial: Dialler | None = None,
         on_digits: DigitsListener | None = None,
+        add_pages: Callable[[web.Application, NodeState], object] | None = None,
     ) -> None:
         """Set a node up; it listens once entered.
 
@@ -53,11 +55,13 @@ class Node:
             media: makes the media of each conference; real media by default.
             dial: calls others for `dial`; without one such calls fail.
             on_digits: learns DTMF digits that participants send.
+            add_pages: adds routes of its own, for a web page beside the client API.
         """
         self.config = config or NodeConfig()
         self._media = media or _real_media(self.config)
         self._dial = dial
         self._on_digits = on_digits
+        self._add_pages = add_pages
         self._stack = contextlib.AsyncExitStack()
         self._state: NodeState | None = None
         self.faults: FaultInjection | None = None
@@ -91,6 +95,8 @@ class Node:
             self.faults = FaultInjection(state) if self.config.faults else None
             app = web.Application(middlewares=[answer_errors], client_max_size=self.config.body_limit)
             add_routes(app, state, self.faults)
+            if self._add_pages is not None:
+                self._add_pages(app, state)
             state.url = await _listen(stack, app, self.config.listen, tls)
             if self.faults is not None:
                 self.faults.url = await _listen(stack, fault_app(self.faults), ("127.0.0.1", 0), None)

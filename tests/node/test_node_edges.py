@@ -6,7 +6,9 @@ import asyncio
 import logging
 from pathlib import Path
 
+import httpx
 import pytest
+from aiohttp import web
 
 from pexrtc_py.errors import TransportError, UsageError
 from pexrtc_py.node import Node, NodeConfig, load_node_file
@@ -65,6 +67,19 @@ async def test_a_port_in_use() -> None:
         with pytest.raises(TransportError, match=f"port {port}"):
             async with Node(NodeConfig(listen=("127.0.0.1", port)), media=SilentMediaMaker()):
                 raise AssertionError("two nodes on one port")
+
+
+async def test_pages_beside_the_api() -> None:
+    """A page of somebody else's is served by the same node, so that a browser asks no other origin."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    async with (
+        Node(media=SilentMediaMaker(), add_pages=lambda app, _: app.router.add_get("/page", page)) as node,
+        httpx.AsyncClient() as http,
+    ):
+        assert (await http.get(node.url + "/page")).text == "hello"
 
 
 async def test_tls_files_that_are_none(tmp_path: Path) -> None:
