@@ -41,7 +41,7 @@ class InputQueue:
     """Sound of one participant on its way to the mix.
 
     Attributes:
-        time: seconds on the call's timeline at which the last frame pulled began; None before the first.
+        time: seconds on the call's timeline at which the frame pulled last began; None when there was nothing to play.
     """
 
     def __init__(self) -> None:
@@ -61,6 +61,7 @@ class InputQueue:
 
     def pull(self) -> NDArray[np.int16] | None:
         """Return the next 20 ms, or None while there is nothing to play."""
+        self.time = None
         if self._waiting and self._held < _PREFILL:
             return None
         self._waiting = False
@@ -141,7 +142,7 @@ class Mixer(Generic[_Name]):
             source.queue.push(samples, time)
 
     def delay(self, name: _Name, now: float) -> float | None:
-        """Return how many seconds behind the call's timeline a participant's sound is in a mix of `now`, or None."""
+        """Return how late a participant's sound was in the last mix, made at `now`; None when there was none."""
         source = self._inputs.get(name)
         return None if source is None or source.queue.time is None else now - source.queue.time
 

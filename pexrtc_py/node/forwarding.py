@@ -27,6 +27,8 @@ _CLOCK_RATE = Codec.VP8.clock_rate
 _BREAK_S = 0.25
 # Two pictures are at least a millisecond apart.
 _LEAST_STEP = _CLOCK_RATE // 1000
+# How late sound usually is in the mix: what its queue waits for, less half a packet. Assumed until it is known.
+_USUAL_DELAY_S = 0.03
 # How much the delay added may change from one picture to the next: no step to be seen.
 _DELAY_STEP_S = 0.002
 
@@ -69,16 +71,16 @@ class Feed:
     Attributes:
         codec: of the pictures, None before the first.
         frames: how many came.
-        delay_s: how late the publisher's sound is in the mix; the pictures' times move towards it.
+        delay_s: how late the publisher's sound is in the mix; the times of its pictures move towards it.
     """
 
     def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None] | None = None) -> None:
         self.codec: Codec | None = None
         self.frames = 0
-        self.delay_s = 0.0
+        self.delay_s = _USUAL_DELAY_S
         self.request_key_frame = request_key_frame
         self._on_codec = on_codec
-        self._added = 0.0
+        self._added: float | None = None
         self._taps: list[Tap] = []
         self._outlets: list[Outlet] = []
 
@@ -98,9 +100,10 @@ class Feed:
 
     def push(self, item: EncodedFrame | Gap) -> None:
         """Take the next picture or gap and hand it on."""
+        if self._added is None:
+            self._added = self.delay_s
         self._added += max(-_DELAY_STEP_S, min(_DELAY_STEP_S, self.delay_s - self._added))
-        if self._added:
-            item = replace(item, time=item.time + self._added)
+        item = replace(item, time=item.time + self._added)
         if isinstance(item, EncodedFrame):
             self.frames += 1
             if item.codec is not self.codec:
