@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from ..errors import RemoteProtocolError
 from .events import (
     ConferenceUpdate,
     Event,
@@ -31,7 +32,10 @@ from .models_base import UNSET, ParticipantUuid
 from .models_conference import ConferenceStatus
 from .models_participant import Participant
 
-__all__ = ["Roster", "RosterChange"]
+__all__ = ["MAX_PARTICIPANTS", "Roster", "RosterChange"]
+
+MAX_PARTICIPANTS = 20_000
+"""Far above what a Pexip conference holds; a node that tells of more would only fill our memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,11 @@ class Roster:
         return next((uuid for uuid, participant in self._participants.items() if participant.presenting), None)
 
     def apply(self, event: Event) -> RosterChange:
-        """Fold one event in and say what it changed of the list."""
+        """Fold one event in and say what it changed of the list.
+
+        Raises:
+            RemoteProtocolError: the node tells of more participants than any conference has.
+        """
         change = _NOTHING
         if isinstance(event, (ParticipantCreate, ParticipantUpdate)):
             change = self._put(event.participant)
@@ -139,6 +147,8 @@ class Roster:
         if self._untold is not None:
             self._untold.discard(participant.uuid)
         before = self._participants.get(participant.uuid)
+        if before is None and len(self._participants) >= MAX_PARTICIPANTS:
+            raise RemoteProtocolError(f"roster: more than {MAX_PARTICIPANTS} participants")
         self._participants[participant.uuid] = participant
         if before is None:
             return RosterChange(joined=(participant,))

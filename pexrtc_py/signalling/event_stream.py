@@ -51,8 +51,8 @@ class _Limited(httpx.AsyncByteStream):
         await self._response.aclose()
 
 
-async def listen(exchange: Exchange, heard: Callable[[], None]) -> AsyncGenerator[Event | None, None]:
-    """Connect and yield events until the stream ends; the first thing yielded is None: connected.
+async def listen(exchange: Exchange, heard: Callable[[], None]) -> AsyncGenerator[tuple[Event | None, int], None]:
+    """Connect and yield events with their size in bytes until the stream ends; None comes first: connected.
 
     Use it with `contextlib.aclosing`.
 
@@ -69,7 +69,7 @@ async def listen(exchange: Exchange, heard: Callable[[], None]) -> AsyncGenerato
         limited = httpx.Response(
             response.status_code, headers=response.headers, stream=_Limited(response, heard), request=response.request
         )
-        yield None
+        yield None, 0
         with translated("events", exchange.host):
             async for message in httpx_sse.EventSource(limited).aiter_sse():
                 logger.debug("< event %s %s", printable(message.event, limit=40), len(message.data))
@@ -78,4 +78,4 @@ async def listen(exchange: Exchange, heard: Callable[[], None]) -> AsyncGenerato
                 except RemoteProtocolError as exc:
                     logger.warning("! passed over: %s", exc)
                     continue
-                yield event
+                yield event, len(message.data)

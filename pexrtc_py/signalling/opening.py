@@ -44,12 +44,12 @@ async def open_session(config: SessionConfig) -> AsyncIterator[Session]:
         session = await _join(config, http)
         try:
             async with task_owner() as tasks:
-                for run in session.runs():
+                for run in session._runs():
                     tasks.start(run(), name=f"pexrtc session{run.__name__}")
                 yield session
         finally:
-            session.close(SessionClosedOK("left", by_us=True))
-            await session.release()
+            session._close(SessionClosedOK("left", by_us=True))
+            await session._release()
 
 
 async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
@@ -80,7 +80,7 @@ async def _join_at(config: SessionConfig, client: NodeClient) -> Session:
                     outcome = await asking
                     if isinstance(outcome, TokenResult):
                         client.set_token(outcome.token)
-                        await Session(config, client, outcome).release()
+                        await Session(config, client, outcome)._release()
             raise
     if isinstance(outcome, PexrtcError):
         raise outcome

@@ -130,7 +130,7 @@ class Session:
         """Subscribe to all events from now on; any number of subscribers.
 
         The iterator ends when the session closes well and raises `SessionClosedError` when it does not. A subscriber
-        that falls behind by `SessionConfig.event_bound` events gets a `LocalProtocolError`.
+        that falls behind by `SessionConfig.event_bound` events, or 16 MiB of them, gets a `LocalProtocolError`.
         """
         return self._subscribers.subscribe()
 
@@ -176,7 +176,7 @@ class Session:
 
     # Below: what `open_session` drives.
 
-    def runs(self) -> tuple[Callable[[], Coroutine[object, object, None]], ...]:
+    def _runs(self) -> tuple[Callable[[], Coroutine[object, object, None]], ...]:
         """What must run while the session lives, each in a task; none lets an error out."""
         return (self._renew, self._listen, self._watch)
 
@@ -185,7 +185,7 @@ class Session:
             self._wake.clear()
             due = self._renewal.next_timer()
             if due is None:
-                self.close(SessionClosedError("the token could not be refreshed before its end", by_us=False))
+                self._close(SessionClosedError("the token could not be refreshed before its end", by_us=False))
                 return
             try:
                 async with asyncio.timeout_at(due):
@@ -209,7 +209,7 @@ class Session:
             logger.info("%% refresh failed, to be tried again: %s", _told(exc))
         except SignallingError as exc:
             reason = f"the node no longer knows our token ({exc.status} {exc.reason})"
-            self.close(SessionClosedError(reason, by_us=False))
+            self._close(SessionClosedError(reason, by_us=False))
         else:
             self._client.set_token(result.token)
             self._role = result.role or self._role
@@ -244,14 +244,14 @@ class Session:
     async def _listen_once(self, backoff: Backoff) -> None:
         self._heard = self._loop.time()
         async with aclosing(listen(self._client, self._hear)) as events:
-            async for event in events:
+            async for event, size in events:
                 if event is None:
                     self._listening = True
                     logger.info("= event stream up")
                     self._notify()
                     continue
                 backoff.reset()
-                self._handle(event)
+                self._handle(event, size)
                 if self._closed is not None:
                     return
 
@@ -277,22 +277,22 @@ class Session:
             if (not alive or too_long) and self._stream_limit is not None:
                 self._stream_limit.reschedule(self._loop.time())
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event, size: int) -> None:
         self._roster.apply(event)
-        self._subscribers.publish(event)
+        self._subscribers.publish(event, size)
         if isinstance(event, Disconnect):
             reason = printable(event.reason) or "disconnected by the node"
             closed = SessionClosedOK if is_good_end(event.reason) else SessionClosedError
-            self.close(closed(reason, by_us=False))
+            self._close(closed(reason, by_us=False))
         elif isinstance(event, Refer):
             self._transfer = self._config.after(event)
-            self.close(SessionClosedOK(f"transferred to {printable(event.alias)}", by_us=False))
+            self._close(SessionClosedOK(f"transferred to {printable(event.alias)}", by_us=False))
         elif isinstance(event, RefreshToken):
             self._renewal.hasten(self._loop.time())
             self._wake.set()
         self._notify()
 
-    def close(self, closed: SessionClosed) -> None:
+    def _close(self, closed: SessionClosed) -> None:
         """End the session, for this reason unless there was one before."""
         if self._closed is not None:
             return
@@ -304,7 +304,7 @@ class Session:
             self._stream_limit.reschedule(self._loop.time())
         self._notify()
 
-    async def release(self) -> None:
+    async def _release(self) -> None:
         """Give the token back, within a deadline of its own; failing is only logged."""
         try:
             async with asyncio.timeout(self._config.release_s):

@@ -13,7 +13,10 @@ from weakref import WeakSet
 from ..errors import LocalProtocolError, SessionClosed
 from ..protocol.events import Event
 
-__all__ = ["EventSubscription", "Subscribers"]
+__all__ = ["MAX_BEHIND", "EventSubscription", "Subscribers"]
+
+MAX_BEHIND = 16 * 1024 * 1024
+"""Bytes of events a reader may fall behind: a hostile node must not fill the memory of a slow program."""
 
 
 class EventSubscription:
@@ -26,7 +29,8 @@ class EventSubscription:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()
+        self._size = 0
         self._arrived = asyncio.Event()
         self._finished = False
         self._error: Exception | None = None
@@ -42,17 +46,21 @@ class EventSubscription:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._events.popleft()
+        event, size = self._events.popleft()
+        self._size -= size
+        return event
 
-    def put(self, event: Event) -> None:
-        """Hand over an event."""
+    def put(self, event: Event, size: int) -> None:
+        """Hand over an event of so many bytes."""
         if self._finished:
             return
-        if len(self._events) >= self._bound:
+        if len(self._events) >= self._bound or self._size + size > MAX_BEHIND:
+            count = len(self._events)
             self._events.clear()
-            self.finish(LocalProtocolError(f"events: a reader fell behind by {self._bound} events"))
+            self.finish(LocalProtocolError(f"events: a reader fell behind by {count} events"))
             return
-        self._events.append(event)
+        self._events.append((event, size))
+        self._size += size
         self._arrived.set()
 
     def finish(self, error: Exception | None) -> None:
@@ -82,10 +90,10 @@ class Subscribers:
             self._readers.add(reader)
         return reader
 
-    def publish(self, event: Event) -> None:
-        """Hand an event to all readers."""
+    def publish(self, event: Event, size: int) -> None:
+        """Hand an event of so many bytes to all readers."""
         for reader in list(self._readers):
-            reader.put(event)
+            reader.put(event, size)
 
     def finish(self, closed: SessionClosed | None) -> None:
         """End all readers, and those to come."""

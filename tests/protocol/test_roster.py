@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pexrtc_py.errors import RemoteProtocolError
 from pexrtc_py.protocol.events import (
     ConferenceUpdate,
     Event,
@@ -20,7 +22,7 @@ from pexrtc_py.protocol.events import (
     StageEntry,
 )
 from pexrtc_py.protocol.models import ConferenceStatus, Participant, ParticipantUuid
-from pexrtc_py.protocol.roster import Roster
+from pexrtc_py.protocol.roster import MAX_PARTICIPANTS, Roster
 
 A, B, C = (ParticipantUuid(letter) for letter in "abc")
 
@@ -107,6 +109,16 @@ def test_stage_layout_conference() -> None:
     roster.apply(ConferenceUpdate(status=ConferenceStatus(locked=False)))
     assert roster.conference.started is True
     assert not roster.conference.locked
+
+
+def test_a_roster_has_an_end() -> None:
+    """A node that tells of ever more participants is refused before it fills the memory; known ones may change."""
+    roster = Roster()
+    for index in range(MAX_PARTICIPANTS):
+        roster.apply(ParticipantCreate(participant=person(ParticipantUuid(str(index)))))
+    with pytest.raises(RemoteProtocolError, match="roster: more than 20000 participants"):
+        roster.apply(ParticipantCreate(participant=person(A)))
+    assert roster.apply(ParticipantUpdate(participant=person(ParticipantUuid("0"), "x")))
 
 
 people = st.builds(person, st.sampled_from([A, B, C]), st.sampled_from(["", "x"]), st.sampled_from(["YES", "NO"]))

@@ -485,3 +485,25 @@ async def test_no_secret_in_any_log(node: SmallNode, caplog: pytest.LogCaptureFi
     assert any(record.name.startswith("httpcore") for record in caplog.records), "every logger is heard"
     for secret in secrets:
         assert not [text for text in records + told if secret in text]
+
+
+async def test_storm(node: SmallNode) -> None:
+    """With the stream cut again and again and refreshes all the time, the roster ends as the conference is."""
+    node.expires = "1"
+    async with asyncio.timeout(40), open_session(config(node)) as session:
+        kept: dict[str, object] = {}
+        for turn in range(20):
+            await node.connected()
+            mine: dict[str, object] = {"uuid": SELF_UUID}
+            others: list[dict[str, object]] = [{"uuid": f"p{n}", "display_name": str(turn)} for n in range(turn % 5)]
+            node.participants = [mine, *others]
+            if turn % 2:
+                node.send("participant_update", mine | {"display_name": str(turn)})
+            node.cut()
+            names = {str(p["uuid"]) for p in node.participants}
+            await session.wait_for(lambda s, names=names: s.roster.synced and set(s.roster.participants) == names)  # type: ignore[misc]
+            kept[str(turn)] = len(names)
+        assert len(kept) == 20
+        assert session.closed is None
+        assert len(node.asked("events")) >= 15
+    assert node.released == [node.tokens[-1]]
