@@ -197,6 +197,7 @@ def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *
         receive=payloads,
         send=payloads,
         extensions={ext.uri: ext.id for ext in media.extensions if ext.uri in known and ext.id <= _MAX_EXTENSION_ID},
+        reduced_size=media.rtcp_rsize,
         remote_ssrcs=tuple(source.ssrc for source in media.ssrcs),
         remote_bitrate_bps=media.bitrate_bps,
     )
@@ -234,6 +235,7 @@ def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescriptio
         receive=() if rejected else receive,
         send=() if rejected else send,
         extensions={ext.uri: ext.id for ext in theirs.extensions if offered.get(ext.uri) == ext.id},
+        reduced_size=ours.rtcp_rsize and theirs.rtcp_rsize,
         remote_ssrcs=tuple(source.ssrc for source in theirs.ssrcs),
         remote_bitrate_bps=theirs.bitrate_bps,
     )
@@ -262,6 +264,7 @@ def _offer_line(line: LineOffer, transport: TransportParameters) -> MediaDescrip
         return bare
     filled = replace(
         bare,
+        rtcp_rsize=True,
         feedback=feedback,
         extensions=tuple(ExtMap(id=number, uri=uri) for uri, number in extensions.items()),
         bandwidths=_bandwidths(line.bitrate_bps),
@@ -287,6 +290,7 @@ def _answer_line(
         mid=offered.mid,
         content=offered.content,
         direction=line.direction,
+        rtcp_rsize=line.reduced_size,
         feedback=_feedback(line.receive),
         extensions=tuple(ExtMap(id=number, uri=uri) for uri, number in line.extensions.items()),
     )
@@ -318,7 +322,6 @@ def _complete(media: MediaDescription, transport: TransportParameters, sources: 
         candidates=transport.candidates,
         end_of_candidates=transport.end_of_candidates,
         rtcp_mux=True,
-        rtcp_rsize=True,
         msid=f"{sources.cname} {sources.track_id}" if media.direction.sends else None,
         ssrcs=announced,
         ssrc_groups=groups,

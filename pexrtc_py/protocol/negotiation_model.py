@@ -84,6 +84,8 @@ class NegotiatedLine:
     """What may be sent, by the numbers in the peer's description, the preferred first."""
     extensions: Mapping[str, int] = field(default_factory=dict)
     """RTP header extensions both know: URI to id."""
+    reduced_size: bool = False
+    """Whether RTCP may be sent without a report before it (RFC 5506): both said so."""
     remote_ssrcs: tuple[int, ...] = ()
     """Sources the peer announced, retransmissions included."""
     remote_bitrate_bps: int | None = None

@@ -34,12 +34,12 @@ from aiortc.rtcdtlstransport import (
     SRTPProtectionProfile,
     State,
 )
+from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Session as SrtpSession
 
 if TYPE_CHECKING:
     from aiortc import RTCIceTransport
-    from OpenSSL import SSL
 
 __all__ = [
     "Certificate",
@@ -300,7 +300,7 @@ class DtlsTransport(RTCDtlsTransport):
         # The path is all of an RTCIceTransport that RTCDtlsTransport uses.
         super().__init__(cast("RTCIceTransport", self._path), [certificate])
         self._on_state = on_state
-        self.mismatch = False
+        self._mismatch = False
 
     @property
     def receiving(self) -> SrtpSession | None:
@@ -331,12 +331,18 @@ class DtlsTransport(RTCDtlsTransport):
             "srtp_cipher": self._ssl.get_selected_srtp_profile().decode(),
         }
 
-    async def shake_hands(self, fingerprints: list[tuple[str, str]], *, client: bool) -> bool:
-        """Run the handshake; return whether it succeeded. `mismatch` tells a wrong certificate from other failures."""
+    async def shake_hands(self, fingerprints: list[tuple[str, str]], *, client: bool) -> str | None:
+        """Run the handshake with a peer that must show a certificate of these fingerprints; return why it failed."""
         self._set_role("client" if client else "server")
         prints = [RTCDtlsFingerprint(algorithm=algorithm, value=value) for algorithm, value in fingerprints]
-        await self.start(RTCDtlsParameters(fingerprints=prints))
-        return self._state is State.CONNECTED
+        try:
+            await self.start(RTCDtlsParameters(fingerprints=prints))
+        except (SSL.Error, ValueError, SrtpError) as exc:  # a certificate or keys that cannot be read
+            self._set_state(State.FAILED)
+            return f"{exc}"
+        if self._mismatch:
+            return "the certificate is not the announced one"
+        return None if self._state is State.CONNECTED else "no agreement"
 
     def move(self, connection: IceConnection) -> None:
         """Go on over another connection, which has found its path, before the old one is closed (ICE restart)."""
@@ -355,7 +361,7 @@ class DtlsTransport(RTCDtlsTransport):
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803 (aiortc's name)
         super()._validate_peer_identity(remoteParameters)
-        self.mismatch = self._state is State.FAILED
+        self._mismatch = self._state is State.FAILED
 
     def _set_state(self, state: State) -> None:
         super()._set_state(state)

@@ -19,7 +19,7 @@ __all__ = ["receiver_config", "sender_config"]
 
 def receiver_config(line: NegotiatedLine, sources: Sources, *, max_bitrate_bps: int | None = None) -> ReceiverConfig:
     """What a receiver of this line must know."""
-    feedback = _feedback(line.receive)
+    feedback = _feedback(line.receive, reduced_size=line.reduced_size)
     return ReceiverConfig(
         kind=Kind(line.kind),
         formats=_formats(line),
@@ -70,7 +70,7 @@ def sender_config(line: NegotiatedLine, sources: Sources, *, before: SenderConfi
     return replace(config, first_sequence=before.first_sequence, timestamp_offset=before.timestamp_offset)
 
 
-def _feedback(payloads: Iterable[Payload]) -> Feedback:
+def _feedback(payloads: Iterable[Payload], *, reduced_size: bool) -> Feedback:
     values = frozenset[str]().union(*(payload.feedback for payload in payloads if payload.is_codec))
     return Feedback(
         nack="nack" in values,
@@ -78,7 +78,7 @@ def _feedback(payloads: Iterable[Payload]) -> Feedback:
         fir="ccm fir" in values,
         remb="goog-remb" in values,
         transport="transport-cc" in values,
-        reduced_size=True,  # every WebRTC endpoint takes it (RFC 8834 section 4.2)
+        reduced_size=reduced_size,
     )
 
 

@@ -14,7 +14,8 @@ import secrets
 import string
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 from ..errors import DtlsFailed, IceFailed, LocalProtocolError, MediaError
 from ..protocol.negotiation import TransportParameters
@@ -149,7 +150,7 @@ class MediaTransport:
         ice, self._prepared = self._prepared, None
         if ice is None:
             raise LocalProtocolError("a restart was not prepared")
-        renew = self._dtls.is_over or remote.fingerprints != self._fingerprints
+        renew = self._dtls.state != "connected" or remote.fingerprints != self._fingerprints
         self._settled.clear()
         if self._state is TransportState.FAILED:
             self.error = None
@@ -203,7 +204,7 @@ class MediaTransport:
                 protocol.change(impairment)
 
     def statistics(self, now: float) -> list[PathStatistics]:
-        """Describe the path: the transport, the candidates of both sides and the selected pair."""
+        """Describe the transport, the candidates of both sides and the selected pair."""
         return path_statistics(self._ice, self._dtls, self.counts, now)
 
     async def aclose(self) -> None:
@@ -249,8 +250,16 @@ class MediaTransport:
         self._fingerprints = remote.fingerprints
         # Not a TaskGroup: a peer may be made in one task (an HTTP request) and closed in another. The task has an
         # owner all the same: it reports its end as the state, and aclose() waits for it.
-        work = self._connect(ice, remote, *before, client=client, renew=renew)
-        self._task = asyncio.get_running_loop().create_task(work, name="pexrtc transport")
+        work = partial(self._connect, ice, remote, *before, client=client, renew=renew)
+        self._task = asyncio.get_running_loop().create_task(self._guard(work), name="pexrtc transport")
+
+    async def _guard(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """The outermost frame of the task: whatever goes wrong in it fails the transport."""
+        try:
+            await work()
+        except Exception:
+            logger.exception("! connecting failed")
+            self._fail(IceFailed("connecting failed in a way that was not foreseen; the log has it"))
 
     async def _connect(
         self,
@@ -289,9 +298,9 @@ class MediaTransport:
             self._sending = self._receiving = None
             await old.aclose(notify=False)
         fingerprints = [(item.algorithm, item.value) for item in remote.fingerprints]
-        if not await self._dtls.shake_hands(fingerprints, client=client):
-            reason = "the certificate is not the announced one" if self._dtls.mismatch else "no agreement"
-            self._fail(DtlsFailed(f"the DTLS handshake failed: {reason}"))
+        failure = await self._dtls.shake_hands(fingerprints, client=client)
+        if failure is not None:
+            self._fail(DtlsFailed(f"the DTLS handshake failed: {failure}"))
             return
         self.timings["dtls_connected"] = time.monotonic()
         self._sending, self._receiving = self._dtls.sending, self._dtls.receiving
