@@ -13,16 +13,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from ..errors import PexrtcError, SourceError
 from .frames import EncodedFrame, Kind, Source, Tap
+from .holding import Hold
+from .player_clock import Clock, LoopClock, Timer
 from .sources.raw import Interruptible
 
 __all__ = [
@@ -47,39 +48,6 @@ _HEAD_START_S: Final = 0.2
 _EVENTS_KEPT: Final = 100
 
 
-class Timer(Protocol):
-    """Something that will be called, and can be cancelled."""
-
-    def cancel(self) -> None:
-        """Do not call it any more."""
-
-
-class Clock(Protocol):
-    """Where a player takes its time from; a test gives one that runs as fast as it can."""
-
-    def now(self) -> float:
-        """Return seconds; never steps back."""
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback` in the event loop when `now()` has reached `when`."""
-
-
-class LoopClock:
-    """`time.monotonic` and the running event loop's timers."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-
-    def now(self) -> float:
-        """Return `time.monotonic()`."""
-        return time.monotonic()
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback` at `when`."""
-        # The loop's clock need not be ours: uvloop's is another one, in milliseconds.
-        return self._loop.call_later(max(0.0, when - time.monotonic()), callback)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerConfig:
     """How a source is played."""
@@ -89,6 +57,8 @@ class PlayerConfig:
     late_limit_s: float = 0.5
     """Up to this much behind, everything is sent at once to catch up. Beyond it (the machine slept, the source stalled)
     the rest is played later instead: no flood of packets."""
+    hold: bool = False
+    """Send silence and the first picture until `release` is called, so that nothing of the source is said too early."""
     end_taps: bool = False
     """Call `end()` of each tap when the source is over or the player stopped. A sender lives on; a writer's track may
     want it."""
@@ -173,6 +143,8 @@ class Player:
         # In the loop only.
         self._timer: Timer | None = None
         self._start: float | None = None  # the clock's time that is the source's 0
+        self._hold: Hold | None = None
+        self._released = not self.config.hold
         self._position = 0.0
         self._end_at = 0.0
         self._over: asyncio.Future[PlayerEnd] | None = None
@@ -226,6 +198,12 @@ class Player:
             self._news.clear()
             await self._news.wait()
 
+    def release(self) -> None:
+        """Begin with the source itself, if it was held. Idempotent; before there is anything to play too."""
+        if not self._released:
+            self._released = True
+            self._handle_due()
+
     def stop(self) -> None:
         """Push nothing more from now on. Idempotent."""
         self._finish(PlayerEnd.STOPPED)
@@ -240,7 +218,9 @@ class Player:
             taps.remove(tap)
 
     def request_key_frame(self) -> None:
-        """Ask the source for a key frame. Thread-safe."""
+        """Ask the source for a key frame; one that is held shows its first picture again. Thread-safe."""
+        if (hold := self._hold) is not None and self._clock is not None:
+            hold.repeat_picture(self._clock.now())
         self._source.request_key_frame()
 
     def set_bitrate(self, video_bps: int) -> None:
@@ -320,6 +300,9 @@ class Player:
                 if over:
                     self._handle_source_over(now)
                 return
+            if not self._released:
+                self._hold_on(now)
+                return
             due = self._due(frame, now)
             if due > now + _TOGETHER_S:
                 self._timer = self._clock.call_at(due, self._handle_due)
@@ -333,7 +316,9 @@ class Player:
     def _due(self, frame: EncodedFrame, now: float) -> float:
         """Return when a frame is due on the clock; begins the clock, and puts it off when we are too late."""
         if self._start is None:
-            self._start = now - frame.time
+            begin = now if self._hold is None else self._hold.boundary()
+            self._hold = None
+            self._start = begin - frame.time
             self._tell(Started(at=now))
         due = self._start + frame.time
         if self._live:
@@ -343,6 +328,20 @@ class Player:
             self._tell(Late(position_s=frame.time, late_s=now - due))
             self._start, due = self._start + now - due, now
         return due
+
+    def _hold_on(self, now: float) -> None:
+        """Send what is sent instead of the source, and be called again when more of it is due."""
+        if self._clock is None:
+            return
+        if self._hold is None:
+            with self._lock:
+                picture = next((f for f in self._read if f.kind is Kind.VIDEO and f.key), None)
+            sound = self._source.formats.get(Kind.AUDIO)
+            self._hold = Hold(now, picture, sound.codec if sound is not None else None)
+        for frame in self._hold.frames(now + _TOGETHER_S):
+            for tap in self._taps.get(frame.kind, ()):
+                tap.push(frame)
+        self._timer = self._clock.call_at(self._hold.next_timer(), self._handle_due)
 
     def _push(self, frame: EncodedFrame, due: float) -> None:
         start = self._start or 0.0

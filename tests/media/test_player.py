@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -317,3 +318,41 @@ async def test_leaving_early_leaves_nothing_behind() -> None:
     async with Player(source, {}):
         pass
     assert source.closed == 1
+
+
+async def test_held_until_released() -> None:
+    """Held: silence on the grid and the first key frame twice a second; released: the source, without a step or gap."""
+    clock = FastClock()
+    audio, video = Kept(clock), Kept(clock)
+    source = open_file(clip_path("motion.mkv"))
+    taps = {Kind.AUDIO: [audio], Kind.VIDEO: [video]}
+    async with Player(source, taps, config=PlayerConfig(hold=True), clock=clock) as player:
+        await audio.has(100)
+        before = player.started_at
+        assert before is None
+        assert {frame.data for frame in audio.frames} == {b"\xf8\xff\xfe"}
+        assert len(video.frames) == pytest.approx(4, abs=1)
+        assert {(frame.key, frame.data) for frame in video.frames} == {(True, video.frames[0].data)}
+        player.request_key_frame()
+        shown = len(video.frames)
+        await video.has(shown + 1)
+        player.release()
+        player.release()
+        await player.finished()
+    assert {b.rtp_time - a.rtp_time for a, b in pairwise(audio.frames)} == {960}
+    assert all(a.rtp_time < b.rtp_time for a, b in pairwise(video.frames))
+    assert len(audio.frames) - 151 == pytest.approx(
+        (player.started_at or 0) / 0.02 - audio.frames[0].time / 0.02, abs=1
+    )
+    assert [frame.data for frame in video.frames[-90:]][0] == video.frames[0].data
+
+
+async def test_released_before_anything_is_read() -> None:
+    """Releasing early just means not to hold."""
+    clock = FastClock()
+    tap = Kept(clock)
+    config = PlayerConfig(hold=True)
+    async with Player(Listed(sound(n) for n in range(50)), {Kind.AUDIO: [tap]}, config=config, clock=clock) as player:
+        player.release()
+        await player.finished()
+    assert [frame.data for frame in tap.frames] == [b"%d" % n for n in range(50)]

@@ -7,7 +7,7 @@ comes as Annex B with SPS and PPS before each key frame, VP8 has no invisible fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -19,12 +19,17 @@ from ..frames import Codec, EncodedFrame
 from ..writers.tracks import annexb_units, opus_duration, parameter_sets
 from .raw import FRAME_S
 
-__all__ = ["OpusPackets", "PacketGrid", "VideoPackets", "codec_of", "fitness"]
+__all__ = ["SILENCE", "OpusPackets", "PacketGrid", "VideoPackets", "codec_of", "fitness"]
 
 _CODECS: Final = {"vp8": Codec.VP8, "h264": Codec.H264, "opus": Codec.OPUS}
 _H264_PROFILES: Final = frozenset({"Constrained Baseline", "Baseline", "Main", "High"})
 # Silence of one frame: Opus as libopus codes it (CELT, 20 ms); G.711 as the code nearest to zero (ITU-T G.711).
-_SILENCE: Final = {Codec.OPUS: b"\xf8\xff\xfe", Codec.PCMU: b"\xff" * 160, Codec.PCMA: b"\xd5" * 160}
+SILENCE: Final[Mapping[Codec, bytes]] = {
+    Codec.OPUS: b"\xf8\xff\xfe",
+    Codec.PCMU: b"\xff" * 160,
+    Codec.PCMA: b"\xd5" * 160,
+}
+"""A packet of 20 ms of silence, by codec."""
 # The longest hole that is filled with silence; a timeline that jumps further is broken, and two minutes of packets
 # made at once do no harm.
 _MAX_HOLE_S: Final = 120.0
@@ -98,7 +103,7 @@ class PacketGrid:
         """
         if until - self.time > _MAX_HOLE_S:
             raise ValueError(f"its sound jumps from {self.time:.1f} s to {until:.1f} s")
-        silence = _SILENCE.get(self._codec)
+        silence = SILENCE.get(self._codec)
         while self.time < until - 1e-4:
             if silence is None:
                 self._slot += 1
