@@ -36,6 +36,8 @@ class StreamResult:
     """What it is encoded with."""
     file: Path
     """The file it is in."""
+    file_start_s: float
+    """Seconds of the recording at which that file's 0 lies."""
     packets: int
     """Encoded frames in the file; of sound, each was one RTP packet."""
     key_frames: int
@@ -107,6 +109,7 @@ def _stream(role: Role, track: TrackResult, file: FileResult) -> StreamResult:
         role=role,
         codec=track.spec.codec,
         file=file.written.path,
+        file_start_s=file.start_s,
         packets=track.frames,
         key_frames=track.key_frames,
         bytes=track.bytes,

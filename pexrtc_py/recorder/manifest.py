@@ -1,0 +1,82 @@
+"""The manifest of a recording: what it is, where it came from, and by which hashes one knows it again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+from .chapters import chapters_from
+from .results import RecordingResult
+from .story import Story
+
+__all__ = ["file_hash", "make_manifest"]
+
+
+def make_manifest(
+    result: RecordingResult,
+    story: Story,
+    *,
+    began_at: str,
+    chapters: Sequence[tuple[float, str]],
+    hashes: Mapping[Path, str],
+    about: Mapping[str, object],
+) -> bytes:
+    """Return the manifest as JSON.
+
+    Args:
+        result: what was recorded.
+        story: what happened.
+        began_at: moment of the recording's 0, ISO 8601.
+        chapters: second and title of each.
+        hashes: SHA-256 of the files.
+        about: what the caller knows beside: conference, node, phases of joining. No secrets.
+    """
+    streams = [{**asdict(stream), "file": stream.file.name} for stream in result.streams]
+    content = {
+        "format": "pexrtc_py recording 1",
+        "about": dict(about),
+        "began_at": began_at,
+        "duration_s": result.duration_s,
+        "ended": result.ended,
+        "error": None if result.error is None else str(result.error),
+        "files": [
+            {"name": path.name, "bytes": path.stat().st_size, "sha256": hashes[path]}
+            for path in result.files
+            if path in hashes
+        ],
+        "streams": streams,
+        "holes": [asdict(hole) for hole in result.holes],
+        "quality": {
+            "lost_packets": sum(stream.lost_packets for stream in result.streams),
+            "gaps": sum(stream.gaps for stream in result.streams),
+            "dropped": sum(stream.dropped for stream in result.streams),
+            "undecodable": sum(stream.undecodable for stream in result.streams),
+            "missing_s": sum(hole.end_s - hole.start_s for hole in result.holes),
+        },
+        "chapters": [asdict(chapter) for chapter in chapters_from(chapters, result.duration_s)],
+        "people": [asdict(one) for one in story.attendance()],
+        "speakers": [asdict(one) for one in story.speeches(result.duration_s)],
+        "presentations": [asdict(one) for one in story.presentations(result.duration_s)],
+        "chat": [asdict(one) for one in story.messages],
+        "made_with": {"pexrtc_py": _version("pexrtc_py"), "python": platform.python_version()},
+    }
+    return msgspec.json.format(msgspec.json.encode(content), indent=2)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file; reads all of it, so not in the event loop."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

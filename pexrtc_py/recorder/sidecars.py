@@ -1,0 +1,166 @@
+"""The files beside a recording: events as they come, and when it ends roster, speakers, chat, manifest and a page.
+
+The events' file is complete at any moment, one line each, written through; all others can be made from it again, so a
+kill costs none of them. Names and texts come from strangers: they are escaped for the format they go to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from ..errors import UsageError, WriteError
+from ..protocol.events import Event, serialize_event
+from .manifest import file_hash, make_manifest
+from .page import make_page
+from .results import RecordingResult
+from .story import Story
+from .webvtt import chat_vtt, speakers_vtt
+
+__all__ = ["ClockOfRecording", "Sidecars", "sidecar_path"]
+
+logger = logging.getLogger(__name__)
+
+_SECRETS = frozenset({"token", "pin", "pwd", "password", "secret"})
+
+
+class ClockOfRecording(Protocol):
+    """What sidecars need of a `Recording`."""
+
+    def position(self) -> float:
+        """Seconds of the recording now."""
+
+    def add_chapter(self, title: str) -> None:
+        """Begin a chapter now."""
+
+
+def sidecar_path(recording: Path, ending: str) -> Path:
+    """Return the path of a file beside a recording: `talk.mkv` and `chat.vtt` give `talk.chat.vtt`."""
+    return recording.with_name(f"{recording.stem}.{ending}")
+
+
+class Sidecars:
+    """Notes what happens beside a recording. Driven by `note`; `write` ends it.
+
+    Files are new, 0600, and one that exists already is an error on entering.
+    """
+
+    def __init__(self, recording: ClockOfRecording, path: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
+        """Write beside `path`, on the clock of `recording`."""
+        self._recording = recording
+        self._path = path
+        self._wall_clock = wall_clock
+        self._story = Story()
+        self._chapters: list[tuple[float, str]] = []
+        self._fd: int | None = None
+
+    async def __aenter__(self) -> Self:
+        """Make the events' file.
+
+        Raises:
+            UsageError: it exists or cannot be made.
+        """
+        path = sidecar_path(self._path, "events.jsonl")
+        try:
+            self._fd = _create(path)
+        except OSError as exc:
+            raise UsageError(f"{path} cannot be written: {(exc.strerror or str(exc)).lower()}") from exc
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def note(self, event: Event) -> None:
+        """Write an event down, at the second the recording has now, and begin a chapter where it makes one."""
+        at_s = self._recording.position()
+        name, data = serialize_event(event)
+        line = {
+            "at_s": round(at_s, 3),
+            "time": _iso(self._wall_clock()),
+            "event": name,
+            "data": _without_secrets(msgspec.json.decode(data) if data else None),
+        }
+        if self._fd is not None:
+            try:
+                os.write(self._fd, _one_line(line))
+            except OSError as exc:
+                # The recording is worth more than its log: it goes on, and fails by itself if the disk is full.
+                logger.warning("! %s: %s", sidecar_path(self._path, "events.jsonl"), exc.strerror)
+                os.close(self._fd)
+                self._fd = None
+        if title := self._story.apply(event, at_s):
+            self._chapters.append((at_s, title))
+            self._recording.add_chapter(title)
+
+    async def write(self, result: RecordingResult, about: Mapping[str, object] | None = None) -> tuple[Path, ...]:
+        """Write the files of a recording that has ended; return their paths.
+
+        Not safe to cancel: what is missing then can be made from the events.
+
+        Raises:
+            WriteError: one of them cannot be written.
+        """
+        return await asyncio.to_thread(self._write, result, about or {})
+
+    def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
+        began_at = _iso(self._wall_clock() - self._recording.position())
+        hashes = {path: file_hash(path) for path in result.files}
+        manifest = make_manifest(
+            result, self._story, began_at=began_at, chapters=self._chapters, hashes=hashes, about=about
+        )
+        attendance = msgspec.json.format(msgspec.json.encode(self._story.attendance()), indent=2)
+        contents = {
+            "roster.json": attendance,
+            "speakers.vtt": speakers_vtt(self._story.speeches(result.duration_s)).encode(),
+            "chat.vtt": chat_vtt(self._story.messages).encode(),
+            "manifest.json": manifest,
+            "html": make_page(manifest),
+        }
+        paths: list[Path] = []
+        for ending, content in contents.items():
+            path = sidecar_path(self._path, ending)
+            try:
+                fd = _create(path)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(content)
+            except OSError as exc:
+                raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
+            paths.append(path)
+        return tuple(paths)
+
+
+def _one_line(value: object) -> bytes:
+    """Return JSON that is one line for those too who take U+0085, U+2028 or U+2029 for its end (`str.splitlines`)."""
+    text = msgspec.json.encode(value).decode()
+    for separator in ("\x85", "\u2028", "\u2029"):
+        text = text.replace(separator, f"\\u{ord(separator):04x}")
+    return text.encode() + b"\n"
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: "…" if key in _SECRETS and part else _without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    return value

@@ -1,0 +1,120 @@
+"""The files beside a recording, as others read them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from pexrtc_py.errors import UsageError
+from pexrtc_py.protocol.events import Event, MessageReceived, ParticipantCreate, Refer, Stage, StageEntry
+from pexrtc_py.protocol.models_base import ParticipantUuid, Token
+from pexrtc_py.protocol.models_participant import Participant
+from pexrtc_py.recorder.page import make_page
+from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.roles import Role
+from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path
+from tests.recorder.test_recording import START, Clock, Stream
+from tests.support.frames import opus_frames
+
+HOSTILE = "</script><!--<img src=x onerror=alert(1)>\u2028 --> {{script}}"
+ALICE = ParticipantUuid("a")
+EVENTS: list[Event] = [
+    ParticipantCreate(participant=Participant(uuid=ALICE, display_name=HOSTILE)),
+    Stage(entries=[StageEntry(participant_uuid=ALICE, vad=100)]),
+    MessageReceived(origin=HOSTILE, uuid=ALICE, payload="hello\n\nthere"),
+    Refer(alias="elsewhere", token=Token("one-time-secret")),
+]
+
+
+async def record(path: Path) -> tuple[Path, ...]:
+    """Record a second with an event every 200 ms; return the files beside."""
+    clock, stream = Clock(), Stream()
+    recording = Recording(RecordingConfig(path=path), clock=clock)
+    async with Sidecars(recording, path, wall_clock=lambda: 1.8e9 + clock.now) as sidecars:
+        async with recording:
+            recording.attach(Role.AUDIO, stream)
+            for n, frame in enumerate(opus_frames(50, start=START, ntp_offset=1.0)):
+                clock.now = frame.time
+                stream.push(frame)
+                if n % 10 == 9 and n // 10 < len(EVENTS):
+                    sidecars.note(EVENTS[n // 10])
+        return await sidecars.write(recording.result, {"alias": "meet.alice"})
+
+
+async def test_each_file_tells_its_part(tmp_path: Path) -> None:
+    """Events, roster, speakers, chat and manifest, on the recording's clock, private, with hashes that fit."""
+    path = tmp_path / "talk.mkv"
+    written = await record(path)
+    assert {one.name for one in written} == {
+        "talk.roster.json",
+        "talk.speakers.vtt",
+        "talk.chat.vtt",
+        "talk.manifest.json",
+        "talk.html",
+    }
+    assert {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()} == {0o600}
+    lines = [json.loads(line) for line in sidecar_path(path, "events.jsonl").read_text().splitlines()]
+    assert [(line["at_s"], line["event"]) for line in lines] == [
+        (0.18, "participant_create"),
+        (0.38, "stage"),
+        (0.58, "message_received"),
+        (0.78, "refer"),
+    ]
+    assert lines[0]["time"] == "2027-01-15T08:08:20.180Z"
+    manifest = json.loads(sidecar_path(path, "manifest.json").read_text())
+    assert manifest["files"] == [
+        {"name": "talk.mkv", "bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    ]
+    assert manifest["about"] == {"alias": "meet.alice"}
+    assert manifest["chapters"] == [{"start_s": pytest.approx(0.38), "end_s": 1.0, "title": HOSTILE}]
+    assert [(one["start_s"], one["end_s"]) for one in manifest["speakers"]] == [(pytest.approx(0.38), 1.0)]
+    assert manifest["streams"][0]["packets"] == 50
+    assert json.loads(sidecar_path(path, "roster.json").read_text())[0]["name"] == HOSTILE
+    assert "hello there</v>" in sidecar_path(path, "chat.vtt").read_text()
+
+
+async def test_no_secret_is_written(tmp_path: Path) -> None:
+    """The one-time token of a transfer is left out of every file."""
+    await record(tmp_path / "talk.mkv")
+    for one in tmp_path.iterdir():
+        assert b"one-time-secret" not in one.read_bytes()
+
+
+async def test_a_name_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    """Before anybody is called."""
+    path = tmp_path / "talk.mkv"
+    sidecar_path(path, "events.jsonl").write_text("theirs")
+    sidecars = Sidecars(Recording(RecordingConfig(path=path)), path)
+    with pytest.raises(UsageError, match=r"talk\.events\.jsonl cannot be written: file exists"):
+        await sidecars.__aenter__()
+
+
+async def test_the_page_runs_its_own_script_and_nothing_else(tmp_path: Path) -> None:
+    """Its policy names the hashes of what is inside, and no name breaks out of the data."""
+    path = tmp_path / "talk.mkv"
+    await record(path)
+    page = sidecar_path(path, "html").read_text()
+    policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[0]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    styles = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    for kind, contents in (("script-src", scripts), ("style-src", styles)):
+        assert len(contents) == 1
+        digest = base64.b64encode(hashlib.sha256(contents[0].encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    data = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(data[0])["people"][0]["name"] == HOSTILE
+    assert "<img" not in page
+    assert re.findall(r"(?:src|href)=", page.replace(data[0], "")) == []
+
+
+def test_a_page_can_be_made_again_from_the_manifest() -> None:
+    """It needs nothing else."""
+    assert b'{"a":1}' in make_page(b'{"a":1}')

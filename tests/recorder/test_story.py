@@ -1,0 +1,112 @@
+"""What happened, told on the recording's clock."""
+
+from __future__ import annotations
+
+from pexrtc_py.protocol.events import (
+    Event,
+    MessageReceived,
+    ParticipantCreate,
+    ParticipantDelete,
+    PresentationStart,
+    PresentationStop,
+    Stage,
+    StageEntry,
+)
+from pexrtc_py.protocol.models_base import ParticipantUuid
+from pexrtc_py.protocol.models_participant import Participant
+from pexrtc_py.recorder.story import Story
+
+ALICE, BOB = ParticipantUuid("a"), ParticipantUuid("b")
+
+
+def person(uuid: ParticipantUuid, name: str) -> Participant:
+    """Make a participant."""
+    return Participant(uuid=uuid, display_name=name)
+
+
+def stage(*speaking: ParticipantUuid) -> Stage:
+    """Say who speaks."""
+    order = [*speaking, *(uuid for uuid in (ALICE, BOB) if uuid not in speaking)]
+    return Stage(
+        entries=[
+            StageEntry(participant_uuid=uuid, stage_index=n, vad=100 if uuid in speaking else 0)
+            for n, uuid in enumerate(order)
+        ]
+    )
+
+
+def tell(*events: tuple[float, Event]) -> tuple[Story, list[tuple[float, str]]]:
+    """Fold events; return the story and the chapters it began."""
+    story = Story()
+    chapters = [(at, title) for at, event in events if (title := story.apply(event, at))]
+    return story, chapters
+
+
+BOTH: list[tuple[float, Event]] = [
+    (0.0, ParticipantCreate(participant=person(ALICE, "Alice"))),
+    (1.0, ParticipantCreate(participant=person(BOB, "Bob"))),
+]
+
+
+def test_speeches_are_stretches_and_short_pauses_do_not_end_them() -> None:
+    """Who speaks at the end speaks to the end; who leaves has stopped."""
+    story, _ = tell(
+        *BOTH,
+        (2.0, stage(ALICE)),
+        (3.0, stage()),
+        (3.5, stage(ALICE, BOB)),
+        (6.0, stage(BOB)),
+        (8.0, ParticipantDelete(uuid=BOB)),
+        (9.5, stage(ALICE)),
+    )
+    assert [(one.name, one.start_s, one.end_s) for one in story.speeches(12.0)] == [
+        ("Alice", 2.0, 6.0),
+        ("Bob", 3.5, 8.0),
+        ("Alice", 9.5, 12.0),
+    ]
+
+
+def test_attendance_has_everybody() -> None:
+    """Who left and who stayed."""
+    story, _ = tell(*BOTH, (5.0, ParticipantDelete(uuid=ALICE)))
+    assert [(one.name, one.joined_s, one.left_s) for one in story.attendance()] == [
+        ("Alice", 0.0, 5.0),
+        ("Bob", 1.0, None),
+    ]
+
+
+def test_presentations_and_main_speakers_begin_chapters() -> None:
+    """Presentations always, speakers not more often than is readable and not during a presentation."""
+    story, chapters = tell(
+        *BOTH,
+        (2.0, stage(ALICE)),
+        (4.0, stage(BOB)),
+        (13.0, stage(BOB, ALICE)),
+        (20.0, PresentationStart(presenter_name="Alice", presenter_uuid=ALICE)),
+        (40.0, stage(ALICE)),
+        (50.0, PresentationStop()),
+        (70.0, stage(ALICE)),
+        (80.0, PresentationStart(presenter_name="Bob", presenter_uuid=BOB)),
+        (85.0, PresentationStart(presenter_name="Alice", presenter_uuid=ALICE)),
+    )
+    assert chapters == [
+        (2.0, "Alice"),
+        (13.0, "Bob"),
+        (20.0, "Presentation: Alice"),
+        (50.0, "Presentation ended"),
+        (70.0, "Alice"),
+        (80.0, "Presentation: Bob"),
+        (85.0, "Presentation: Alice"),
+    ]
+    assert [(one.name, one.start_s, one.end_s) for one in story.presentations(90.0)] == [
+        ("Alice", 20.0, 50.0),
+        ("Bob", 80.0, 85.0),
+        ("Alice", 85.0, 90.0),
+    ]
+
+
+def test_messages_are_kept() -> None:
+    """With their second."""
+    story, chapters = tell((3.0, MessageReceived(origin="Alice", uuid=ALICE, payload="hello")))
+    assert [(one.at_s, one.name, one.text) for one in story.messages] == [(3.0, "Alice", "hello")]
+    assert chapters == []
