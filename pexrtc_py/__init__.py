@@ -1,10 +1,77 @@
 """A Pexip Infinity endpoint in Python: a participant without a browser, and a node to try it on.
 
+    async with pexrtc_py.connect("https://node.example.com", "meet.alice") as conference:
+        await conference.say("Hello")
+
 What this module exports is public; all else may change.
 """
 
+from . import errors
+from .announcer.announcement import Announcement, Played, play, play_with_slides
+from .announcer.material import announcement_of_files, presentation_of
+from .endpoint.call import Call, CallConfig
+from .endpoint.conference import BOT_TAG, Conference, connect, is_bot, open_conference
 from .errors import PexrtcError
+from .media.clips import clip_path
+from .media.decoding_taps import AudioDecoder, VideoDecoder
+from .media.frames import Codec, EncodedFrame, Gap, Kind, Source, Tap, TrackFormat
+from .media.player import Player
+from .media.sources.file import open_file
+from .node.config import NodeConfig
+from .node.server import Node
+from .protocol.models import Participant, Present
+from .protocol.sdp import Direction
+from .recorder.job import Recorded, RecordJob, record
+from .recorder.recording import Recording, RecordingConfig
+from .recorder.roles import Role
+from .recorder.stopping import StopRules
+from .signalling import SessionConfig
+from .webrtc.peer import IceServer, PeerConfig
 
-__all__ = ["PexrtcError", "__version__"]
+__all__ = [
+    "BOT_TAG",
+    "Announcement",
+    "AudioDecoder",
+    "Call",
+    "CallConfig",
+    "Codec",
+    "Conference",
+    "Direction",
+    "EncodedFrame",
+    "Gap",
+    "IceServer",
+    "Kind",
+    "Node",
+    "NodeConfig",
+    "Participant",
+    "PeerConfig",
+    "PexrtcError",
+    "Played",
+    "Player",
+    "Present",
+    "RecordJob",
+    "Recorded",
+    "Recording",
+    "RecordingConfig",
+    "Role",
+    "SessionConfig",
+    "Source",
+    "StopRules",
+    "Tap",
+    "TrackFormat",
+    "VideoDecoder",
+    "__version__",
+    "announcement_of_files",
+    "clip_path",
+    "connect",
+    "errors",
+    "is_bot",
+    "open_conference",
+    "open_file",
+    "play",
+    "play_with_slides",
+    "presentation_of",
+    "record",
+]
 
 __version__ = "0.1.0"

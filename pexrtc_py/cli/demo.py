@@ -14,14 +14,13 @@ from ..announcer.material import announcement_of_files, presentation_of
 from ..endpoint.conference import BOT_TAG, Conference, open_conference
 from ..media.clip_comparison import PictureComparison, compare_pictures
 from ..media.clips import clip_path
-from ..node.config import NodeConfig
+from ..node.server import Node
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.naming import expand_template
 from ..recorder.recording import Recording, RecordingConfig
 from ..signalling import SessionConfig
 from ..tasks import task_owner
 from .exits import ExitCode
-from .node import local_node
 from .options import Json, Quiet, Verbose, configure_logging
 from .record import recorded_as_result
 from .running import Stopping, run
@@ -54,7 +53,7 @@ def demo(
 
     async def work(stopping: Stopping) -> ExitCode:
         path = expand_template(output, {}, datetime.now().astimezone())
-        async with local_node(NodeConfig()) as node:
+        async with Node() as node:
             screen.note(f"a node listens on {node.url}")
             recorded, played = await _record_while_playing(node.url, path, stopping, screen)
         if recorded.result.file is None:

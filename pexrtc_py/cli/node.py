@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,31 +10,14 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ..node.conference_media import ConferenceMedia, ConferenceMediaConfig
 from ..node.config import NodeConfig, load_node_file
-from ..node.media_port import MediaListener, MediaPort
 from ..node.server import Node
-from ..protocol.room_settings import RoomSettings
-from ..webrtc.peer import PeerConfig
 from .exits import ExitCode
 from .options import MediaAddress, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen
 
-__all__ = ["local_node", "node"]
-
-
-def local_node(config: NodeConfig, media_addresses: tuple[str, ...] = ()) -> Node:
-    """Make a node whose media stays where its HTTP is: on loopback when that is on loopback."""
-    host = config.listen[0]
-    if not media_addresses and _is_loopback(host):
-        media_addresses = ("127.0.0.1" if host == "localhost" else host,)
-    media = ConferenceMediaConfig(peer=PeerConfig(addresses=media_addresses))
-
-    def make_media(settings: RoomSettings, listener: MediaListener) -> MediaPort:
-        return ConferenceMedia(settings, listener, media)
-
-    return Node(config, media=make_media)
+__all__ = ["node"]
 
 
 def node(
@@ -82,7 +64,8 @@ def node(
     async def serve(stopping: Stopping) -> ExitCode:
         settings = _config(listen, config, open_=open_)
         settings = replace(settings, tls_cert=tls_cert, tls_key=tls_key, self_signed=self_signed)
-        async with local_node(settings, tuple(media_address or ())) as running:
+        settings = replace(settings, media_addresses=tuple(media_address or ()))
+        async with Node(settings) as running:
             sys.stdout.write(running.url + "\n")
             sys.stdout.flush()
             if settings.is_open:
@@ -113,10 +96,3 @@ def _config(listen: str, path: Path | None, *, open_: bool) -> NodeConfig:
         stun=file.stun,
         turn=file.turn,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

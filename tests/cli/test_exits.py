@@ -15,7 +15,6 @@ import msgspec
 import pytest
 
 from pexrtc_py.cli.exits import ExitCode
-from pexrtc_py.cli.node import local_node
 from pexrtc_py.media.clips import clip_path
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
@@ -40,7 +39,7 @@ async def node() -> AsyncIterator[Node]:
         "meet.pin": RoomSettings(alias="meet.pin", pin="1234", allow_guests=False),
         "meet.open": RoomSettings(alias="meet.open"),
     }
-    async with local_node(NodeConfig(conferences=settings, open=False)) as node:
+    async with Node(NodeConfig(conferences=settings, open=False)) as node:
         yield node
 
 
