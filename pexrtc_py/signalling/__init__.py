@@ -2,7 +2,7 @@
 
 from .client import NodeClient
 from .finding import Destination, find_destination
-from .opening import open_session
+from .opening import follow_transfers, open_session
 from .session import Session
 from .session_config import SessionConfig
 from .subscription import EventSubscription
@@ -16,5 +16,6 @@ __all__ = [
     "Session",
     "SessionConfig",
     "find_destination",
+    "follow_transfers",
     "open_session",
 ]

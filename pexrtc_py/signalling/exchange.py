@@ -92,6 +92,11 @@ class Exchange:
         """Host and port of the node, as messages name it."""
         return self._root.netloc.decode("ascii")
 
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the way can read along: TLS, or a node on this machine."""
+        return self._root.scheme == "https" or self._root.host in ("localhost", "127.0.0.1", "::1")
+
     def set_token(self, token: str) -> None:
         """Authenticate what follows with this token."""
         self._token = token

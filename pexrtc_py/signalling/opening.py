@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import httpx
@@ -23,9 +23,11 @@ from .session import Session
 from .session_config import SessionConfig
 from .tls import make_http_client
 
-__all__ = ["open_session"]
+__all__ = ["follow_transfers", "open_session"]
 
 logger = logging.getLogger(__name__)
+
+_MAX_TRANSFERS = 20
 
 
 @asynccontextmanager
@@ -52,11 +54,33 @@ async def open_session(config: SessionConfig) -> AsyncIterator[Session]:
             await session._release()
 
 
+async def follow_transfers(config: SessionConfig, work: Callable[[Session], Awaitable[None]]) -> None:
+    """Join, work, and where the node transferred us, join there and work again. Cancelling is safe.
+
+    Args:
+        config: where to begin.
+        work: called with each session; it returns when it is done, or when the session has closed.
+
+    Raises:
+        TransportError: the node sends us round in circles.
+        PexrtcError: as `open_session`, and whatever `work` raises.
+    """
+    for _ in range(_MAX_TRANSFERS):
+        async with open_session(config) as session:
+            await work(session)
+        if session.transfer is None:
+            return
+        config = session.transfer
+    raise TransportError(f"more than {_MAX_TRANSFERS} transfers in a row")
+
+
 async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
     """Ask one node after the other."""
     urls = (config.node_url, *config.fallback_urls)
     for number, url in enumerate(urls, start=1):
         client = NodeClient(url, config.alias, http, slow_answer_s=config.http.slow_answer_s)
+        if not client.is_private:
+            logger.warning("! token and PIN travel unencrypted to %s: give its https:// address", client.host)
         try:
             if len(urls) > 1 and not await is_well(url, http):
                 raise NodeError("status", 503, f"{client.host} takes no calls now")
@@ -96,7 +120,8 @@ async def _request_token(config: SessionConfig, client: NodeClient) -> TokenResu
         display_name=config.display_name,
         call_tag=config.call_tag,
         token=config.one_time_token,
-        direct_media=config.direct_media,
+        direct_media=False,
+        supports_direct_chat=True,
         node=client.host,
     )
     try:

@@ -35,8 +35,6 @@ class SessionConfig:
     """Where to go from a Virtual Reception."""
     one_time_token: str | None = field(default=None, repr=False)
     """Token of a transfer."""
-    direct_media: bool = False
-    """Whether we could do without a transcoding node. We cannot: media is negotiated with a node."""
     http: HttpConfig = field(default_factory=HttpConfig)
     """How to reach the node."""
     event_bound: int = 10_000

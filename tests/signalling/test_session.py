@@ -27,7 +27,7 @@ from pexrtc_py.errors import (
 )
 from pexrtc_py.protocol.events import MessageReceived, OnHold, UnknownEvent
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
-from pexrtc_py.signalling import SessionConfig, open_session
+from pexrtc_py.signalling import Session, SessionConfig, follow_transfers, open_session
 
 from .small_node import SELF_UUID, SmallNode, failed, run_small_node, success
 
@@ -315,6 +315,37 @@ async def test_transfer_is_followed(node: SmallNode) -> None:
             await session.wait_for(lambda s: s.roster.synced)
     assert b'"token":"one-time"' in node.asked("request_token")[-1][3]
     assert len(node.released) == 2
+
+
+async def test_work_follows_transfers(node: SmallNode) -> None:
+    """`follow_transfers` works in each conference in turn, and ends when the last is left."""
+    visited: list[str] = []
+
+    async def work(session: Session) -> None:
+        visited.append(session.client.alias)
+        if len(visited) < 3:
+            await node.connected()
+            node.send("refer", {"alias": f"meet.{len(visited)}", "token": "one-time"})
+            await session.wait_closed()
+
+    async with asyncio.timeout(10):
+        await follow_transfers(config(node, alias="meet.0"), work)
+    assert visited == ["meet.0", "meet.1", "meet.2"]
+    assert len(node.released) == 3
+
+
+async def test_transfers_in_circles(node: SmallNode) -> None:
+    """A node that transfers without end is left."""
+
+    async def work(session: Session) -> None:
+        await node.connected()
+        node.send("refer", {"alias": "meet.again", "token": "one-time"})
+        await session.wait_closed()
+
+    with pytest.raises(TransportError, match="transfers in a row"):
+        async with asyncio.timeout(30):
+            await follow_transfers(config(node), work)
+    assert len(node.released) == 20
 
 
 async def test_waiting_room(node: SmallNode) -> None:
