@@ -63,12 +63,16 @@ class EventPacket:
     """Whether the event begins with it."""
     began_s: float
     """Seconds since the first digit at which this event, or this segment of it, began: its timestamp."""
+    ends_s: float
+    """Seconds since the first digit at which its part of the event ends."""
     last: bool
     """Whether it is the last packet of its event."""
 
     def later(self, seconds: float) -> EventPacket:
         """Return the same packet, some seconds later."""
-        return replace(self, after_s=self.after_s + seconds, began_s=self.began_s + seconds)
+        return replace(
+            self, after_s=self.after_s + seconds, began_s=self.began_s + seconds, ends_s=self.ends_s + seconds
+        )
 
 
 def event_packets(digits: str, clock_rate: int, *, digit_s: float, pause_s: float) -> Iterator[EventPacket]:
@@ -107,6 +111,7 @@ def _event_packets(codes: list[int], clock_rate: int, digit_s: float, pause_s: f
                     payload=_EVENT.pack(code, (0x80 if last else 0) | _VOLUME, ticks),
                     marker=update == 1 and copy == 0,
                     began_s=segment,
+                    ends_s=now,
                     last=last and copy == _END_PACKETS - 1,
                 )
         began += updates * _PACKET_S + pause_s
@@ -120,8 +125,7 @@ class EventSchedule:
         self._clock_rate = 0
         self._began = 0.0
         self._timestamp = 0
-        self.in_event = False
-        """Whether an event has begun and not ended: no audio frame is sent meanwhile."""
+        self._ends = float("-inf")
 
     def add(self, digits: str, clock_rate: int, now: float, timestamp: int, *, digit_s: float, pause_s: float) -> None:
         """Put digits behind those on their way.
@@ -138,10 +142,14 @@ class EventSchedule:
             LocalProtocolError: something is no digit.
         """
         packets = event_packets(digits, clock_rate, digit_s=digit_s, pause_s=pause_s)
-        start = self._packets[-1].after_s + pause_s if self._packets else 0.0
+        start = self._packets[-1].ends_s + pause_s if self._packets else 0.0
         if not self._packets:
             self._began, self._timestamp, self._clock_rate = now, timestamp, clock_rate
         self._packets.extend(packet.later(start) for packet in packets)
+
+    def in_event(self, now: float) -> bool:
+        """Whether an event has begun and not ended: no audio frame is sent meanwhile."""
+        return now < self._ends
 
     def next_timer(self) -> float:
         """Return when the next packet is due; infinity when none is."""
@@ -152,7 +160,7 @@ class EventSchedule:
         packets = []
         while self._packets and self._began + self._packets[0].after_s <= now:
             event = self._packets.popleft()
-            self.in_event = not event.last
+            self._ends = self._began + event.ends_s if event.last else float("inf")
             timestamp = (self._timestamp + round(event.began_s * self._clock_rate)) & 0xFFFFFFFF
             packets.append((event.payload, timestamp, event.marker))
         return packets

@@ -255,9 +255,10 @@ class Receiver:
     def _report(self, now: float) -> list[RtcpPacket]:
         stream = self._stream
         local = self.config.local_ssrc
-        packets: list[RtcpPacket] = [
-            ReceiverReport(ssrc=local, reports=(stream.report(now),) if stream is not None else ())
-        ]
+        # Only sources heard of late are reported on (RFC 3550 section 6.4); one report more covers the last packets.
+        heard = stream is not None and now - stream.last_arrival < 2 * _REPORT_INTERVAL_S
+        reports = (stream.report(now),) if stream is not None and heard else ()
+        packets: list[RtcpPacket] = [ReceiverReport(ssrc=local, reports=reports)]
         if self.config.cname:
             packets.append(SourceDescription(cnames=((local, self.config.cname),)))
         return packets

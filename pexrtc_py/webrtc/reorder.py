@@ -85,7 +85,7 @@ class OrderedStream:
         self._given_up = 0
         self._held: dict[int, Held] = {}
         self._highest = 0
-        self._suspect = -1
+        self._suspect: tuple[bytes, RtpHeader, float] | None = None
         self._now = 0.0  # of the last step out of order; in order it is the packet's arrival
         self._transit_timestamp = -1
         self._transit = 0.0
@@ -160,13 +160,15 @@ class OrderedStream:
         ahead = signed_difference(sequence, highest & 0xFFFF, 16)
         if not -_MAX_MISORDER < ahead < _MAX_DROPOUT:
             # Twice in a row, and the sender has begun anew (RFC 3550 appendix A.1).
-            if sequence != self._suspect:
-                self._suspect = (sequence + 1) & 0xFFFF
-                return
-            self.flush(arrival)
-            self._restart(sequence)
-            highest, ahead = sequence - 1, 1
-        self._suspect = -1
+            suspect, self._suspect = self._suspect, (packet, header, arrival)
+            if suspect is not None and sequence == (suspect[1].sequence + 1) & 0xFFFF:
+                self._suspect = None
+                self.flush(arrival)
+                self._restart(suspect[1].sequence)
+                self.receive(*suspect)
+                self.receive(packet, header, arrival)
+            return
+        self._suspect = None
         number = highest + ahead
         if number < self._next or number in self._held:
             if number >= self._next or not self.missing.was_given_up(number):

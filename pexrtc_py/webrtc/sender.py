@@ -134,7 +134,7 @@ class Sender:
             self._need_key = False
         now = self._clock.now()
         timestamp = self._timestamp(item, now)
-        if self._events.in_event:
+        if self._events.in_event(now):
             return
         if now >= self._next_report or self._next_report == float("inf"):
             self._report(now)

@@ -246,7 +246,7 @@ def test_a_sender_that_begins_anew_under_its_ssrc_is_followed() -> None:
     for sequence in range(30000, 30050):
         bench.sound(sequence, timestamp=7_000_000 + sequence * 960)
     frames = bench.tap.frames
-    assert len(frames) == 99  # the first of the new run only arouses suspicion
+    assert len(frames) == 100
     assert frames[-1].time - frames[0].time == pytest.approx(99 * 0.02, abs=0.05)
     assert all(b.rtp_time > a.rtp_time for a, b in pairwise(frames))
 
@@ -325,6 +325,14 @@ def test_reports_carry_loss_jitter_and_the_last_sender_report() -> None:
     assert SourceDescription(cnames=((1, "us"),)) in bench.rtcp
     assert bench.tap.frames[-1].ntp_time == pytest.approx(1_700_000_000.5 + 49 * 0.02, abs=0.001)
     assert bench.tap.frames[0].ntp_time is None
+
+
+def test_a_silent_stream_is_reported_on_no_longer() -> None:
+    bench = Bench(Kind.AUDIO)
+    bench.sound(0)
+    bench.wait(6.0)
+    reports = [packet for packet in bench.of(ReceiverReport) if isinstance(packet, ReceiverReport)]
+    assert [len(report.reports) for report in reports] == [1, 1, 0, 0, 0, 0]
 
 
 def test_statistics_in_units_of_w3c() -> None:
