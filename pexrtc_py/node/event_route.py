@@ -29,7 +29,7 @@ async def serve_events(node: NodeState, request: web.Request, session: Session) 
     try:
         await response.prepare(request)
         async with asyncio.TaskGroup() as group:
-            cutter = group.create_task(_cut_when_too_slow(request, stream))
+            cutter = group.create_task(_cut_when_broken(request, stream))
             try:
                 await _write(response, stream)
             finally:
@@ -53,9 +53,9 @@ async def _write(response: web.StreamResponse, stream: EventStream) -> None:
         await response.write(data)
 
 
-async def _cut_when_too_slow(request: web.Request, stream: EventStream) -> None:
-    """Break the connection off when its reader is too slow: waiting for it to take the rest would be for ever."""
-    await stream.overflowed.wait()
-    logger.info("x event stream of %s: reads too slowly", request.remote)
+async def _cut_when_broken(request: web.Request, stream: EventStream) -> None:
+    """Cut the connection without waiting for its reader, which may never take the rest."""
+    await stream.broken.wait()
+    logger.info("x event stream of %s: cut, its reader too slow or as asked for", request.remote)
     if request.transport is not None:
         request.transport.abort()

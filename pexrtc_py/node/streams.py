@@ -40,8 +40,8 @@ class EventStream:
         self._room = self._limit = limit
         self._wake = asyncio.Event()
         self._ended = False
-        self.overflowed = asyncio.Event()
-        """Set when the reader was too slow: what is left of the stream is to be cut."""
+        self.broken = asyncio.Event()
+        """Set when the reader was too slow, or on request: the connection is to be cut, not ended."""
 
     def push(self, chunk: bytes) -> None:
         """Queue a chunk, or give the stream up when its reader is too slow."""
@@ -51,7 +51,7 @@ class EventStream:
         if self._room < 0:
             self._chunks.clear()
             self._ended = True
-            self.overflowed.set()
+            self.broken.set()
         else:
             self._chunks.append(chunk)
         self._wake.set()
@@ -127,7 +127,7 @@ class Mailbox:
     def cut(self) -> None:
         """Break every open stream off, as a failing network would."""
         for stream in self._streams:
-            stream.overflowed.set()
+            stream.broken.set()
             stream.end()
         self._streams.clear()
 
