@@ -144,6 +144,23 @@ async def test_refresh_keeps_the_old_token_for_a_while() -> None:
             assert (await events.until("conference_update")).data["locked"] is True
 
 
+async def test_release_by_beacon() -> None:
+    """A page that closes sends its last word as text, with the token in the query: it is gone, its call with it."""
+    media = SilentMediaMaker()
+    async with Node(media=media) as node, RawClient(node.url) as alice, httpx.AsyncClient() as http:
+        await alice.join()
+        await alice.post(alice.mine("calls"), {"call_type": "WEBRTC", "sdp": OFFER})
+        response = await http.post(
+            alice.base + "release_token",
+            params={"token": alice.token},
+            content='{"reason":"Browser closed","error":"UI initiated disconnect"}',
+            headers={"content-type": "text/plain;charset=UTF-8"},
+        )
+        assert response.json() == {"status": "success", "result": True}
+        assert not node.state.conferences
+    assert not media.made["meet.alice"].calls
+
+
 async def test_an_expired_token_ends_its_participant() -> None:
     """Who does not refresh is told why and is gone for the others."""
     config = NodeConfig(token_lifetime_s=0.3)
