@@ -5,6 +5,8 @@ A test holds the page to the table.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from pexrtc_py.protocol.events import (
@@ -20,6 +22,7 @@ from pexrtc_py.protocol.models import ConferenceStatus, Participant, Result
 from pexrtc_py.protocol.operations import OPERATIONS, Operation, Scope
 
 PAGE = Path(__file__).with_name("operations.md")
+_PROTOCOL = Path(__file__).parent.parent / "pexrtc_py" / "protocol"
 
 _HEAD = """\
 # Operations of the client API
@@ -81,7 +84,26 @@ def page() -> str:
         parts.append("\n".join(_row(row) for row in OPERATIONS.values() if row.scope is scope) + "\n")
     parts.append("\n## Events\n\n| event | type | what it tells | fields |\n|---|---|---|---|\n")
     parts.extend(_event_row(name, kind) for name, kind in EVENT_TYPES.items())
+    parts.append('\n## Bodies and results\n\nA field without a default must be given; null stands for "not given".\n')
+    for module in sorted(_PROTOCOL.glob("models_*.py")):
+        parts.extend(_models(ast.parse(module.read_text(encoding="utf-8"))))
     return "".join(parts)
+
+
+def _models(tree: ast.Module) -> Iterator[str]:
+    """Document every struct of a module, with the docstrings that stand below its fields."""
+    for kind in tree.body:
+        if not (isinstance(kind, ast.ClassDef) and {ast.unparse(base) for base in kind.bases} & {"Body", "Result"}):
+            continue
+        yield f"\n### {kind.name}\n\n{ast.get_docstring(kind)}\n\n"
+        yield "| field | type | default | meaning |\n|---|---|---|---|\n"
+        for line, below in zip(kind.body, [*kind.body[1:], None], strict=True):
+            if not isinstance(line, ast.AnnAssign) or ast.unparse(line.annotation).startswith("ClassVar"):
+                continue
+            types = ast.unparse(line.annotation).replace(" | UnsetType", "").replace("|", "or")
+            default = f"`{ast.unparse(line.value)}`".replace("`UNSET`", "left out") if line.value else ""
+            text = ast.literal_eval(below.value) if isinstance(below, ast.Expr) else ""
+            yield f"| `{ast.unparse(line.target)}` | {types} | {default} | {text} |\n"
 
 
 def _event_row(name: str, kind: type[Event]) -> str:

@@ -230,7 +230,8 @@ class Session:
                 why = "silence"
             except (SignallingError, TransportError, RemoteProtocolError) as exc:
                 why = exc
-            self._listening, self._stream_limit = False, None
+            finally:
+                self._listening, self._stream_limit = False, None
             if self._closed is not None:
                 return
             self._notify()
@@ -274,8 +275,14 @@ class Session:
             except SessionClosed:
                 return
             too_long = self._loop.time() - self._heard >= self._config.silence_s * 5
-            if (not alive or too_long) and self._stream_limit is not None:
-                self._stream_limit.reschedule(self._loop.time())
+            if not alive or too_long:
+                self._break_stream()
+
+    def _break_stream(self) -> None:
+        """End the event stream there is, once: a limit that has passed must not be moved again."""
+        limit, self._stream_limit = self._stream_limit, None
+        if limit is not None:
+            limit.reschedule(self._loop.time())
 
     def _handle(self, event: Event, size: int) -> None:
         self._roster.apply(event)
@@ -300,8 +307,7 @@ class Session:
         logger.info("x session closed: %s", closed.reason)
         self._subscribers.finish(None if isinstance(closed, SessionClosedOK) else closed)
         self._wake.set()
-        if self._stream_limit is not None and not isinstance(closed, SessionClosedOK):
-            self._stream_limit.reschedule(self._loop.time())
+        self._break_stream()
         self._notify()
 
     async def _release(self) -> None:
