@@ -36,6 +36,7 @@ TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-c
 
 FIXED_HEADER = struct.Struct("!BBHII")
 _unpack_fixed = FIXED_HEADER.unpack_from
+_new_header = tuple.__new__  # what RtpHeader._make does, without a call in between
 _ONE_BYTE_PROFILE = 0xBEDE  # RFC 8285 section 4.2
 _TWO_BYTE_PROFILE = 0x1000  # RFC 8285 section 4.3: the low four bits are application bits
 
@@ -77,7 +78,7 @@ def parse_header(packet: bytes) -> RtpHeader:
         RemoteProtocolError: too short, or not version 2.
     """
     try:
-        header = RtpHeader._make(_unpack_fixed(packet))
+        header = _new_header(RtpHeader, _unpack_fixed(packet))
     except struct.error as exc:
         raise RemoteProtocolError(f"RTP packet of {len(packet)} bytes") from exc
     if header[0] & 0xC0 != 0x80:

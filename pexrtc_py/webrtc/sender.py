@@ -241,14 +241,15 @@ class Sender:
             self.on_timer()
 
     def _report_packets(self, now: float) -> list[RtcpPacket]:
-        """A report whose NTP and RTP times are of the last frame: its own time, not that of sending it."""
+        """A report whose NTP and RTP times are those of the last frame, both moved on to now."""
         rtp_time, time = self._last or (0, now)
-        ntp = ntp_from_unix(self._clock.unix_time(time))
+        passed = now - self._last_sent if self._last is not None else 0.0
+        ntp = ntp_from_unix(self._clock.unix_time(time + passed))
         self._reports.append((ntp >> 16 & 0xFFFFFFFF, now))
         report = SenderReport(
             ssrc=self.config.ssrc,
             ntp=ntp,
-            rtp_time=(rtp_time + self._offset) & 0xFFFFFFFF,
+            rtp_time=(rtp_time + round(passed * self.config.codec.clock_rate) + self._offset) & 0xFFFFFFFF,
             packets=self.counts.packets,
             octets=self.counts.payload_bytes,
         )

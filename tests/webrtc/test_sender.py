@@ -229,6 +229,15 @@ def test_round_trip_and_losses_come_from_reports() -> None:
     assert remote.round_trip_time == pytest.approx(0.25, abs=1e-4)
 
 
+def test_the_round_trip_is_right_while_nothing_is_sent() -> None:
+    link = Link(Codec.OPUS, round_trip_s=0.08)
+    link.sender.push(opus_frame(0, time=link.now))
+    for second in range(4):
+        link.run(1000.5 + second)
+    assert link.sender.round_trip_s == pytest.approx(0.08, abs=0.001)
+    assert len(link.sender.statistics(link.now)) == 2
+
+
 def test_the_rate_recovers_slowly_and_remb_is_a_ceiling() -> None:
     bench = Bench(Codec.VP8, max_bitrate_bps=1_000_000)
     bad = ReportBlock(ssrc=5, fraction_lost=128, packets_lost=0, highest_sequence=0, jitter=0)
