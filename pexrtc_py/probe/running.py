@@ -17,7 +17,8 @@ from typing import Final, Literal
 from .. import __version__
 from ..errors import UsageError
 from ..media.frames import Codec
-from ..tasks import first_of
+from ..tasks import first_of, task_owner
+from .control import ControlProbe
 from .emodel import CODEC_MODELS
 from .ends import End, EndConfig, Listening, open_end
 from .result import Moment, ProbeResult
@@ -41,6 +42,10 @@ class RunConfig:
     duration_s: float = 30.0
     """Seconds of media, at most a day."""
     thresholds: tuple[Threshold, ...] = ()
+    control: bool = False
+    """Whether a pair measures how long control takes, too: it mutes itself, writes to each other, presents."""
+    layout: bool = False
+    """With `control`: whether to change the layout for a moment, which everybody in the conference sees."""
     media_timeout_s: float = 10.0
     """How long connected ends wait for the first picture and sound before the run counts all the same."""
 
@@ -141,7 +146,8 @@ class _Run:
             await end.call.connected()
         for end in ends:
             await stack.enter_async_context(end.make_player())
-        error = await self._until_over(ends, listenings)
+        control = ControlProbe(ends[0], ends[1], listenings[1].book, self._began) if self._wants_control else None
+        error = await self._until_over(ends, listenings, control)
         until = time.monotonic()
         for end in ends:
             if end.player is not None:
@@ -149,15 +155,33 @@ class _Run:
         if not error:
             await asyncio.sleep(_TAIL_S)
         moments = [moment for listening in listenings for moment in await listening.finish(until)]
+        moments += control.moments if control is not None else []
         return self._result(ends, listenings, moments, error, until)
 
-    async def _until_over(self, ends: Sequence[End], listenings: Sequence[Listening]) -> str:
+    @property
+    def _wants_control(self) -> bool:
+        return self._config.control and self._kind == "pair"
+
+    async def _until_over(
+        self, ends: Sequence[End], listenings: Sequence[Listening], control: ControlProbe | None
+    ) -> str:
         """Measure until the duration is over or something ends it; return what did, empty when all is well."""
         waits = {f"call {place}": end.call.ended() for place, end in enumerate(ends)}
-        what, why = await first_of(time=self._tick(listenings), stop=self._stop.wait(), **waits)
+        measuring = self._measure_all(listenings, control)
+        what, why = await first_of(time=measuring, stop=self._stop.wait(), **waits)
         return "" if what in ("time", "stop") else f"{ends[int(what.split()[1])].name}: {why}"
 
-    async def _tick(self, listenings: Sequence[Listening]) -> None:
+    async def _measure_all(self, listenings: Sequence[Listening], control: ControlProbe | None) -> None:
+        """Measure for the duration, and longer where control takes longer."""
+        flowing = asyncio.Event()
+        async with task_owner() as tasks:
+            ticking = tasks.start(self._tick(listenings, flowing), name="pexrtc probe seconds")
+            if control is not None:
+                await flowing.wait()
+                await control.measure(layout=self._config.layout)
+            await ticking
+
+    async def _tick(self, listenings: Sequence[Listening], flowing: asyncio.Event) -> None:
         """Read the statistics each second, for the duration from the moment that media is there."""
         begin = time.monotonic()
         start: float | None = None
@@ -168,6 +192,7 @@ class _Run:
             late = now - begin >= self._config.media_timeout_s
             if start is None and (late or all(listening.has_picture_and_sound for listening in listenings)):
                 start = now
+                flowing.set()
             rest = 1.0 if start is None else min(1.0, self._config.duration_s - (now - start))
             await asyncio.sleep(max(0.05, rest if start is not None else 0.1))
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from pexrtc_py.cli.node import local_node
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.marks_source import ReferenceConfig
 from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.server import Node
 from pexrtc_py.probe.doctor import STEPS, DoctorConfig, examine
 from pexrtc_py.probe.ends import EndConfig
 from pexrtc_py.probe.rendering import nagios
@@ -46,7 +46,7 @@ def failed_at(result: ProbeResult, name: str) -> str:
 
 async def test_healthy_node_passes_every_step() -> None:
     """Each step is timed, and its figures are in the result."""
-    async with local_node(NodeConfig()) as node:
+    async with Node(NodeConfig()) as node:
         result = await examine(end(node.url), QUIET)
     assert [step.passed for step in result.steps] == [True] * len(STEPS), result.steps
     assert result.passed
@@ -61,7 +61,7 @@ async def test_healthy_node_passes_every_step() -> None:
 
 async def test_self_signed_certificate_is_told_from_the_node() -> None:
     """TLS fails when checked, and passes when asked not to check."""
-    async with local_node(NodeConfig(self_signed=True)) as node:
+    async with Node(NodeConfig(self_signed=True)) as node:
         detail = failed_at(await examine(end(node.url), QUIET), "TLS")
         trusting = await examine(end(node.url, insecure=True), QUIET)
     assert "self-signed" in detail
@@ -85,13 +85,13 @@ async def test_nothing_listens() -> None:
 async def test_wrong_pin_is_refused_at_joining() -> None:
     """The node's words are told."""
     conferences = {"meet.alice": RoomSettings(alias="meet.alice", pin="1234")}
-    async with local_node(NodeConfig(conferences=conferences)) as node:
+    async with Node(NodeConfig(conferences=conferences)) as node:
         assert "request_token" in failed_at(await examine(end(node.url, pin="9999"), QUIET), "join")
 
 
 async def test_no_path_for_media() -> None:
     """Everything over UDP is lost: ICE fails within its time."""
-    async with local_node(NodeConfig()) as node:
+    async with Node(NodeConfig()) as node:
         config = end(node.url)
         lost = replace(config.peer, impairment=Impairment(loss=1.0))
         detail = failed_at(await examine(replace(config, peer=lost, connect_timeout_s=1.0), QUIET), "ICE")
@@ -100,7 +100,7 @@ async def test_no_path_for_media() -> None:
 
 async def test_connected_and_nothing_comes() -> None:
     """Alone in a conference, where media was expected."""
-    async with local_node(NodeConfig()) as node:
+    async with Node(NodeConfig()) as node:
         detail = failed_at(await examine(end(node.url), replace(QUIET, wants_media=True)), "media")
     assert "after 0.5 s: no " in detail
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
-from pexrtc_py.cli.node import local_node
 from pexrtc_py.endpoint.conference import BOT_TAG
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.marks_source import ReferenceConfig
@@ -18,6 +18,7 @@ from pexrtc_py.probe.ends import EndConfig
 from pexrtc_py.probe.result import ProbeResult, parse_result, serialize_result
 from pexrtc_py.probe.running import RunConfig, probe_pair, probe_single
 from pexrtc_py.probe.thresholds import Outcome, Threshold
+from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
 from pexrtc_py.signalling import SessionConfig
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import PeerConfig
@@ -27,7 +28,7 @@ SMALL = ReferenceConfig(width=320, height=180)
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[Node]:
-    async with local_node(NodeConfig()) as running:
+    async with Node(NodeConfig()) as running:
         yield running
 
 
@@ -82,6 +83,34 @@ async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
     assert any("freeze of" in moment.what for moment in result.moments)
     assert [reason.outcome for reason in result.verdict.reasons] == [Outcome.FAILED, Outcome.PASSED]
     assert not result.passed
+
+
+async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
+    """Roster, mute, chat, layout and presentation: each known to the other within two seconds, and undone."""
+    result = await probe_pair(
+        end(node, "Ann"), end(node, "Bob"), RunConfig(duration_s=2, control=True, layout=True, media_timeout_s=5)
+    )
+    assert result.error == ""
+    for what in ("roster", "mute", "chat", "layout", "presentation", "dtmf"):
+        (took,) = values(result, f"control.{what}_ms", "Ann → Bob") or [float("nan")]
+        assert 0 < took < 2000, (what, took, result.moments)
+    assert 0 < values(result, "setup.presentation_receive_ms", "Ann → Bob")[0] < 5000
+    assert values(result, "audio.digits_missed", "Ann → Bob") == [0]
+
+
+async def test_echo_of_a_test_call_is_measured_there_and_back() -> None:
+    """Alone in a test call service, one's own frames come back: full reference with one participant."""
+    conferences = {"test": RoomSettings(service_type=ServiceKind.TEST_CALL)}
+    async with Node(NodeConfig(conferences=conferences)) as node:
+        alone = end(node, "Ann")
+        alone = replace(alone, session=replace(alone.session, alias="test"))
+        result = await probe_single(alone, RunConfig(duration_s=5), echo=True)
+    assert result.error == ""
+    delay = middle(values(result, "video.packet_delay_ms", "Ann"))
+    assert delay > 100
+    assert middle(values(result, "audio.packet_delay_ms", "Ann")) == pytest.approx(delay, abs=300)
+    assert sum(values(result, "video.frames_lost", "Ann")) <= 3
+    assert result.assumptions[0] == "delays are there and back: the far end echoes"
 
 
 async def test_single_alone_in_a_room_has_nothing_to_see(node: Node) -> None:
