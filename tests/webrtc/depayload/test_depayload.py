@@ -21,7 +21,7 @@ VIDEO = [Codec.VP8, Codec.VP9, Codec.H264]
 ENCODERS = {Codec.VP8: "libvpx", Codec.VP9: "libvpx-vp9", Codec.H264: "libx264"}
 OPTIONS = {
     Codec.VP8: {"deadline": "realtime", "lag-in-frames": "0"},
-    Codec.VP9: {"deadline": "realtime", "lag-in-frames": "0"},
+    Codec.VP9: {"deadline": "realtime", "lag-in-frames": "0", "cpu-used": "8"},
     Codec.H264: {"preset": "ultrafast", "tune": "zerolatency"},
 }
 
