@@ -1,0 +1,43 @@
+"""Digits with pauses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pexrtc_py.announcer.dialling import Dial, parse_dialling
+from pexrtc_py.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "dials"),
+    [
+        ("1234,,#", [Dial(digits="1234", wait_s=0), Dial(digits="#", wait_s=4)]),
+        (",5", [Dial(digits="5", wait_s=2)]),
+        ("12 34-a", [Dial(digits="1234A", wait_s=0)]),
+        ("9,", [Dial(digits="9", wait_s=0), Dial(digits="", wait_s=2)]),
+    ],
+)
+def test_digits_and_pauses(text: str, dials: list[Dial]) -> None:
+    """A comma is two seconds; what makes a number readable means nothing."""
+    assert parse_dialling(text) == dials
+
+
+@pytest.mark.parametrize("text", ["", ",,", "12x", "+49"])
+def test_nonsense_is_refused(text: str) -> None:
+    """No digit, or something that is none."""
+    with pytest.raises(UsageError):
+        parse_dialling(text)
+
+
+@given(st.text(alphabet="0123456789*#ABCD,", max_size=40))
+def test_nothing_is_lost(text: str) -> None:
+    """All digits are sent in their order, and all pauses are kept."""
+    try:
+        dials = parse_dialling(text)
+    except UsageError:
+        assert not text.strip(",")
+        return
+    assert "".join(dial.digits for dial in dials) == text.replace(",", "")
+    assert sum(dial.wait_s for dial in dials) == 2 * text.count(",")

@@ -1,0 +1,106 @@
+"""Softer while people speak, at the border between two packets, decided when a packet is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pexrtc_py.announcer.ducking import Ducked, DuckingConfig, DuckingDecision
+from pexrtc_py.errors import SourceError
+from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.player import Player
+from pexrtc_py.media.player_clock import Clock, Timer
+from pexrtc_py.media.prepare import PrepareConfig, prepare_here
+from pexrtc_py.media.sources.encoded import EncodedSource
+from pexrtc_py.media.sources.file import open_file
+from pexrtc_py.media.sources.generated import black, tone
+from tests.media.sources.looking import heard, level_db, write_media
+
+
+def test_decision() -> None:
+    """A cough does not duck, a pause between sentences does not undo it."""
+    decision = DuckingDecision(DuckingConfig(attack_s=0.2, release_s=1.0))
+    assert not decision.is_soft(0)
+    decision.set_speaking(1.0, speaking=True)
+    assert not decision.is_soft(1.1)
+    decision.set_speaking(1.15, speaking=False)
+    assert not decision.is_soft(1.5)
+    decision.set_speaking(2.0, speaking=True)
+    assert decision.is_soft(2.25)
+    decision.set_speaking(3.0, speaking=False)
+    assert decision.is_soft(3.9)
+    decision.set_speaking(3.95, speaking=True)
+    assert decision.is_soft(4.0)
+    decision.set_speaking(5.0, speaking=False)
+    assert not decision.is_soft(6.1)
+
+
+class FastClock(Clock):
+    """Jumps to each moment as soon as it is asked for."""
+
+    time = 100.0
+
+    def now(self) -> float:
+        return self.time
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        def jump() -> None:
+            self.time = max(self.time, when)
+            callback()
+
+        return asyncio.get_running_loop().call_soon(jump)
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.frames: list[EncodedFrame] = []
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        assert isinstance(item, EncodedFrame)
+        self.frames.append(item)
+
+    def end(self) -> None: ...
+
+
+async def test_ducking_is_heard(tmp_path: Path) -> None:
+    """Two prepared levels of one tone: loud, 12 dB softer while somebody speaks, loud again; no packet lost or late."""
+    path = write_media(tmp_path / "tone.wav", audio="pcm_s16le", seconds=6, tone_hz=700)
+    loud, soft = (
+        prepare_here(path, tmp_path / "cache", PrepareConfig(target_lufs=target)).path for target in (-20.0, -32.0)
+    )
+    decision = DuckingDecision(DuckingConfig(attack_s=0.0, release_s=0.5))
+    accept = {Kind.AUDIO: (Codec.OPUS,)}
+    source = Ducked(open_file(loud, accept=accept), open_file(soft, accept=accept), decision)
+    clock, kept = FastClock(), Kept()
+
+    class Speaking:
+        """Somebody who speaks from the second to the fourth second."""
+
+        def push(self, item: EncodedFrame | Gap) -> None:
+            decision.set_speaking(item.time, speaking=102.0 <= item.time < 104.0)
+
+        def end(self) -> None: ...
+
+    async with Player(source, {Kind.AUDIO: [Speaking(), *source.tap(kept)]}, clock=clock) as player:
+        await player.finished()
+    samples = heard(kept.frames)
+    assert len(kept.frames) == pytest.approx(300, abs=2)
+    assert {b.rtp_time - a.rtp_time for a, b in zip(kept.frames, kept.frames[1:], strict=False)} == {960}
+    before, during, after = (level_db(samples[int(s * 48000) : int((s + 1) * 48000)]) for s in (0.5, 2.7, 4.9))
+    assert before - during == pytest.approx(12, abs=1)
+    assert after == pytest.approx(before, abs=0.5)
+    # The change itself: no packet is louder than the loud level.
+    for start in range(24000, len(samples) - 48000, 960):
+        assert level_db(samples[start : start + 960]) < before + 1.5
+
+
+def test_levels_must_fit() -> None:
+    """Two codecs, or no sound, are refused."""
+    with pytest.raises(SourceError):
+        Ducked(EncodedSource(tone()), EncodedSource(black()), DuckingDecision())
+    other = EncodedSource(tone(), accept={Kind.AUDIO: (Codec.PCMU,)})
+    with pytest.raises(SourceError):
+        Ducked(EncodedSource(tone()), other, DuckingDecision())
