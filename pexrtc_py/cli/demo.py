@@ -12,7 +12,7 @@ import typer
 from ..announcer.announcement import Played, play_with_slides
 from ..announcer.material import announcement_of_files, presentation_of
 from ..endpoint.conference import BOT_TAG, Conference, open_conference
-from ..media.clip_comparison import PictureComparison, compare_pictures
+from ..media.clip_comparison import ClipComparison, compare_with_clip
 from ..media.clips import clip_path
 from ..node.server import Node
 from ..recorder.job import Recorded, RecordJob, record
@@ -60,10 +60,11 @@ def demo(
             screen.error("nothing was recorded")
             return ExitCode.FAILED
         screen.note("comparing what came out with what went in")
-        pictures = await asyncio.to_thread(compare_pictures, recorded.result.file, clip_path(_CLIP))
-        _tell(recorded, played, pictures, screen)
-        screen.result({**recorded_as_result(recorded), "frames_sent": pictures.sent, "frames_lost": pictures.lost})
-        return ExitCode.DONE if pictures.lost == 0 or stopping.is_set else ExitCode.THRESHOLD_MISSED
+        came_out = await asyncio.to_thread(compare_with_clip, recorded.result.file, clip_path(_CLIP))
+        _tell(recorded, played, came_out, screen)
+        screen.result({**recorded_as_result(recorded), "compared": _as_result(came_out)})
+        whole = came_out.pictures.lost == 0 and came_out.sound is not None and not came_out.sound.missing
+        return ExitCode.DONE if whole or stopping.is_set else ExitCode.THRESHOLD_MISSED
 
     raise typer.Exit(run(work, screen))
 
@@ -108,15 +109,18 @@ def _session(node_url: str, name: str) -> SessionConfig:
     return SessionConfig(node_url=node_url, alias=_ALIAS, display_name=name, call_tag=BOT_TAG)
 
 
-def _tell(recorded: Recorded, played: Played | None, pictures: PictureComparison, screen: Screen) -> None:
-    result = recorded.result
+def _tell(recorded: Recorded, played: Played | None, came_out: ClipComparison, screen: Screen) -> None:
+    result, pictures, sound = recorded.result, came_out.pictures, came_out.sound
     join = recorded.join_ms
     rows = {
         "joined in": f"{join.get('dtls', 0.0):.0f} ms, first sound after {join.get('first_audio', 0.0):.0f} ms",
         "played": f"{played.duration_s:.1f} s" if played is not None else "stopped",
         "recorded": f"{result.duration_s:.1f} s, {result.bytes / 1e6:.2f} MB, nothing decoded or encoded",
         "pictures": f"{pictures.seen} of {pictures.sent}, {pictures.repeated} repeated, SSIM {pictures.ssim:.4f}",
-        "timing": f"pictures within {pictures.spacing_error_s * 1000:.0f} ms of the clip's own",
+        "sound": "not found"
+        if sound is None
+        else f"{sound.heard * 100:.0f} % heard, {sound.level_db:+.1f} dB, {sound.missing_s:.1f} s missing",
+        "picture after sound": f"{came_out.av_offset_s * 1000:+.0f} ms",
     }
     for stream in result.streams:
         rows[str(stream.role)] = (
@@ -124,3 +128,16 @@ def _tell(recorded: Recorded, played: Played | None, pictures: PictureComparison
         )
     rows["files"] = "  ".join(str(path) for path in result.files)
     screen.table(rows)
+
+
+def _as_result(came_out: ClipComparison) -> dict[str, object]:
+    pictures, sound = came_out.pictures, came_out.sound
+    return {
+        "frames_sent": pictures.sent,
+        "frames_lost": pictures.lost,
+        "frames_repeated": pictures.repeated,
+        "ssim": round(pictures.ssim, 4),
+        "sound_heard": round(sound.heard, 3) if sound is not None else 0.0,
+        "sound_level_db": round(sound.level_db, 2) if sound is not None else None,
+        "av_offset_ms": round(came_out.av_offset_s * 1000, 1) if sound is not None else None,
+    }

@@ -1,26 +1,29 @@
 """What became of a clip on its way through a conference: a recording compared with the file that was played.
 
-Pictures are matched by their marks (`marks`), so a frame lost, repeated or shown late is known as such; those that
-match are compared by SSIM. Both files are decoded: use it in a thread or a child process.
+Pictures are matched by their marks (`marks`), so a frame lost, repeated or shown late is known as such, and those
+that match are compared by SSIM; sound is found by correlation. Both files are decoded: use it in a thread or a child.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .comparison import luma_plane, ssim
+from .correlation import Found, find_sound
 from .decoding import Picture
-from .frames import Kind
 from .marks import Plane
 from .marks_reading import MarkReader
 from .sources.file import open_raw_file
 
-__all__ = ["PictureComparison", "compare_pictures"]
+__all__ = ["ClipComparison", "PictureComparison", "compare_with_clip"]
 
 _COMPARED_EVERY = 15
-"""Pictures of which one is compared; marks are read in all."""
+"""Of so many pictures one is compared; marks are read in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,12 @@ class PictureComparison:
     """Pictures of the recording that show one once more."""
     unmarked: int
     """Pictures of the recording in which no mark could be read."""
-    first_s: float | None
-    """Where the clip's first picture is in the recording, counted back from the first that is there."""
-    spacing_error_s: float
-    """Largest difference between a picture's time in the recording and in the clip, offset removed."""
+    offset_s: float
+    """Where the clip's beginning is in the recording, seconds, by the median of its pictures; NaN without any."""
+    spread_s: float
+    """Between the picture that came earliest and the one that came latest, measured by the clip's own times."""
     ssim: float
-    """Mean structural similarity of pictures compared, 1 for identical; 0 if there were none."""
+    """Mean structural similarity of the pictures compared, 1 for identical; NaN if there were none."""
 
     @property
     def lost(self) -> int:
@@ -48,50 +51,83 @@ class PictureComparison:
         return self.sent - self.seen
 
 
-def compare_pictures(recording: Path, clip: Path) -> PictureComparison:
-    """Compare the pictures of a recording with those of the clip that was played, once, into the conference.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipComparison:
+    """How a clip came out."""
+
+    pictures: PictureComparison
+    """What was seen."""
+    sound: Found | None
+    """What was heard; None if nothing of it."""
+
+    @property
+    def av_offset_s(self) -> float:
+        """How much later than the clip has it the picture is than the sound, seconds; NaN when one is missing."""
+        return self.pictures.offset_s - self.sound.offset_s if self.sound is not None else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A file, decoded: luma of one picture in so many, what each mark says, and the sound from the file's 0 on."""
+
+    seen: list[tuple[float, int | None]]
+    planes: dict[int, Plane]
+    sound: NDArray[np.int16]
+
+
+def compare_with_clip(recording: Path, clip: Path) -> ClipComparison:
+    """Compare a recording with the clip that was played, once, into the conference.
 
     Raises:
-        SourceError: one of the files cannot be read, or has no picture.
+        SourceError: one of the files cannot be read.
     """
-    sent: dict[int, tuple[float, Plane | None]] = {}
-    reader: MarkReader | None = None
-    for number, (time, plane) in enumerate(_planes(clip)):
-        reader = reader or MarkReader(plane.shape[1], plane.shape[0])
-        sighting = reader.read(plane)
-        if sighting is not None:
-            sent[sighting.mark.frame_id] = (time, plane if number % _COMPARED_EVERY == 0 else None)
-    seen: dict[int, float] = {}
+    sent = _watch(clip, None)
+    got = _watch(recording, set(sent.planes))
+    times = {frame_id: time for time, frame_id in sent.seen if frame_id is not None}
+    first_seen: dict[int, float] = {}
     repeated = unmarked = 0
-    similarities: list[float] = []
-    for time, plane in _planes(recording):
-        sighting = reader.read(plane) if reader is not None else None
-        if sighting is None or sighting.mark.frame_id not in sent:
+    for time, frame_id in got.seen:
+        if frame_id is None or frame_id not in times:
             unmarked += 1
-        elif sighting.mark.frame_id in seen:
+        elif first_seen.setdefault(frame_id, time) != time:
             repeated += 1
-        else:
-            seen[sighting.mark.frame_id] = time
-            original = sent[sighting.mark.frame_id][1]
-            if original is not None and original.shape == plane.shape:
-                similarities.append(ssim(original, plane))
-    offsets = [time - sent[frame_id][0] for frame_id, time in seen.items()]
-    return PictureComparison(
-        sent=len(sent),
-        seen=len(seen),
+    offsets = [time - times[frame_id] for frame_id, time in first_seen.items()]
+    likeness = [
+        ssim(sent.planes[frame_id], plane)
+        for frame_id, plane in got.planes.items()
+        if plane.shape == sent.planes[frame_id].shape
+    ]
+    pictures = PictureComparison(
+        sent=len(times),
+        seen=len(first_seen),
         repeated=repeated,
         unmarked=unmarked,
-        first_s=sorted(offsets)[len(offsets) // 2] if offsets else None,
-        spacing_error_s=max(offsets) - min(offsets) if offsets else 0.0,
-        ssim=sum(similarities) / len(similarities) if similarities else 0.0,
+        offset_s=median(offsets) if offsets else float("nan"),
+        spread_s=max(offsets) - min(offsets) if offsets else 0.0,
+        ssim=sum(likeness) / len(likeness) if likeness else float("nan"),
     )
+    return ClipComparison(pictures=pictures, sound=find_sound(sent.sound, got.sound))
 
 
-def _planes(path: Path) -> Iterator[tuple[float, Plane]]:
-    source = open_raw_file(path, kinds=(Kind.VIDEO,))
+def _watch(path: Path, wanted: set[int] | None) -> _Watched:
+    """Decode a file; keep the pictures whose numbers are wanted, without such a list one in so many."""
+    source = open_raw_file(path)
+    reader: MarkReader | None = None
+    watched = _Watched([], {}, np.zeros(0, np.int16))
+    pieces: list[NDArray[np.int16]] = []
     try:
         while (piece := source.pull()) is not None:
-            if isinstance(piece, Picture):
-                yield piece.time, luma_plane(piece.frame)
+            if not isinstance(piece, Picture):
+                pieces.append(piece.samples.mean(axis=1).astype(np.int16))
+                continue
+            plane = luma_plane(piece.frame)
+            reader = reader or MarkReader(plane.shape[1], plane.shape[0])
+            sighting = reader.read(plane)
+            number = sighting.mark.frame_id if sighting is not None else None
+            watched.seen.append((piece.time, number))
+            if number is not None and (number in wanted if wanted is not None else number % _COMPARED_EVERY == 0):
+                watched.planes.setdefault(number, plane)
     finally:
         source.close()
+    sound = np.concatenate(pieces) if pieces else watched.sound
+    return _Watched(watched.seen, watched.planes, sound)
