@@ -1,8 +1,8 @@
 """THE table of the client API: what can be asked of a conferencing node, from where, by whom, with what, for what.
 
 The client's methods, the node's routes, docs/operations.md and the test that proves none is missing are made of it.
-An operation is added here first; then its method in signalling/client.py, its handler in node/, and the page (`python
-docs/make_operations.py`).
+An operation is added in `operations_conference` or `operations_participant` first; then its method in signalling/, its
+handler in node/, and the page (`python docs/make_operations.py`).
 
 Names: a conference's operation has the word of the wire, unless participants or calls have the same word; a
 participant's and a call's always carry their noun (`participant_mute`, `call_ack`).

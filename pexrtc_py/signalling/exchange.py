@@ -18,11 +18,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from ..errors import NodeError, PexrtcError, RemoteProtocolError, TokenExpired, TransportError, UsageError
+from ..errors import NodeError, PexrtcError, RemoteProtocolError, TokenExpired, UsageError
 from ..protocol.backoff import Backoff
 from ..protocol.models import Body, decode_model, decode_reply, encode_model
 from ..protocol.operations import Answer, Operation
-from .failures import is_safe_to_retry, printable, refusal, translated
+from .failures import Redirected, is_safe_to_retry, printable, refusal, translated
 
 __all__ = ["MAX_ANSWER", "Exchange"]
 
@@ -216,20 +216,18 @@ class Exchange:
                 url = self._redirected(operation, response)
             finally:
                 await response.aclose()
-        raise TransportError(f"{operation.name}: {self.host} redirects in circles")
+        raise Redirected(f"{operation.name}: {self.host} redirects in circles")
 
     def _redirected(self, operation: Operation, response: httpx.Response) -> httpx.URL:
         try:
             url = response.request.url.join(response.headers["location"])
         except httpx.InvalidURL as exc:
-            raise TransportError(f"{operation.name}: {self.host} redirects to what is no URL") from exc
+            raise Redirected(f"{operation.name}: {self.host} redirects to what is no URL") from exc
         if (url.scheme, url.host, url.port) != (self._root.scheme, self._root.host, self._root.port):
             there = printable(f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}", limit=80)
-            raise TransportError(
-                f"{operation.name}: {self.host} redirects to {there}: if you trust it, give that address"
-            )
+            raise Redirected(f"{operation.name}: {self.host} redirects to {there}: if you trust it, give that address")
         if operation.verb == "POST" and response.status_code not in (307, 308):
-            raise TransportError(f"{operation.name}: {self.host} redirects a POST by {response.status_code}")
+            raise Redirected(f"{operation.name}: {self.host} redirects a POST by {response.status_code}")
         return url
 
     async def _read(self, operation: Operation, response: httpx.Response) -> bytes:

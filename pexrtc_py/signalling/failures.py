@@ -33,7 +33,7 @@ from ..errors import (
 from ..protocol.models import TokenPrompt, decode_model, decode_reply
 from ..protocol.operations import Operation
 
-__all__ = ["is_safe_to_retry", "printable", "refusal", "translated"]
+__all__ = ["Redirected", "is_safe_to_retry", "printable", "refusal", "translated"]
 
 _TOKEN_GONE = frozenset({"invalid token", "timer expired awaiting token refresh"})
 
@@ -49,6 +49,10 @@ def printable(text: str, *, secrets: Sequence[str] = (), limit: int = 200) -> st
 
 class _NeverSent(TransportError):
     """The request has not left us: asking again cannot do anything twice."""
+
+
+class Redirected(TransportError):
+    """The node sends us where we do not follow: asking again leads to the same place."""
 
 
 @contextmanager
@@ -109,7 +113,7 @@ def is_safe_to_retry(operation: Operation, error: PexrtcError) -> bool:
     if isinstance(error, _NeverSent):
         return True
     if isinstance(error, TransportError):
-        return operation.repeatable
+        return operation.repeatable and not isinstance(error, Redirected)
     # Gateways in front of a node answer these while it is busy or restarts (protocol-facts section 1.6).
     return isinstance(error, NodeError) and error.status in (502, 504) and operation.repeatable
 
