@@ -1,6 +1,8 @@
 """Real encoded frames to push into taps: made by PyAV's encoders, the way a receiver or a source would give them out.
 
-`time` of frame n is `start + n / rate` and `rtp_time` the same in ticks. Pictures move, so that every frame differs.
+`time` of frame n is `start + n / rate` and `rtp_time` the same in ticks. Pictures move, so that every frame differs,
+unless `still`; `first_picture` moves the start. With `flash_interval` they are dark but for a flash of two pictures at
+each such interval, and with `beep_interval_s` sound is silent but for a beep of 60 ms each so many seconds.
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ def _video_frames(
     height: int = 180,
     key_interval: int = 60,
     ntp_offset: float | None = None,
+    still: bool = False,
+    first_picture: int = 0,
+    flash_interval: int = 0,
 ) -> list[EncodedFrame]:
     name, options = _VIDEO_OPTIONS[codec]
     encoder = av.CodecContext.create(name, "w")
@@ -62,7 +67,10 @@ def _video_frames(
     encoder.options = options
     frames: list[EncodedFrame] = []
     for number in range(count):
-        picture = av.VideoFrame.from_ndarray(_picture(number, width, height), format="gray").reformat(format="yuv420p")
+        drawn = _picture(first_picture + (0 if still else number), width, height)
+        if flash_interval:
+            drawn = np.full_like(drawn, 235 if number % flash_interval < 2 else 16)
+        picture = av.VideoFrame.from_ndarray(drawn, format="gray").reformat(format="yuv420p")
         picture.pts = number * 90000 // rate
         picture.time_base = Fraction(1, 90000)
         picture.pict_type = PictureType.I if number % key_interval == 0 else PictureType.NONE
@@ -114,6 +122,7 @@ def opus_frames(
     frequency: float = 440.0,
     amplitude: float = 0.3,
     ntp_offset: float | None = None,
+    beep_interval_s: float = 0.0,
 ) -> list[EncodedFrame]:
     """Encode `count` packets of 20 ms of a stereo tone at 48 kHz."""
     encoder = av.CodecContext.create("libopus", "w")
@@ -127,7 +136,10 @@ def opus_frames(
     number = 0
     while len(frames) < count:
         at = np.arange(number * 960, (number + 1) * 960) / 48000
-        tone = (np.sin(2 * np.pi * frequency * at) * amplitude * 32767).astype(np.int16)
+        wave = np.sin(2 * np.pi * frequency * at) * amplitude
+        if beep_interval_s:
+            wave *= (at % beep_interval_s) < 0.06
+        tone = (wave * 32767).astype(np.int16)
         sound = av.AudioFrame.from_ndarray(np.repeat(tone, 2)[None, :], format="s16", layout="stereo")
         sound.sample_rate = 48000
         sound.pts = number * 960

@@ -32,14 +32,18 @@ class Target:
     without harm, and the file stays as it was, which is playable.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, part: Path | None = None) -> None:
         """Create the file under its name for the time of writing.
+
+        Args:
+            path: what it is called when it is complete.
+            part: what it is called until then; None for `part_path(path)`.
 
         Raises:
             UsageError: it exists already, or cannot be created.
         """
         self.path = path
-        self.part = part_path(path)
+        self.part = part or part_path(path)
         self.error: WriteError | None = None
         self.written = 0
         self._position = 0

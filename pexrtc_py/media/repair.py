@@ -1,0 +1,101 @@
+"""A whole file out of one that was not closed: every packet that can be read, with index and length.
+
+Nothing is decoded and the damaged file is left as it is. For files of unknown state: callers use `child`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.stream
+
+from ..errors import SourceError, WriteError
+from .writers.target import Target
+
+__all__ = ["Repaired", "repair_file", "repaired_path"]
+
+_FORMATS = {".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".ogg": "ogg", ".wav": "wav"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What was saved."""
+
+    file: str
+    """Where it is."""
+    packets: int
+    """How many packets it has."""
+    duration_s: float
+    """Time of the last one."""
+
+
+def repaired_path(path: Path) -> Path:
+    """Return where a mended file goes: `talk.part.mkv` becomes `talk.mkv`, any other `talk.mkv` `talk.repaired.mkv`."""
+    stem = path.stem
+    return path.with_name(
+        f"{stem.removesuffix('.part')}{path.suffix}" if stem.endswith(".part") else f"{stem}.repaired{path.suffix}"
+    )
+
+
+def repair_file(path: Path, target_path: Path) -> Repaired:
+    """Copy what can be read of `path` to a new file.
+
+    Raises:
+        SourceError: nothing of it can be read.
+        UsageError: the target exists or cannot be made.
+        WriteError: the target failed.
+    """
+    try:
+        source = av.open(path)
+    except (OSError, av.error.FFmpegError) as exc:
+        raise SourceError(f"{path}: nothing can be read: {exc.strerror}") from exc
+    with source:
+        target = Target(target_path, part=target_path.with_name(f"{target_path.stem}.repairing{target_path.suffix}"))
+        packets = 0
+        try:
+            packets, last_s = _copy(source, target, _FORMATS.get(path.suffix.lower(), "matroska"))
+        except (av.error.FFmpegError, ValueError) as exc:
+            target.fail(str(exc), exc)
+        if not packets and target.error is None:
+            target.discard()
+            raise SourceError(f"{path}: it holds no packet that can be read")
+        made = target.close()
+    if target.error is not None:
+        raise WriteError(str(target.error)) from target.error
+    return Repaired(file=str(made), packets=packets, duration_s=last_s)
+
+
+def _copy(source: av.container.InputContainer, target: Target, format_name: str) -> tuple[int, float]:
+    with av.open(target, "w", format=format_name) as output:
+        streams: dict[int, av.stream.Stream] = {
+            stream.index: output.add_stream_from_template(stream, opaque=True)
+            for stream in source.streams
+            if isinstance(stream, av.AudioStream | av.VideoStream)
+        }
+        output.metadata.update(source.metadata)
+        output.start_encoding()
+        last: dict[int, int] = {}
+        packets, last_s = 0, 0.0
+        reader = source.demux()
+        while True:
+            try:
+                packet = next(reader)
+            except (StopIteration, av.error.FFmpegError):
+                break  # what is behind the damage is out of reach
+            index = packet.stream_index
+            if index not in streams or not packet.size or packet.pts is None:
+                continue
+            packet.dts = packet.pts  # our recordings have no frames out of order
+            if packet.pts <= last.get(index, -1):
+                continue
+            last[index] = packet.pts
+            last_s = max(last_s, float(packet.pts * packet.time_base))
+            packet.stream = streams[index]
+            output.mux_one(packet)
+            packets += 1
+        output.set_chapters(source.chapters())
+    return packets, last_s
