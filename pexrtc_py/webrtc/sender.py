@@ -35,6 +35,7 @@ from .rtp import FIXED_HEADER
 from .sender_config import SenderConfig
 from .sender_extensions import ExtensionWriter
 from .sender_history import SentPackets, rtx_packet
+from .sender_requests import KeyFrameRequests
 from .sender_statistics import SenderCounts, sender_statistics
 from .statistics import RtpStatistics
 
@@ -43,7 +44,6 @@ __all__ = ["Sender"]
 logger = logging.getLogger(__name__)
 
 _REPORT_INTERVAL_S = 1.0  # see receiver
-_KEY_FRAME_INTERVAL_S = 0.3  # a key frame more often would take the rate of all other frames
 _DISCONTINUITY_S = 0.5  # RTP times and times of frames that part by more are of another run
 _LEAST_BPS = 64_000
 _RATE_STEP = 0.05  # smaller changes are not told: each may cost an encoder something
@@ -102,8 +102,7 @@ class Sender:
         self._last_sent = 0.0
         self._next_report = float("inf")
         self._reports: deque[tuple[int, float]] = deque(maxlen=8)
-        self._key_frame_due = float("inf")
-        self._key_frame_told = float("-inf")
+        self._requests = KeyFrameRequests()
         self._fir_number: int | None = None
         self._rate = self._new_rate()
         self._told_bps = self._rate.bitrate_bps if self._rate is not None else 0
@@ -311,17 +310,11 @@ class Sender:
                 self.handle_key_frame_request()
 
     def _ask_for_key_frame(self, now: float) -> None:
-        due = self._key_frame_told + _KEY_FRAME_INTERVAL_S
-        if now < due:
-            if self._key_frame_due == float("inf"):
-                self._key_frame_due = due
-                if self.on_timer is not None:
-                    self.on_timer()
-            return
-        self._key_frame_due = float("inf")
-        self._key_frame_told = now
-        if self.on_key_frame_request is not None:
-            self.on_key_frame_request()
+        if self._requests.ask(now):
+            if self.on_key_frame_request is not None:
+                self.on_key_frame_request()
+        elif self.on_timer is not None:
+            self.on_timer()
 
     @property
     def acknowledged(self) -> bool:
@@ -393,7 +386,7 @@ class Sender:
 
     def next_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called, in the clock's seconds; None for never."""
-        due = min(self._next_report, self._key_frame_due, self._events.next_timer())
+        due = min(self._next_report, self._requests.next_timer(), self._events.next_timer())
         return None if due == float("inf") or self._closed else due
 
     def handle_timer(self, now: float) -> None:
@@ -404,7 +397,7 @@ class Sender:
         for payload, timestamp, marker in self._events.due(now):
             if payload_type is not None:
                 self._send(payload, payload_type, timestamp, now, marker=marker)
-        if now >= self._key_frame_due:
+        if now >= self._requests.next_timer():
             self._ask_for_key_frame(now)
         if now >= self._next_report:
             self._report(now)
