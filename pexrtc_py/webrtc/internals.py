@@ -157,11 +157,6 @@ class IceConnection(Connection):
         return "controlling" if self.ice_controlling else "controlled"
 
     @property
-    def has_all_remote(self) -> bool:
-        """Whether the end of the peer's candidates has been told, or nothing is wanted any more."""
-        return self._remote_candidates_end or self._closing
-
-    @property
     def protocols(self) -> tuple[StunProtocol, ...]:
         """The local addresses in use."""
         return tuple(self._protocols)
@@ -194,11 +189,20 @@ class IceConnection(Connection):
             self._route = send, selected.remote_addr
 
     def _check_periodic(self) -> bool:
-        """Follow aioice, but let it wait its 20 ms only when there is another check to be started after them."""
-        return bool(super()._check_periodic()) and (
-            self._remote_candidates_expected()
-            or any(pair.task is None and pair.state in _UNCHECKED for pair in self._check_list)
-        )
+        """Follow aioice, but end its loop, which sleeps 20 ms a turn, when there is nothing more to be started.
+
+        Pairs that are formed later, by trickled candidates, are started by `_pair_remote_candidate`.
+        """
+        return bool(super()._check_periodic()) and (not self._check_list or bool(self._unchecked()))
+
+    def _pair_remote_candidate(self, remote_candidate: IceCandidate) -> None:
+        super()._pair_remote_candidate(remote_candidate)
+        if self._early_checks_done and not self._check_list_done:
+            for pair in self._unchecked():
+                self.check_start_task(pair)
+
+    def _unchecked(self) -> list[CandidatePair]:
+        return [pair for pair in self._check_list if pair.task is None and pair.state in _UNCHECKED]
 
     def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """Follow aioice; only checks with the right password come here, so each is a sign of life."""

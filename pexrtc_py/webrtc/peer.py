@@ -221,7 +221,7 @@ class Peer:
         return serialize_sdp(answer)
 
     async def add_candidate(self, candidate: str, mid: str | None = None) -> None:
-        """Take a candidate the peer trickled; an empty one says that there are no more.
+        """Take a candidate the peer trickled; an empty one, which says that there are no more, changes nothing.
 
         Names (mDNS) may take a second to resolve; cancelling is safe. All lines share a transport, so `mid` does not
         matter.

@@ -9,6 +9,7 @@ video is not lost to the order of two callbacks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import string
@@ -158,19 +159,13 @@ class MediaTransport:
         self._run(ice, remote, controlling=controlling, client=client, renew=renew)
 
     async def add_candidate(self, candidate: Candidate | None) -> None:
-        """Take a trickled candidate; None: there are no more. What cannot be used, and what comes late, is ignored."""
-        ice = self._newest
-        if ice.has_all_remote:
+        """Take a trickled candidate; None says that there are no more. What we cannot use is ignored."""
+        if candidate is None or candidate.component != 1 or candidate.transport.lower() != "udp":
             return
-        if candidate is None:
-            # Without any candidate aioice would give up at once, though the peer's own checks may still tell us one.
-            if ice.remote_candidates:
-                await ice.add_remote_candidate(None)
-        elif candidate.component == 1 and candidate.transport.lower() == "udp":
-            try:
-                await ice.add_remote_candidate(to_ice(candidate))
-            except OSError as exc:  # no multicast here, so no mDNS
-                logger.info("x candidate %s: %s", candidate.host, exc)
+        try:
+            await self._newest.add_remote_candidate(to_ice(candidate))
+        except OSError as exc:  # no multicast here, so no mDNS
+            logger.info("x candidate %s: %s", candidate.host, exc)
 
     async def connected(self) -> None:
         """Wait until media can flow, over the new path after `restart`; the deadline is the caller's.
@@ -277,6 +272,7 @@ class MediaTransport:
             if newest is not self._ice:
                 await self._drop(newest)
         if not await self._find_path(ice, remote):
+            await ice.close()
             self._fail(IceFailed("no path to the peer was found"))
             return
         self.timings["ice_connected"] = time.monotonic()
@@ -310,31 +306,24 @@ class MediaTransport:
             self._receive(packet)
 
     async def _find_path(self, ice: IceConnection, remote: TransportParameters) -> bool:
+        """Look for a path as long as patience lasts: a peer's own check may still come when all of ours have failed.
+
+        So aioice is never told that the peer has no more candidates (RFC 8863), and the time limit is ours.
+        """
         named = [candidate for candidate in remote.candidates if candidate.host.endswith(".local")]
         for candidate in remote.candidates:
             if candidate not in named:
                 await self.add_candidate(candidate)
-        trickles = remote.trickle and not remote.end_of_candidates
-        if not named and not trickles:
-            await self.add_candidate(None)
-        async with asyncio.TaskGroup() as group:
-            adding = group.create_task(self._add_late(named, trickles=trickles))
-            try:
-                await ice.connect()
-            except ConnectionError:
-                return False
-            finally:
-                adding.cancel()
-        return True
-
-    async def _add_late(self, named: list[Candidate], *, trickles: bool) -> None:
-        """Resolve names of candidates, which may take a second each, and end the waiting for more in good time."""
-        async with asyncio.TaskGroup() as group:
-            for candidate in named:
-                group.create_task(self.add_candidate(candidate))
-        if trickles or not self._newest.remote_candidates:
-            await asyncio.sleep(self._config.trickle_timeout_s)
-        await self.add_candidate(None)
+        try:
+            async with asyncio.timeout(self._config.patience_s), asyncio.TaskGroup() as group:
+                resolving = [group.create_task(self.add_candidate(candidate)) for candidate in named]
+                with contextlib.suppress(ConnectionError):
+                    await ice.connect()
+                for task in resolving:
+                    task.cancel()
+        except TimeoutError:
+            return False
+        return ice.selected is not None
 
     def _receive(self, packet: bytes) -> None:
         session = self._receiving

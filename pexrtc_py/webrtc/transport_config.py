@@ -29,8 +29,8 @@ class TransportConfig(GatheringConfig):
 
     silence_s: float = 4.0
     """Seconds without media, RTCP or an answer to a connectivity check until the state is `disconnected`."""
-    trickle_timeout_s: float = 10.0
-    """Seconds to wait for candidates of a peer that trickles and never says that it has no more."""
+    patience_s: float = 30.0
+    """Seconds to look for a path before giving up (RFC 8863 has 39.5); callers' deadlines are shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,8 @@ async def test_names_of_the_ice_connection_are_there() -> None:
     connection = make_connection()
     for name in (
         "_check_list",
-        "_closing",
+        "_check_list_done",
+        "_early_checks_done",
         "_local_candidates",
         "_local_candidates_end",
         "_local_candidates_start",
@@ -45,12 +46,11 @@ async def test_names_of_the_ice_connection_are_there() -> None:
         "_protocols",
         "_query_consent_task",
         "_queue",
-        "_remote_candidates_end",
     ):
         assert hasattr(connection, name), name
     for method in (
         "_check_periodic",
-        "_remote_candidates_expected",
+        "_pair_remote_candidate",
         "build_request",
         "check_complete",
         "check_incoming",
@@ -73,6 +73,7 @@ async def test_stock_aioice_calls_what_we_replace() -> None:
         "_check_periodic": aioice.Connection.connect,
         "check_complete": aioice.Connection.check_start,
         "check_incoming": aioice.Connection.request_received,
+        "_pair_remote_candidate": aioice.Connection._add_remote_candidate,
         "data_received": aioice.ice.StunProtocol.datagram_received,
     }
     for name, caller in called_from.items():

@@ -360,8 +360,11 @@ async def test_ports_and_families_can_be_chosen() -> None:
 
 
 async def test_no_path_fails_by_itself() -> None:
-    """When no candidates fit each other, both sides say so: the end of candidates is always told."""
-    async with Peer(LOOPBACK) as client, Peer(PeerConfig(addresses=("::1",))) as node:
+    """When no candidates fit each other, both sides say so as soon as their patience ends."""
+    async with (
+        Peer(PeerConfig(addresses=("127.0.0.1",), patience_s=0.3)) as client,
+        Peer(PeerConfig(addresses=("::1",), patience_s=0.3)) as node,
+    ):
         client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
         await client.accept_answer(await node.answer_offer(await client.create_offer(), POLICY))
         for peer in (client, node):
@@ -369,6 +372,19 @@ async def test_no_path_fails_by_itself() -> None:
                 with pytest.raises(IceFailed):
                     await peer.connected()
             assert peer.state is PeerState.FAILED
+
+
+async def test_a_wrong_candidate_does_not_end_the_search() -> None:
+    """The only candidate of the peer leads nowhere; its own check comes later and is enough (RFC 8863)."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        offer = await client.create_offer()
+        lines = [
+            f"a=candidate:1 1 udp 1 ::1 {line.split()[5]} typ host" if line.startswith("a=candidate") else line
+            for line in offer.split("\r\n")
+        ]
+        await client.accept_answer(await node.answer_offer("\r\n".join(lines), POLICY))
+        await connected(client, node)
 
 
 @pytest.mark.parametrize("path", OFFERS, ids=lambda path: path.stem)
