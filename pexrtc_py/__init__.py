@@ -26,6 +26,7 @@ from .recorder.recording import Recording, RecordingConfig
 from .recorder.roles import Role
 from .recorder.stopping import StopRules
 from .signalling import SessionConfig
+from .version import __version__
 from .webrtc.peer import IceServer, PeerConfig
 
 __all__ = [
@@ -73,5 +74,3 @@ __all__ = [
     "presentation_of",
     "record",
 ]
-
-__version__ = "0.1.0"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
 from ..errors import PexrtcError
+from ..version import __version__
 from .announce import announce
 from .demo import demo
 from .exits import exit_code_of

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from .. import __version__
 from ..errors import DtlsFailed, IceFailed, NoMedia, PexrtcError, RefusedError, TransportError, UsageError
 from ..signalling.tls import make_ssl_context
+from ..version import __version__
 from ..webrtc.transport_statistics import CandidatePairStatistics
 from .ends import End, EndConfig, Listening, open_end
 from .result import ProbeResult, Step

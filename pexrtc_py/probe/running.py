@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from .. import __version__
 from ..errors import UsageError
 from ..media.frames import Codec
 from ..tasks import first_of, task_owner
+from ..version import __version__
 from .control import ControlProbe
 from .emodel import CODEC_MODELS
 from .ends import End, EndConfig, Listening, open_end
