@@ -39,6 +39,8 @@ _VP8_STEP_DOWN, _VP8_STEP_UP = 0.75, 1.5
 _X264_HEADROOM = 2
 # Sound in DTX is sent as one packet in 400 ms (RFC 7587 section 3.1.3).
 _DTX_PACKETS = 20
+# Samples by which libopus's `voip` and `audio` modes look ahead at 48 kHz (OPUS_GET_LOOKAHEAD; a decoder's pre-skip).
+_OPUS_LOOK_AHEAD = 312
 # libopus's packet for digital silence: a TOC byte and at most two more.
 _DTX_BYTES = 3
 
@@ -223,6 +225,11 @@ class AudioEncoder:
     def frame_ticks(self) -> int:
         """RTP ticks per frame: 960 for Opus, 160 for the others."""
         return self.codec.clock_rate // 50
+
+    @property
+    def delay_s(self) -> float:
+        """How much later a packet's sound is than what was given with its time: the codec's look-ahead, seconds."""
+        return _OPUS_LOOK_AHEAD / SAMPLE_RATE if self.codec is Codec.OPUS else 0.0
 
     def encode(self, sound: av.AudioFrame | NDArray[np.int16], *, rtp_time: int, time: float) -> list[EncodedFrame]:
         """Encode 20 ms.

@@ -28,8 +28,8 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 _PREFILL = 2 * FRAME_SAMPLES
 _MOST = 10 * FRAME_SAMPLES
-# Ticks after which a queue that never held less than one frame more than its aim gives one up: two seconds.
-_PATIENCE = 100
+# A queue that always held more than this for so many ticks (a second) gives 20 ms up: half a frame stays in reserve.
+_ENOUGH, _PATIENCE = _PREFILL + FRAME_SAMPLES // 2, 50
 # Below this level a voice is not mixed, and after this many ticks below it its owner hears the common mix: a second, so
 # that pauses between words do not change what is encoded for whom.
 _FLOOR_DBOV, _HOLD = -65.0, 50
@@ -80,7 +80,7 @@ class InputQueue:
         self._lowest = min(self._lowest, self._held)
         self._ticks += 1
         if self._ticks >= _PATIENCE:
-            if self._lowest > _PREFILL + FRAME_SAMPLES:
+            if self._lowest > _ENOUGH:
                 self._take(FRAME_SAMPLES)
             self._lowest, self._ticks = _MOST, 0
 

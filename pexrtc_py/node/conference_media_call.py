@@ -180,13 +180,14 @@ class MediaCall:
         return line.content is None and line is not videos[0]
 
     def _join_receiving(self, line: Line, receiver: Receiver, joint: _Joint) -> None:
+        if line.kind is Kind.AUDIO:
+            receiver.on_digit = self._on_digit
         if self._boards.echo_s is not None:
             return
         if line.kind is Kind.AUDIO:
             if joint.voice is None and self.is_main:
                 joint.voice = self._boards.sound.add_input(self.participant)
                 receiver.add_tap(joint.voice)
-                receiver.on_digit = self._on_digit
         elif joint.source is None:
             board = self._boards.slides if self._is_slides(line) else self._boards.stage
             joint.source = board.publish(self.participant, receiver.request_key_frame)

@@ -8,8 +8,8 @@ What crosses between loop and thread are bounded queues (oldest dropped: a secon
 second of batches) and one list of changes; no lock is held while anything is computed.
 
 Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
-encoder of their own. The time of every frame is that of its tick, and `delays` tells how much older the sound of each
-participant is: whoever forwards pictures adds it to theirs.
+encoder of their own. The time of every frame is that of its tick, less the encoder's look-ahead, and `delays` tells how
+much older the sound of each participant is: whoever forwards pictures adds it to theirs.
 """
 
 from __future__ import annotations
@@ -192,14 +192,16 @@ class ConferenceSound:
             codec = output.codec
             if (own := mix.minus.get(participant)) is not None:
                 output.encoder = output.encoder or AudioEncoder(codec)
-                encoded = output.encoder.encode(own, rtp_time=tick * output.encoder.frame_ticks, time=now)
+                encoded = output.encoder.encode(
+                    own, rtp_time=tick * output.encoder.frame_ticks, time=now - output.encoder.delay_s
+                )
             elif (shared := common.get(codec)) is not None:
                 encoded = shared
             else:
                 encoder = self._common.get(codec)
                 if encoder is None:
                     encoder = self._common[codec] = AudioEncoder(codec)
-                encoded = encoder.encode(mix.common, rtp_time=tick * encoder.frame_ticks, time=now)
+                encoded = encoder.encode(mix.common, rtp_time=tick * encoder.frame_ticks, time=now - encoder.delay_s)
                 common[codec] = encoded
             frames += [(output.tap, frame) for frame in encoded]
         self._batches.append(_Batch(frames, voices, delays))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -146,6 +147,18 @@ def test_opus_gives_one_packet_for_20_ms_and_sounds_alike(channels: int) -> None
     spectrum = np.abs(np.fft.rfft(wave[9600:, 0]))
     assert abs(int(spectrum.argmax()) * 48000 / 38400 - 440) < 3
     assert np.sqrt((wave[9600:, 0].astype(np.float64) ** 2).mean()) == pytest.approx(8000 / np.sqrt(2), rel=0.1)
+
+
+def test_the_delay_of_opus_is_what_it_says() -> None:
+    """A click comes out as much later as `delay_s` tells."""
+    encoder, decoding = AudioEncoder(bitrate_bps=128_000), AudioDecoding()
+    click = np.zeros(960 * 10, np.int16)
+    click[4800:4820] = 20000
+    packets = [f for s in np.split(click, 10) for f in encoder.encode(s, rtp_time=0, time=0.0)]
+    heard = np.concatenate(
+        [s.samples for n, p in enumerate(packets) for s in decoding.feed(replace(p, rtp_time=960 * n))]
+    )
+    assert (int(np.abs(heard[:, 0].astype(int)).argmax()) - 4810) / 48000 == pytest.approx(encoder.delay_s, abs=0.001)
 
 
 @pytest.mark.parametrize("codec", [Codec.G722, Codec.PCMU, Codec.PCMA])
