@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from ..errors import SourceError
 from .chapters import chapters_from
 from .results import RecordingResult
 from .story import Story
 
-__all__ = ["file_hash", "make_manifest"]
+__all__ = ["changed_files", "file_hash", "make_manifest"]
 
 
 def make_manifest(
@@ -73,6 +74,33 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file; reads all of it, so not in the event loop."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def changed_files(manifest: Path) -> list[str]:
+    """Return the names of a manifest's files that are gone or hold something else; reads them all.
+
+    Raises:
+        SourceError: it is no manifest.
+    """
+    try:
+        content = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
+    except (OSError, msgspec.MsgspecError) as exc:
+        raise SourceError(f"{manifest}: not the manifest of a recording: {exc}") from exc
+    changed: list[str] = []
+    for file in content.files:
+        path = manifest.with_name(Path(file.name).name)  # a manifest from elsewhere must not lead out of its directory
+        if not path.is_file() or file_hash(path) != file.sha256:
+            changed.append(file.name)
+    return changed
+
+
+class _File(msgspec.Struct):
+    name: str
+    sha256: str
+
+
+class _Manifest(msgspec.Struct):
+    files: list[_File]
 
 
 def _version(package: str) -> str:

@@ -94,7 +94,7 @@ class Recording:
         self.timeline = Timeline()
         self._clock = clock
         self._wall_clock = wall_clock
-        container = config.container or container_for(config.path)
+        self.container = container = config.container or container_for(config.path)
         self._main = FileSeries(
             config.path,
             container,
@@ -156,12 +156,16 @@ class Recording:
     def attach(self, role: Role, source: TapSource, *, codec: Codec | None = None) -> None:
         """Record `role` from `source` from now on, instead of from the one before (after a rejoin).
 
+        Pictures are left out when the container takes none: a recording to WAV or Ogg is one of sound.
+
         Args:
             role: what the stream is.
             source: a receiver.
             codec: what was negotiated, if known: a track is then kept free for a stream that comes late.
         """
         self.detach(role)
+        if not self.container.takes(role.kind):
+            return
         tap = _RoleTap(self, role)
         self._sources[role] = (source, tap)
         if codec is not None:

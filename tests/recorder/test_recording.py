@@ -202,6 +202,32 @@ async def test_a_change_of_picture_size_begins_another_mp4(tmp_path: Path) -> No
     assert [data for file in recording.result.files for _, data in read(file)["opus"]] == [one.data for one in sound]
 
 
+@pytest.mark.parametrize("name", ["talk.ogg", "talk.wav"])
+async def test_a_container_of_sound_records_sound(tmp_path: Path, name: str) -> None:
+    """Pictures are not waited for and not written."""
+    scene = Scene(tmp_path / name)
+    async with scene.recording as recording:
+        scene.attach(*Role)
+        await scene.play(audio=opus_frames(50, start=START, ntp_offset=1.0), video=vp8_frames(30, start=START))
+    assert [one.role for one in recording.result.streams] == [Role.AUDIO]
+    assert recording.result.duration_s == pytest.approx(1.0, abs=0.001)
+
+
+async def test_a_codec_the_container_does_not_take_is_told(tmp_path: Path) -> None:
+    """The recording ends with the reason, and no empty file is left."""
+    scene = Scene(tmp_path / "talk.mp4")
+
+    async def record() -> None:
+        async with scene.recording as recording:
+            scene.attach(Role.VIDEO)
+            await scene.play(video=vp8_frames(10, start=START, ntp_offset=1.0))
+            assert await recording.wait_ended() is Ended.FAILED
+
+    with pytest.raises(UsageError, match="MP4 does not carry VP8"):
+        await record()
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_slides_have_their_own_file_on_the_same_clock(tmp_path: Path) -> None:
     """A presentation that begins late, ends and begins again lies in one file at its times in the conference."""
     path = tmp_path / "talk.mkv"

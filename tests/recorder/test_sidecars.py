@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pexrtc_py.errors import UsageError
+from pexrtc_py.errors import SourceError, UsageError
 from pexrtc_py.protocol.events import Event, MessageReceived, ParticipantCreate, Refer, Stage, StageEntry
 from pexrtc_py.protocol.models_base import ParticipantUuid, Token
 from pexrtc_py.protocol.models_participant import Participant
+from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.roles import Role
@@ -77,6 +78,20 @@ async def test_each_file_tells_its_part(tmp_path: Path) -> None:
     assert manifest["streams"][0]["packets"] == 50
     assert json.loads(sidecar_path(path, "roster.json").read_text())[0]["name"] == HOSTILE
     assert "hello there</v>" in sidecar_path(path, "chat.vtt").read_text()
+
+
+async def test_a_file_that_was_changed_is_known_by_its_hash(tmp_path: Path) -> None:
+    """Changed or gone; a manifest that is none is an error."""
+    path = tmp_path / "talk.mkv"
+    await record(path)
+    manifest = sidecar_path(path, "manifest.json")
+    assert changed_files(manifest) == []
+    path.write_bytes(path.read_bytes() + b"x")
+    assert changed_files(manifest) == ["talk.mkv"]
+    path.unlink()
+    assert changed_files(manifest) == ["talk.mkv"]
+    with pytest.raises(SourceError, match="not the manifest"):
+        changed_files(sidecar_path(path, "roster.json"))
 
 
 async def test_no_secret_is_written(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from ...errors import UsageError, WriteError
-from ..frames import Codec
+from ..frames import Codec, Kind
 from .muxer import Chapter, Muxer
 from .shared_thread import add_job, wake
 from .target import Target
@@ -47,6 +47,10 @@ class Container:
     """Makes the muxer of one file."""
     changes_size: bool = True
     """Whether pictures may change their size in the middle of a file."""
+
+    def takes(self, kind: Kind) -> bool:
+        """Whether it has room for sound, or for pictures, at all."""
+        return any(codec.kind is kind for codec in self.codecs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
