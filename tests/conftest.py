@@ -21,6 +21,12 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 _LASTING_THREADS = ("pytest_timeout", "asyncio_", "ThreadPoolExecutor", "AnyIO worker", "execnet", "pexrtc-shared")
 
 
+def pytest_collection_finish() -> None:
+    """Take all that is loaded out of the collector's sight: looking at it after every test is most of a quick test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def leave_no_thread() -> Iterator[None]:
     """Fail a test that leaves a thread running."""
