@@ -63,6 +63,7 @@ class MediaTransport:
         self._handlers = handlers
         self._state = TransportState.NEW
         self._settled = asyncio.Event()
+        self._released = asyncio.Event()
         self._on_rtp = handlers.on_rtp
         self._on_rtcp = handlers.on_rtcp
         self._task: asyncio.Task[None] | None = None
@@ -205,6 +206,7 @@ class MediaTransport:
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks. Idempotent; not to be cancelled."""
         if self._state is TransportState.CLOSED:
+            await self._released.wait()
             return
         self._sending = self._receiving = self._early = None
         if self.error is None and not self._settled.is_set():
@@ -214,8 +216,9 @@ class MediaTransport:
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._dtls.aclose()
-        for ice in self._connections:
+        for ice in tuple(self._connections):
             await ice.close()
+        self._released.set()
 
     def _make_ice(self) -> IceConnection:
         ice = IceConnection(

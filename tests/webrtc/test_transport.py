@@ -7,6 +7,8 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -54,6 +56,10 @@ class End:
     def _note(self, where: list[Any], what: object) -> None:
         where.append(what)
         self.changed.set()
+
+    def is_in(self, state: TransportState) -> bool:
+        """Whether this is its state."""
+        return self.transport.state is state
 
     async def until(self, condition: object) -> None:
         """Wait until a callable is true; looked at after each change."""
@@ -233,3 +239,19 @@ async def test_media_before_our_keys_is_kept() -> None:
     finally:
         await a.transport.aclose()
         await b.transport.aclose()
+
+
+async def test_closing_leaves_nothing_behind() -> None:
+    """Calls come and go without a file descriptor or a task left, whoever closes first and however often."""
+    a, b = End(), End()
+    await connect(a, b)  # loads what is loaded once
+    await asyncio.gather(a.transport.aclose(), a.transport.aclose(), b.transport.aclose())
+    sockets, tasks = len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())
+    for _ in range(5):
+        a, b = End(), End()
+        await connect(a, b)
+        await b.transport.aclose()
+        await a.until(partial(a.is_in, TransportState.FAILED))
+        await a.transport.aclose()
+    assert len(list(Path("/proc/self/fd").iterdir())) == sockets
+    assert len(asyncio.all_tasks()) == tasks
