@@ -46,14 +46,13 @@ class _Input:
     overflown: bool = False
 
     def push(self, item: EncodedFrame | Gap) -> None:
-        if len(self.items) >= _BACKLOG:
-            self.overflown = True
+        full = len(self.items) >= _BACKLOG
+        self.overflown = self.overflown or full
         if self.overflown:
-            if isinstance(item, Gap) or not item.key:
+            if full or isinstance(item, Gap) or not item.key:
                 self.request_key_frame()
                 return
             self.overflown = False
-            self.items.clear()
         self.items.append(item)
 
     def end(self) -> None:

@@ -5,7 +5,7 @@ sent comes back to it as one batch, one wake-up per tick for the whole conferenc
 the thread, so nothing drifts; a tick that was missed by more than 200 ms is skipped, and time goes on without it.
 
 What crosses between loop and thread are bounded queues (oldest dropped: a second of packets per participant, half a
-second of batches) and one list of changes; no lock is held while anything is computed.
+second of batches) and two lists of changes; no lock is held while anything is computed.
 
 Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
 encoder of their own. The time of every frame is that of its tick, less the encoder's look-ahead, and `delays` tells how
@@ -65,7 +65,6 @@ class _Output:
 @dataclass(frozen=True, slots=True)
 class _Batch:
     frames: list[tuple[Tap, EncodedFrame]]
-    voices: list[tuple[ParticipantUuid, bool]]
     delays: Mapping[ParticipantUuid, float]
 
 
@@ -87,6 +86,8 @@ class ConferenceSound:
         self._on_delays = on_delays
         self._changes: deque[Callable[[], None]] = deque()
         self._batches: deque[_Batch] = deque(maxlen=_BATCHES)
+        # Changes only, at most one in 100 ms for each participant; none may be lost.
+        self._voices: deque[tuple[ParticipantUuid, bool]] = deque()
         self._stop = threading.Event()
         self._done = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -178,11 +179,9 @@ class ConferenceSound:
                 for sound in source.decoding.feed(source.packets.popleft()):
                     self._mixer.push(participant, sound.samples[:, 0], sound.time)
         mix = self._mixer.mix()
-        voices = [
-            (participant, source.voice.speaking)
-            for participant, source in self._inputs.items()
-            if source.voice.handle_level(mix.levels[participant], now)
-        ]
+        for participant, source in self._inputs.items():
+            if source.voice.handle_level(mix.levels[participant], now):
+                self._voices.append((participant, source.voice.speaking))
         delays = {p: delay for p in self._inputs if (delay := self._mixer.delay(p, now)) is not None}
         common: dict[Codec, list[EncodedFrame]] = {}
         frames: list[tuple[Tap, EncodedFrame]] = []
@@ -204,7 +203,7 @@ class ConferenceSound:
                 encoded = encoder.encode(mix.common, rtp_time=tick * encoder.frame_ticks, time=now - encoder.delay_s)
                 common[codec] = encoded
             frames += [(output.tap, frame) for frame in encoded]
-        self._batches.append(_Batch(frames, voices, delays))
+        self._batches.append(_Batch(frames, delays))
         self._loop.call_soon_threadsafe(self._deliver)
 
     # In the event loop again.
@@ -214,6 +213,6 @@ class ConferenceSound:
             batch = self._batches.popleft()
             for tap, frame in batch.frames:
                 tap.push(frame)
-            for participant, speaking in batch.voices:
-                self._on_voice(participant, speaking)
             self._on_delays(batch.delays)
+        while self._voices:
+            self._on_voice(*self._voices.popleft())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -141,3 +142,27 @@ async def test_a_compositor_closes_twice_and_unstarted(*, started: bool) -> None
         compositor.start()
     await compositor.aclose()
     await compositor.aclose()
+
+
+async def test_an_input_that_is_not_emptied_waits_for_a_key_frame() -> None:
+    """More than a second is not queued; after that only a key frame is taken, and that only when there is room."""
+    asked: list[None] = []
+    compositor = Compositor(width=320, height=180)
+    source = compositor.add_input("ada", lambda: asked.append(None))
+    [key] = VideoEncoder(Codec.VP8, 160, 120, 30, 300_000).encode(plain(80), rtp_time=0, time=0.0)
+    for number in range(40):
+        source.push(replace(key, rtp_time=3000 * number, key=number == 0))
+    assert len(asked) == 10
+    source.push(key)
+    assert len(asked) == 11
+    screen = Screen()
+    try:
+        compositor.start()
+        compositor.set_scene([tile("ada", 0, 0, 0.5, 1)])
+        compositor.add_output(Codec.VP8, screen)
+        await screen.shows(80, 16)
+        source.push(replace(key, key=False))
+        source.push(key)
+        assert len(asked) == 12
+    finally:
+        await compositor.aclose()
