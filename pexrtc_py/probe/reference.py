@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 20_000
 """Sent frames kept: eleven minutes of pictures."""
+_GIVEN: Final = 500
+"""Frames whose giving out is remembered: more than any backlog."""
 _AUDIO_BACKLOG: Final = 150
 """Packets of sound waiting for the thread: three seconds, because a probe would rather be late than deaf."""
 
@@ -78,7 +80,39 @@ class SentLog:
         return self._first if number == 0 else self._sent.get(number)
 
 
-class PictureListener(DecodingThread[None]):
+class _Listener(DecodingThread[None]):
+    """What both listeners share: a frame counts as shown when the receiver gave it out, plus the time to decode it.
+
+    What the measuring itself takes is so no part of any figure.
+    """
+
+    def __init__(self, thread_name: str, on_first: Callable[[float], None] | None) -> None:
+        super().__init__(thread_name)
+        self._on_first = on_first
+        self._given: OrderedDict[int, float] = OrderedDict()
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Queue the next frame or gap, and note when it was given."""
+        self._given[item.rtp_time] = clock.monotonic()
+        if len(self._given) > _GIVEN:
+            self._given.popitem(last=False)
+        super().push(item)
+
+    def _moments(self, item: EncodedFrame | Gap, decode_s: float) -> tuple[float, float]:
+        """Return when the last packet of an item came, and when it could be shown."""
+        given = self._given.get(item.rtp_time, clock.monotonic())
+        return (item.arrival if isinstance(item, EncodedFrame) else given), given + decode_s
+
+    def _tell_first(self) -> None:
+        tell, self._on_first = self._on_first, None
+        if tell is not None:
+            self._loop.call_soon_threadsafe(tell, clock.monotonic())
+
+    def _deliver(self, result: None) -> None:
+        """Results go into the book."""
+
+
+class PictureListener(_Listener):
     """A tap that decodes pictures and watches them.
 
     Args:
@@ -87,7 +121,7 @@ class PictureListener(DecodingThread[None]):
         reference: what the sender sends, when it is ours.
         sent: when it sent it.
         request_key_frame: called in the event loop when nothing can be decoded without one.
-        on_first: called in the event loop with the time of the first decoded picture.
+        on_first: called in the event loop with the time at which the first picture was decoded.
     """
 
     def __init__(
@@ -100,10 +134,10 @@ class PictureListener(DecodingThread[None]):
         request_key_frame: Callable[[], None] | None = None,
         on_first: Callable[[float], None] | None = None,
     ) -> None:
-        super().__init__("probe-pictures")
+        super().__init__("probe-pictures", on_first)
         self.watch = PictureWatch(book, began, reference=reference, sent_at=sent.sent_at if sent else None)
         self._decoding, self._backlog = VideoDecoding(), VideoBacklog()
-        self._request_key_frame, self._on_first = request_key_frame, on_first
+        self._request_key_frame = request_key_frame
 
     def _admit(self, item: EncodedFrame | Gap) -> bool:
         admitted, ask = self._backlog.admit(self._inbox, item)
@@ -112,30 +146,22 @@ class PictureListener(DecodingThread[None]):
         return admitted
 
     def _work(self, item: EncodedFrame | Gap) -> list[None]:
+        begin = clock.monotonic()
         pictures = self._decoding.feed(item)
+        arrival, decoded = self._moments(item, clock.monotonic() - begin)
         if self._decoding.needs_key:
             self._loop.call_soon_threadsafe(self._ask)
         for picture in pictures:
-            now = clock.monotonic()
-            self._tell_first(now)
-            arrival = item.arrival if isinstance(item, EncodedFrame) else now
-            self.watch.see(picture, PictureTimes(arrival=arrival, decoded=now))
+            self._tell_first()
+            self.watch.see(picture, PictureTimes(arrival=arrival, decoded=decoded))
         return []
-
-    def _tell_first(self, now: float) -> None:
-        tell, self._on_first = self._on_first, None
-        if tell is not None:
-            self._loop.call_soon_threadsafe(tell, now)
-
-    def _deliver(self, result: None) -> None:
-        """Results go into the book."""
 
     def _ask(self) -> None:
         if self._request_key_frame is not None:
             self._request_key_frame()
 
 
-class SoundListener(DecodingThread[None]):
+class SoundListener(_Listener):
     """A tap that decodes sound and listens to it; arguments as of `PictureListener`."""
 
     def __init__(
@@ -146,8 +172,8 @@ class SoundListener(DecodingThread[None]):
         sent: SentLog | None = None,
         on_first: Callable[[float], None] | None = None,
     ) -> None:
-        super().__init__("probe-sound")
-        self._book, self._began, self._sent, self._on_first = book, began, sent, on_first
+        super().__init__("probe-sound", on_first)
+        self._book, self._began, self._sent = book, began, sent
         self._decoding = AudioDecoding()
         self.watch: SoundWatch | None = None
 
@@ -157,22 +183,19 @@ class SoundListener(DecodingThread[None]):
         return True
 
     def _work(self, item: EncodedFrame | Gap) -> list[None]:
+        begin = clock.monotonic()
+        sounds = self._decoding.feed(item)
+        arrival, decoded = self._moments(item, clock.monotonic() - begin)
         if isinstance(item, Gap):
-            self._book.add("audio.gaps", clock.monotonic() - self._began, 1)
-        for sound in self._decoding.feed(item):
-            now = clock.monotonic()
+            self._book.add("audio.gaps", decoded - self._began, 1)
+        for sound in sounds:
             if self.watch is None:
                 sent_at = self._sent.sent_at if self._sent else None
                 self.watch = SoundWatch(self._book, self._began, sent_at=sent_at, clock_rate=item.codec.clock_rate)
-                if self._on_first is not None:
-                    self._loop.call_soon_threadsafe(self._on_first, now)
+                self._tell_first()
             # A piece that fills a hole came, as far as anyone can hear, with the packet that showed the hole.
-            arrival = item.arrival if isinstance(item, EncodedFrame) else now
-            self.watch.hear(sound, SoundTimes(arrival=arrival, decoded=now))
+            self.watch.hear(sound, SoundTimes(arrival=arrival, decoded=decoded))
         return []
-
-    def _deliver(self, result: None) -> None:
-        """Results go into the book."""
 
 
 def write_skew(book: SeriesBook, began: float, pictures: PictureWatch, sound: SoundWatch) -> None:
