@@ -22,11 +22,15 @@ from ..frames import Kind
 from .opening import translated
 from .packets import fitness
 
-__all__ = ["AnyPacket", "Demuxed", "FoundTrack", "Timed"]
+__all__ = ["LIVE_LOOK_S", "LOOK_S", "AnyPacket", "Demuxed", "FoundTrack", "Timed"]
 
-# How much is looked at before it is decided what a file needs: 5 s, or so many packets of odd ones.
-_LOOK_S: Final = 5.0
+# How much is looked at before it is decided what an input needs, and no more of it than this.
+LOOK_S: Final = 5.0
+"""Seconds of a file that are looked at."""
+LIVE_LOOK_S: Final = 0.3
+"""Seconds of what comes in real time that are looked at: all of it is delay."""
 _LOOK_PACKETS: Final = 2000
+_LOOK_BYTES: Final = 32_000_000
 # How far tracks may lie apart in a file. Muxers interleave within a second; beyond this the later one is given up on.
 _APART_S: Final = 3.0
 
@@ -69,12 +73,13 @@ class Demuxed(Generic[T]):
         name: what messages call the input.
         container: the opened input; closed with this.
         kinds: which kinds of track are wanted.
+        look_s: how many seconds to look at before deciding how tracks can be sent.
 
     Raises:
         SourceError: nothing of the kinds wanted is in it, or its beginning cannot be read.
     """
 
-    def __init__(self, name: str, container: InputContainer, kinds: Iterable[Kind]) -> None:
+    def __init__(self, name: str, container: InputContainer, kinds: Iterable[Kind], *, look_s: float = LOOK_S) -> None:
         self.name = name
         self._container = container
         kinds = set(kinds)
@@ -82,7 +87,7 @@ class Demuxed(Generic[T]):
         streams = _streams(container)
         self._packets: Iterator[AnyPacket] = iter(container.demux(*streams)) if streams else iter(())
         units = {stream.index: float(stream.time_base or 0) for stream in streams}
-        looked = self._look(units)
+        looked = self._look(units, look_s)
         may_turn = container.format.name.startswith("mov")
         found = _tracks(streams, units, looked, may_turn=may_turn) if looked else {}
         self.tracks: Mapping[Kind, FoundTrack] = {kind: track for kind, track in found.items() if kind in kinds}
@@ -140,21 +145,23 @@ class Demuxed(Generic[T]):
         except ValueError as exc:
             raise SourceError(f"{self.name}: {exc}") from exc
 
-    def _look(self, units: Mapping[int, float]) -> list[AnyPacket]:
-        """Read the first packets, about five seconds of them."""
+    def _look(self, units: Mapping[int, float], look_s: float) -> list[AnyPacket]:
+        """Read the first packets."""
         looked: list[AnyPacket] = []
         begin: float | None = None
+        size = 0
         with translated(self.name, "read"):
             for packet in self._packets:
                 if not packet.size:
                     continue
                 looked.append(packet)
+                size += packet.size
                 if packet.dts is not None:
                     time = packet.dts * units[packet.stream_index]
                     begin = time if begin is None else begin
-                    if time - begin > _LOOK_S:
+                    if time - begin > look_s:
                         break
-                if len(looked) >= _LOOK_PACKETS:
+                if len(looked) >= _LOOK_PACKETS or size > _LOOK_BYTES:
                     break
         return looked
 

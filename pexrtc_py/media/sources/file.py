@@ -88,8 +88,7 @@ def open_file(
     def opener() -> Source:
         return DemuxedSource(Demuxed(shown(str(path)), open_local(path), accept), accept, config or EncodeConfig())
 
-    if loop == 1:
-        return opener()
+    # Played once too it is a sequence: that keeps sound without a hole, whatever holes the file has.
     return Sequence(repeat(opener) if loop is None else repeat(opener, loop))
 
 

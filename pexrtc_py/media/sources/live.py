@@ -21,7 +21,7 @@ import av
 
 from ...errors import SourceError, UsageError
 from ..frames import EncodedFrame, Kind, Source
-from .demuxed import Demuxed
+from .demuxed import LIVE_LOOK_S, LOOK_S, Demuxed
 from .encoded import EncodeConfig
 from .file import DemuxedSource, RawFile
 from .generated import Screen
@@ -41,6 +41,8 @@ _FORGET_S_PER_S: Final = 0.001
 # Schemes whose servers send in real time; what comes by HTTP comes in bursts and is paced by the player.
 _REAL_TIME: Final = frozenset({"rtsp", "rtsps", "rtmp", "rtmps"})
 _PIPE_CHECK_S: Final = 0.2
+# Whether a pipe is written in real time is not known; a second of delay is bearable if it is.
+_PIPE_LOOK_S: Final = 1.0
 _LARGEST: Final = (1920, 1080)
 
 
@@ -109,7 +111,7 @@ def capture(
     if form not in names:
         raise SourceError(f"{name}: this build of FFmpeg has no input called {form}")
     opening = Opening(name=name, url=device, format=form, options=options or {})
-    opened: Demuxed[Sound | Picture] = Demuxed(name, open_input(opening), kinds)
+    opened: Demuxed[Sound | Picture] = Demuxed(name, open_input(opening), kinds, look_s=LIVE_LOOK_S)
     return KeepUp(RawFile(opened, _LARGEST, live=True))
 
 
@@ -165,7 +167,7 @@ def open_address(url: str, *, accept: Accept = DEFAULT_ACCEPT, config: EncodeCon
         SourceError: it does not answer in ten seconds, refuses, or has nothing to play.
     """
     opening, live = _address(url)
-    opened: Demuxed[EncodedFrame] = Demuxed(opening.name, open_input(opening), accept)
+    opened: Demuxed[EncodedFrame] = Demuxed(opening.name, open_input(opening), accept, look_s=_look_s(live=live))
     return DemuxedSource(opened, accept, config or EncodeConfig(), live=live)
 
 
@@ -177,8 +179,15 @@ def raw_address(url: str) -> RawSource:
         SourceError: it does not answer in ten seconds, refuses, or has nothing to play.
     """
     opening, live = _address(url)
-    raw = RawFile(Demuxed(opening.name, open_input(opening), tuple(Kind)), _LARGEST, live=live)
+    opened: Demuxed[Sound | Picture] = Demuxed(
+        opening.name, open_input(opening), tuple(Kind), look_s=_look_s(live=live)
+    )
+    raw = RawFile(opened, _LARGEST, live=live)
     return KeepUp(raw) if live else raw
+
+
+def _look_s(*, live: bool) -> float:
+    return LIVE_LOOK_S if live else LOOK_S
 
 
 def _address(url: str) -> tuple[Opening, bool]:
@@ -189,6 +198,9 @@ def _address(url: str) -> tuple[Opening, bool]:
     if scheme.startswith("rtsp"):
         # Over TCP nothing is lost on the way in, and no port has to be open.
         options["rtsp_transport"] = "tcp"
+    if scheme in _REAL_TIME:
+        # FFmpeg would look for five seconds at what comes, before we see any of it.
+        options |= {"analyzeduration": "1000000", "fflags": "nobuffer"}
     return Opening(name=shown(url), url=url, options=options), scheme in _REAL_TIME
 
 
@@ -269,7 +281,9 @@ def open_pipe(
         SourceError: nothing comes, or nothing that can be played.
     """
     pipe = _Pipe(sys.stdin.fileno() if fd is None else fd)
-    opened: Demuxed[EncodedFrame] = Demuxed("standard input", open_input(_piped(pipe, pcm)), accept)
+    opened: Demuxed[EncodedFrame] = Demuxed(
+        "standard input", open_input(_piped(pipe, pcm)), accept, look_s=_PIPE_LOOK_S
+    )
     return PipeSource(pipe, opened, accept, config or EncodeConfig())
 
 
@@ -280,7 +294,7 @@ def raw_pipe(fd: int | None = None, *, pcm: PcmFormat | None = None) -> RawPipe:
         SourceError: nothing comes, or nothing that can be played.
     """
     pipe = _Pipe(sys.stdin.fileno() if fd is None else fd)
-    return RawPipe(pipe, Demuxed("standard input", open_input(_piped(pipe, pcm)), tuple(Kind)))
+    return RawPipe(pipe, Demuxed("standard input", open_input(_piped(pipe, pcm)), tuple(Kind), look_s=_PIPE_LOOK_S))
 
 
 def _piped(pipe: _Pipe, pcm: PcmFormat | None) -> Opening:

@@ -8,7 +8,7 @@ comes as Annex B with SPS and PPS before each key frame, VP8 has no invisible fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Final
 
 import av
@@ -55,11 +55,13 @@ def fitness(stream: av.VideoStream | av.AudioStream, packets: Sequence[av.Packet
         return "it has no packets"
     if isinstance(stream, av.AudioStream):
         return "" if all(opus_duration(bytes(p)) == FRAME_SAMPLES for p in packets) else "its packets are not of 20 ms"
+    # A stream that is joined in the middle is sent from its first key frame on.
+    packets = list(dropwhile(lambda packet: not packet.is_keyframe, packets))
+    if not packets:
+        return "it has no key frame in the first seconds"
     times = [p.pts for p in packets if p.pts is not None]
     if stream.codec_context.has_b_frames or any(a >= b for a, b in pairwise(times)):
         return "its pictures are not in the order they are shown in (B-frames)"
-    if not packets[0].is_keyframe:
-        return "it does not begin with a key frame"
     if stream.codec_context.sample_aspect_ratio not in (None, 0, 1):
         return "its pixels are not square"
     if codec is Codec.VP8:
@@ -167,6 +169,7 @@ class VideoPackets:
         rate = stream.average_rate or stream.guessed_rate
         self._usual = round(90000 / rate) if rate else 3000
         self._last = -1
+        self._begun = False
         self._parameters = b""
         self._filter = BitStreamFilterContext("h264_mp4toannexb", stream) if codec is Codec.H264 else None
 
@@ -179,7 +182,10 @@ class VideoPackets:
         if packet is None or not packet.size:
             return
         for converted in (packet,) if self._filter is None else self._filter.filter(packet):
-            yield self._frame(converted)
+            frame = self._frame(converted)
+            self._begun = self._begun or frame.key
+            if self._begun:
+                yield frame
 
     def _frame(self, packet: av.Packet[av.stream.Stream]) -> EncodedFrame:
         data, key = bytes(packet), packet.is_keyframe

@@ -40,7 +40,7 @@ class Sequence:
         self._current: Source | None = first()
         self._formats = self._current.formats
         self._grid = PacketGrid(self._formats[Kind.AUDIO].codec) if Kind.AUDIO in self._formats else None
-        # Placing sound on its grid moves it by up to one packet, so frames wait that long to come out in order.
+        # Placing sound on its grid moves it by up to two packets, so frames wait that long to come out in order.
         self._placed: list[tuple[float, int, EncodedFrame]] = []
         self._count = 0
         self._settled = 0.0  # seconds: nothing before this is still to come
@@ -74,7 +74,8 @@ class Sequence:
                 current.close()
                 self._step()
             elif frame.kind in self._formats:
-                self._settled = self._base / 90000 + frame.time - FRAME_S
+                moved = 0.0 if self._grid is None else 2 * FRAME_S
+                self._settled = max(self._settled, self._base / 90000 + frame.time - moved)
                 self._place(frame)
         return heapq.heappop(self._placed)[2]
 
@@ -106,6 +107,9 @@ class Sequence:
             self._put(self._grid.place(self._base / 90000 + frame.time, frame.data))
         else:
             rtp_time = self._base + frame.rtp_time
+            if self._grid is not None:
+                # Sound that is to come is not before this picture: where there is none, it is silence.
+                self._put(self._grid.fill(rtp_time / 90000 - 2 * FRAME_S))
             self._put((replace(frame, rtp_time=rtp_time, time=rtp_time / 90000, arrival=rtp_time / 90000),))
 
     def _put(self, frames: Iterable[EncodedFrame]) -> None:

@@ -178,6 +178,21 @@ def test_hole_in_sound_is_filled(tmp_path: Path) -> None:
         assert level_db(samples[62000:90000]) > -20
 
 
+def test_long_hole_in_sound_is_filled_in_time(tmp_path: Path) -> None:
+    """Eight seconds without a packet while the picture goes on: silence keeps coming at its time, not afterwards."""
+    with av.open(clip_path("announcement.mkv")) as given, av.open(tmp_path / "a.mkv", "w") as written:
+        copies = {s.index: written.add_stream_from_template(s) for s in (*given.streams.video, *given.streams.audio)}
+        for packet in given.demux():
+            hole = packet.stream.type == "audio" and packet.pts is not None and 1000 < packet.pts < 9000
+            if packet.size and not hole:
+                packet.stream = copies[packet.stream_index]
+                written.mux(packet)
+    audio = drained(open_file(tmp_path / "a.mkv"))[Kind.AUDIO]
+    assert steps(audio) == {960}
+    assert level_db(heard(audio)[96000:400_000]) < -60
+    assert audio[-1].time == pytest.approx(10.0, abs=0.06)
+
+
 def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
     """A file with wide pixels comes out as wide as it is meant to be seen."""
     path = write_media(tmp_path / "a.mkv", video="libx264", size=(240, 240), aspect=Fraction(4, 3), seconds=1)
