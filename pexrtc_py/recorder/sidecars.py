@@ -1,7 +1,7 @@
 """The files beside a recording: events as they come, and when it ends roster, speakers, chat, manifest and a page.
 
-The events' file is complete at any moment, one line each, written through; all others can be made from it again, so a
-kill costs none of them. Names and texts come from strangers: they are escaped for the format they go to.
+The events' file is complete at any moment, one line each, written through; `read_story` makes of it what the others are
+made of, so a kill costs none of them. Names and texts come from strangers: they are escaped for the format they go to.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Protocol, Self
 
 import msgspec
 
-from ..errors import UsageError, WriteError
-from ..protocol.events import Event, serialize_event
+from ..errors import RemoteProtocolError, SourceError, UsageError, WriteError
+from ..protocol.events import Event, parse_event, serialize_event
 from .manifest import file_hash, make_manifest
 from .page import make_page
 from .results import RecordingResult
 from .story import Story
 from .webvtt import chat_vtt, speakers_vtt
 
-__all__ = ["ClockOfRecording", "Sidecars", "sidecar_path"]
+__all__ = ["ClockOfRecording", "Sidecars", "read_story", "sidecar_path"]
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +140,35 @@ class Sidecars:
                 raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
             paths.append(path)
         return tuple(paths)
+
+
+def read_story(events: Path) -> tuple[Story, list[tuple[float, str]]]:
+    """Return what an events' file tells, and second and title of its chapters. A last line cut off is passed over.
+
+    Raises:
+        SourceError: there is no such file.
+    """
+    story = Story()
+    chapters: list[tuple[float, str]] = []
+    try:
+        lines = events.read_bytes().split(b"\n")
+    except OSError as exc:
+        raise SourceError(f"{events}: {(exc.strerror or str(exc)).lower()}") from exc
+    for line in lines:
+        try:
+            noted = msgspec.json.decode(line, type=_Noted)
+            event = parse_event(noted.event, bytes(noted.data).decode())
+        except (msgspec.MsgspecError, RemoteProtocolError):
+            continue
+        if title := story.apply(event, noted.at_s):
+            chapters.append((noted.at_s, title))
+    return story, chapters
+
+
+class _Noted(msgspec.Struct):
+    at_s: float
+    event: str
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def _one_line(value: object) -> bytes:

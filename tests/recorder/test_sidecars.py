@@ -19,7 +19,7 @@ from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.roles import Role
-from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path
+from pexrtc_py.recorder.sidecars import Sidecars, read_story, sidecar_path
 from tests.recorder.test_recording import START, Clock, Stream
 from tests.support.frames import opus_frames
 
@@ -78,6 +78,20 @@ async def test_each_file_tells_its_part(tmp_path: Path) -> None:
     assert manifest["streams"][0]["packets"] == 50
     assert json.loads(sidecar_path(path, "roster.json").read_text())[0]["name"] == HOSTILE
     assert "hello there</v>" in sidecar_path(path, "chat.vtt").read_text()
+
+
+async def test_the_story_can_be_read_again_from_the_events(tmp_path: Path) -> None:
+    """After a kill, with the last line cut off, the others can be made anew."""
+    path = tmp_path / "talk.mkv"
+    await record(path)
+    events = sidecar_path(path, "events.jsonl")
+    events.write_bytes(events.read_bytes()[:-20])
+    story, chapters = read_story(events)
+    assert chapters == [(0.38, HOSTILE)]
+    assert [(one.at_s, one.name, one.text) for one in story.messages] == [(0.58, HOSTILE, "hello\n\nthere")]
+    assert [one.name for one in story.attendance()] == [HOSTILE]
+    with pytest.raises(SourceError, match="no such file"):
+        read_story(tmp_path / "nothing.jsonl")
 
 
 async def test_a_file_that_was_changed_is_known_by_its_hash(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from tests.support.frames import h264_frames, merged, opus_frames, vp8_frames
 
 
 async def main() -> None:
-    """Record for half a minute unless killed."""
+    """Record for ten seconds unless killed."""
     path, name = Path(sys.argv[1]), sys.argv[2]
-    pictures = (h264_frames if name == "mp4" else vp8_frames)(900, width=160, height=90)
-    sound = opus_frames(1500)
+    pictures = (h264_frames if name == "mp4" else vp8_frames)(300, width=160, height=90)
+    sound = opus_frames(500)
     streams = [sound] if name == "ogg" else [sound, pictures]
     specs = [TrackSpec.of(stream[0]) for stream in streams]
     loop = asyncio.get_running_loop()
