@@ -17,7 +17,7 @@ from .clock import CallClock
 from .dtmf import EventReader
 from .feedback import EstimateReporter, TransportFeedbackRecorder
 from .receiver_audio import AudioStream
-from .receiver_config import MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .receiver_config import EventFormat, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
 from .receiver_statistics import FeedbackCounts, receiver_statistics, stream_totals
 from .receiver_timeline import Timeline
 from .receiver_video import VideoStream
@@ -156,6 +156,10 @@ class Receiver:
         if isinstance(form, RtxFormat):
             self._handle_rtx(packet, header, form, arrival)
             return
+        if isinstance(form, EventFormat) and self._stream is None:
+            # Digits of one who has sent no sound yet: there is no stream they could be put in order with.
+            self._handle_early_event(packet, header, form)
+            return
         if not isinstance(form, MediaFormat) or self._closed:
             return
         ssrc = header[4]
@@ -178,6 +182,13 @@ class Receiver:
             self._next_report = arrival + _FIRST_REPORT_S
             self.reschedule()
         stream.receive(packet, header, arrival)
+
+    def _handle_early_event(self, packet: bytes, header: RtpHeader, form: EventFormat) -> None:
+        try:
+            start, end = payload_bounds(packet, header[0])
+        except RemoteProtocolError:
+            return
+        self.take_event(packet[start:end], header[3], form.clock_rate, marker=header[1] > 0x7F)
 
     def _new_stream(self, ssrc: int, payload_type: int, form: MediaFormat) -> AudioStream | VideoStream:
         formats, timeline, nack = self._formats, self._timeline, self.config.feedback.nack
