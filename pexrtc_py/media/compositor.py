@@ -181,6 +181,9 @@ class Compositor:
                     sent_at = now
                     self._compose(now)
         finally:
+            # Encoders and pictures are tens of megabytes; they go now, not when the last reference does.
+            self._inputs.clear()
+            self._outputs.clear()
             self._loop.call_soon_threadsafe(self._done.set)
 
     def _take(self) -> None:

@@ -86,6 +86,7 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
         self._output.push(result)
 
     def _finish(self) -> None:
+        self._encoder = None
         self._output.end()
         super()._finish()
 
