@@ -23,7 +23,7 @@ def make_manifest(
     result: RecordingResult,
     story: Story,
     *,
-    began_at: str,
+    began_at: str | None,
     chapters: Sequence[tuple[float, str]],
     hashes: Mapping[Path, str],
     about: Mapping[str, object],
@@ -33,7 +33,7 @@ def make_manifest(
     Args:
         result: what was recorded.
         story: what happened.
-        began_at: moment of the recording's 0, ISO 8601.
+        began_at: moment of the recording's 0, ISO 8601; None when no media came.
         chapters: second and title of each.
         hashes: SHA-256 of the files.
         about: what the caller knows beside: conference, node, phases of joining. No secrets.

@@ -117,6 +117,7 @@ class Recording:
         self._holes: list[Hole] = []
         self._last_time: float | None = None
         self._began = clock()
+        self._began_at: float | None = None
         self._heard_at: float | None = None
         self._accompanied_at: float | None = None
         self._media_at: float | None = None
@@ -272,6 +273,7 @@ class Recording:
             return
         self._alignment = None
         self.timeline.start(start.origin - self.timeline.cut_before(start.origin))
+        self._began_at = self._wall_clock() - (self._clock() - start.origin)
         try:
             self._main.begin(self._shifted(start.origin), self._specs(start))
         except UsageError as exc:
@@ -371,7 +373,14 @@ class Recording:
         for series in (self._main, self._slides):
             if series.error is not None:
                 self._fail(series.error)
-        self._result = sum_up(main, slides, ended=self._reason or Ended.STOPPED, holes=self._holes, error=self._error)
+        self._result = sum_up(
+            main,
+            slides,
+            began_at=self._began_at,
+            ended=self._reason or Ended.STOPPED,
+            holes=self._holes,
+            error=self._error,
+        )
 
 
 class _RoleTap:

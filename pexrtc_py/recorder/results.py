@@ -68,6 +68,8 @@ class RecordingResult:
     """The first file of sound and picture; None when no media came."""
     files: tuple[Path, ...]
     """All files, the slides' last."""
+    began_at: float | None
+    """The recording's 0 on the wall clock, seconds since the epoch; None when no media came."""
     duration_s: float
     """Seconds of the recording, pauses not counted."""
     bytes: int
@@ -86,6 +88,7 @@ def sum_up(
     main: Sequence[FileResult],
     slides: Sequence[FileResult],
     *,
+    began_at: float | None,
     ended: Ended,
     holes: Sequence[Hole],
     error: PexrtcError | None,
@@ -95,6 +98,7 @@ def sum_up(
     return RecordingResult(
         file=main[0].written.path if main else None,
         files=tuple(file.written.path for file in files),
+        began_at=began_at,
         duration_s=max((file.start_s + file.written.duration_s for file in files), default=0.0),
         bytes=sum(file.written.bytes for file in files),
         streams=tuple(_stream(role, track, file) for file in files for role, track in file.tracks.items()),

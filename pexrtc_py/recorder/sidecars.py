@@ -116,7 +116,7 @@ class Sidecars:
         return await asyncio.to_thread(self._write, result, about or {})
 
     def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
-        began_at = _iso(self._wall_clock() - self._recording.position())
+        began_at = None if result.began_at is None else _iso(result.began_at)
         hashes = {path: file_hash(path) for path in result.files}
         manifest = make_manifest(
             result, self._story, began_at=began_at, chapters=self._chapters, hashes=hashes, about=about

@@ -36,7 +36,7 @@ EVENTS: list[Event] = [
 async def record(path: Path) -> tuple[Path, ...]:
     """Record a second with an event every 200 ms; return the files beside."""
     clock, stream = Clock(), Stream()
-    recording = Recording(RecordingConfig(path=path), clock=clock)
+    recording = Recording(RecordingConfig(path=path), clock=clock, wall_clock=lambda: 1.8e9 + clock.now)
     async with Sidecars(recording, path, wall_clock=lambda: 1.8e9 + clock.now) as sidecars:
         async with recording:
             recording.attach(Role.AUDIO, stream)
@@ -72,6 +72,7 @@ async def test_each_file_tells_its_part(tmp_path: Path) -> None:
     assert manifest["files"] == [
         {"name": "talk.mkv", "bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     ]
+    assert manifest["began_at"] == "2027-01-15T08:08:20.000Z"
     assert manifest["about"] == {"alias": "meet.alice"}
     assert manifest["chapters"] == [{"start_s": pytest.approx(0.38), "end_s": 1.0, "title": HOSTILE}]
     assert [(one["start_s"], one["end_s"]) for one in manifest["speakers"]] == [(pytest.approx(0.38), 1.0)]

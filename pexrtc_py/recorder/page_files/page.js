@@ -38,7 +38,7 @@ const title = (data.about && (data.about.alias || data.about.title)) || (data.fi
 document.title = title;
 byId("title").textContent = title;
 byId("facts").textContent =
-  `${data.began_at} · ${clock(data.duration_s)} · ended: ${data.ended} · ` +
+  `${data.began_at || "no media"} · ${clock(data.duration_s)} · ended: ${data.ended} · ` +
   `${data.quality.lost_packets} packets lost in ${data.quality.gaps} gaps`;
 
 const markers = [];
