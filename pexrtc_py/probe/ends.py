@@ -129,12 +129,21 @@ class Listening:
         book: where samples go.
         began: when the run began, `time.monotonic`.
         source: whose reference is expected, None when what comes is not ours.
+        sent_book: where figures of what the end sends go; None: into the same book.
     """
 
-    def __init__(self, end: End, book: SeriesBook, began: float, *, source: End | None = None) -> None:
+    def __init__(
+        self,
+        end: End,
+        book: SeriesBook,
+        began: float,
+        *,
+        source: End | None = None,
+        sent_book: SeriesBook | None = None,
+    ) -> None:
         self.book = book
         self._end, self._began = end, began
-        self._network = NetworkWatch(book, began)
+        self._network = NetworkWatch(book, began, sent_book=sent_book)
         self._first: dict[str, float] = {}
         self._complete = asyncio.Event()
         self._stack = AsyncExitStack()

@@ -47,10 +47,19 @@ class NetworkWatch:
         book: where samples go.
         began: when the run began, `time.monotonic`.
         mids: the lines to look at, by `a=mid`; empty: all.
+        sent_book: where what is sent goes, when that is another direction with a book of its own.
     """
 
-    def __init__(self, book: SeriesBook, began: float, *, mids: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        book: SeriesBook,
+        began: float,
+        *,
+        mids: frozenset[str] = frozenset(),
+        sent_book: SeriesBook | None = None,
+    ) -> None:
         self._book, self._began, self._mids = book, began, mids
+        self._sent_book = sent_book or book
         self._before: dict[str, _Before] = {}
         self._round_trip_ms: dict[str, float] = {}
 
@@ -119,11 +128,12 @@ class NetworkWatch:
         before, after = self._step(item.id, now, _Before(time=now, octets=octets))
         if before is not None and now > before.time:
             rate = 8 * (after.octets - before.octets) / (now - before.time)
-            self._add(f"{item.kind}.sent_bitrate_bps", now, rate)
+            self._sent_book.add(f"{item.kind}.sent_bitrate_bps", now - self._began, rate)
 
     def _read_report(self, item: RemoteInboundRtp, now: float) -> None:
-        self._add(f"{item.kind}.sent_loss_ratio", now, item.fraction_lost)
-        self._add(f"{item.kind}.sent_jitter_ms", now, 1000 * item.jitter)
+        at = now - self._began
+        self._sent_book.add(f"{item.kind}.sent_loss_ratio", at, item.fraction_lost)
+        self._sent_book.add(f"{item.kind}.sent_jitter_ms", at, 1000 * item.jitter)
         if item.round_trip_time is not None:
             self._round_trip_ms[item.kind] = 1000 * item.round_trip_time
             self._add(f"{item.kind}.rtt_ms", now, 1000 * item.round_trip_time)

@@ -135,12 +135,13 @@ class _Run:
             sources: whose reference each end, by its place, receives.
             stack: closes what is opened here, before the ends leave.
         """
+        books = [SeriesBook(_direction(end, sources.get(i)), on_sample=self._on_sample) for i, end in enumerate(ends)]
         listenings = []
         for place, end in enumerate(ends):
+            # What an end of a pair sends belongs to the other direction.
+            sent_book = books[1 - place] if len(ends) == 2 else None
             source = sources.get(place)
-            name = f"{source.name} → {end.name}" if source is not None and source is not end else end.name
-            book = SeriesBook(name, on_sample=self._on_sample)
-            listening = Listening(end, book, self._began, source=source)
+            listening = Listening(end, books[place], self._began, source=source, sent_book=sent_book)
             listenings.append(await stack.enter_async_context(listening))
         for end in ends:
             await end.call.connected()
@@ -219,6 +220,11 @@ class _Run:
             assumptions=(*self._assumptions, *_speech_assumptions(ends)),
             error=error,
         )
+
+
+def _direction(end: End, source: End | None) -> str:
+    """Name what an end receives."""
+    return f"{source.name} → {end.name}" if source is not None and source is not end else end.name
 
 
 def _speech_assumptions(ends: Sequence[End]) -> tuple[str, ...]:

@@ -85,6 +85,18 @@ async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
     assert not result.passed
 
 
+async def test_loss_on_the_way_out_is_of_that_direction(node: Node) -> None:
+    """Bob's network loses a tenth each way: the far end reports it for what Bob sends, we count it for what he gets."""
+    lossy = end(node, "Bob", Impairment(loss=0.1, seed=3))
+    result = await probe_pair(end(node, "Ann"), lossy, RunConfig(duration_s=6, media_timeout_s=8))
+    assert result.error == ""
+    got, reported = (values(result, "audio.loss_ratio", s) for s in ("Ann → Bob", "Bob → Ann"))
+    assert 0.04 < sum(got) / len(got) < 0.2
+    assert sum(reported) / len(reported) < 0.02  # the node mixes: what it lost from Bob it does not lose to Ann
+    assert max(values(result, "audio.sent_loss_ratio", "Bob → Ann")) > 0.03
+    assert max(values(result, "audio.sent_loss_ratio", "Ann → Bob")) < 0.02
+
+
 async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
     """Roster, mute, chat, layout and presentation: each known to the other within two seconds, and undone."""
     result = await probe_pair(
