@@ -12,6 +12,7 @@ import typer
 from ..errors import UsageError
 from ..node.config import NodeConfig, load_node_file
 from ..node.server import Node
+from .dialling import dial
 from .exits import ExitCode
 from .options import MediaAddress, Quiet, Verbose, configure_logging
 from .running import Stopping, run
@@ -45,6 +46,9 @@ def node(
     self_signed: Annotated[
         bool, typer.Option("--self-signed", help="Serve HTTPS with a certificate made for this run.")
     ] = False,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Open a door on loopback by which tests ask this node to fail.")
+    ] = False,
     media_address: MediaAddress = None,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -64,9 +68,11 @@ def node(
     async def serve(stopping: Stopping) -> ExitCode:
         settings = _config(listen, config, open_=open_)
         settings = replace(settings, tls_cert=tls_cert, tls_key=tls_key, self_signed=self_signed)
-        settings = replace(settings, media_addresses=tuple(media_address or ()))
-        async with Node(settings) as running:
+        settings = replace(settings, media_addresses=tuple(media_address or ()), faults=faults)
+        async with Node(settings, dial=dial) as running:
             sys.stdout.write(running.url + "\n")
+            if running.faults is not None:
+                sys.stdout.write(f"faults {running.faults.url} token {running.faults.token}\n")
             sys.stdout.flush()
             if settings.is_open:
                 screen.note(
