@@ -205,6 +205,7 @@ class Listening:
                 if line is not None and line.receiver is not None:
                     line.receiver.remove_tap(listener)
                 await listener.aclose()
+        self._network.finish()
         phases = self._end.call.phases
         write_phases(self.book, phases)
         for metric, moment in self._first.items():

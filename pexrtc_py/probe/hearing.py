@@ -25,6 +25,7 @@ _RUN: Final = 6
 """Chirps in a row that tell which second of the reference they are."""
 _REMEMBERED: Final = 500
 """Pieces of sound whose times are kept: ten seconds."""
+_SLACK_S: Final = 0.05
 _LEAST_FOR_DRIFT: Final = 20
 """Chirps; over fewer seconds a jitter buffer that breathes would pass for drift."""
 
@@ -101,13 +102,16 @@ class SoundWatch:
             self._recognise(chirp)
 
     def finish(self, time: float) -> None:
-        """End at `time`: write what is incomplete, silence, drift and lost chirps."""
+        """End at `time`, when the sender stopped: write silence, drift, lost chirps; an incomplete second is left."""
         if self._meter is None:
             return
         for second in self._meter.finish():
-            self._write(second)
+            if second.time + 1.0 <= time + _SLACK_S:
+                self._write(second)
         for second in self._seconds:
             begin, end = second.time, second.time + 1.0
+            if end > time + _SLACK_S:
+                continue  # what comes after the sender stopped is no silence of the call
             silent = sum(max(0.0, min(s.end, end) - max(s.begin, begin)) for s in self._meter.silences)
             self._add("audio.silence_ratio", begin, min(1.0, silent))
         for chirp in self._chirps.flush():

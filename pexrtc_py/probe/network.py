@@ -21,6 +21,8 @@ from .series import SeriesBook
 __all__ = ["NetworkWatch"]
 
 _LEVELS: Final = {quality: level for level, quality in enumerate(CallQuality) if quality is not CallQuality.UNKNOWN}
+_SLACK_S: Final = 1.5
+"""Samples are a second apart, and each stands for the second before it."""
 _PLAYOUT_MS: Final = 60.0
 """Packets, jitter buffer and sound card of a usual client: taken for speech delay where none is measured (ours)."""
 
@@ -30,6 +32,7 @@ class _Before:
     """Counters of a stream when they were read last."""
 
     time: float
+    kind: str = ""
     received: int = 0
     lost: int = 0
     octets: int = 0
@@ -109,9 +112,19 @@ class NetworkWatch:
         window.append((now, lost, expected))
         while window and window[0][0] <= now - CALL_QUALITY_WINDOW_S:
             window.popleft()
+        if now - window[0][0] >= CALL_QUALITY_WINDOW_S - _SLACK_S:
+            self._rate(kind, window)
+
+    def finish(self) -> None:
+        """Rate a run that was shorter than Pexip's window by all of it."""
+        for before in self._before.values():
+            if before.window and not self._book.values(f"{before.kind}.call_quality"):
+                self._rate(before.kind, before.window)
+
+    def _rate(self, kind: str, window: deque[tuple[float, int, int]]) -> None:
         quality = call_quality(max(0, sum(entry[1] for entry in window)), sum(entry[2] for entry in window))
         if quality is not CallQuality.UNKNOWN:
-            self._add(f"{kind}.call_quality", now, _LEVELS[quality])
+            self._add(f"{kind}.call_quality", window[-1][0], _LEVELS[quality])
 
     def _write_speech(self, item: InboundRtp, now: float, loss: float) -> None:
         codec = _CODECS.get(item.mime_type.lower())
@@ -155,6 +168,7 @@ def _inbound_counters(item: InboundRtp) -> _Before:
     mended = item.retransmitted_packets_received
     return _Before(
         time=0.0,
+        kind=item.kind,
         received=item.packets_received - mended,
         lost=item.packets_lost + mended,
         octets=item.bytes_received + item.header_bytes_received,
