@@ -10,7 +10,8 @@ from pathlib import Path
 
 def main() -> int:
     """Run the benchmark named on the command line."""
-    names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if not m.name.startswith("_"))
+    folder = str(Path(__file__).parent)
+    names = sorted(m.name for m in pkgutil.iter_modules([folder]) if not (m.ispkg or m.name.startswith("_")))
     if len(sys.argv) < 2:
         print("make bench NAME, where NAME is one of:")
         for name in names:
