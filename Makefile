@@ -28,7 +28,7 @@ check: install ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: install ## rewrite the sources in the house format
 	$(BIN)/ruff format .
