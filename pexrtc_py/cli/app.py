@@ -9,10 +9,14 @@ import typer
 from ..errors import PexrtcError
 from ..version import __version__
 from .announce import announce
+from .chat import chat_command
+from .control import control_command
 from .demo import demo
+from .events import events_command
 from .exits import exit_code_of
 from .node import node
 from .record import record_command
+from .roster import roster_command
 from .screen import Screen
 
 __all__ = ["app", "main"]
@@ -46,6 +50,10 @@ def pexrtc(
 app.command("record")(record_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
+app.command("events")(events_command)
+app.command("roster")(roster_command)
+app.command("chat")(chat_command)
+app.command("control")(control_command)
 app.command()(node)
 app.command()(demo)
 

@@ -16,12 +16,16 @@ import typer
 from ..errors import UsageError
 
 __all__ = [
+    "CaFile",
+    "Extension",
     "Insecure",
     "Json",
     "MediaAddress",
     "Name",
+    "Node",
     "NodeUrl",
     "PinFile",
+    "Proxy",
     "Quiet",
     "Verbose",
     "configure_logging",
@@ -35,6 +39,46 @@ NodeUrl = Annotated[
         envvar="PEXRTC_NODE",
         metavar="URL",
         help="The conferencing node: https://node.example.com, or http://127.0.0.1:PORT of `pexrtc node`.",
+        show_default=False,
+    ),
+]
+Node = Annotated[
+    str | None,
+    typer.Option(
+        "--node",
+        envvar="PEXRTC_NODE",
+        metavar="URL",
+        help="The conferencing node: https://node.example.com, http://127.0.0.1:PORT of `pexrtc node`, or a join link. "
+        "Not needed when ALIAS is alias@domain (DNS knows its nodes) or a join link.",
+        show_default=False,
+    ),
+]
+Extension = Annotated[
+    str | None,
+    typer.Option(
+        "--extension",
+        metavar="ALIAS",
+        help="Where to go when ALIAS is a Virtual Reception.",
+        show_default=False,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-file",
+        envvar="PEXRTC_CA_FILE",
+        metavar="FILE",
+        help="Trust these certificates (PEM) instead of the system's.",
+        show_default=False,
+    ),
+]
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        envvar="PEXRTC_PROXY",
+        metavar="URL",
+        help="Reach the node through this HTTP proxy. Default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
         show_default=False,
     ),
 ]

@@ -1,0 +1,98 @@
+"""Being in a conference without media, as commands that look and control are; it takes no port licence of the node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from ..endpoint.conference import is_bot
+from ..errors import NodeError, UsageError
+from ..protocol.models import Participant, ParticipantUuid, ServiceType
+from ..signalling import Session, SessionConfig, open_session
+from .screen import Screen, plain
+
+__all__ = ["attend", "described", "find_participant", "where_we_wait"]
+
+_SYNC_S = 15.0
+"""How long a node may take to tell who is there; real ones take well under a second."""
+
+_WAITING = {
+    ServiceType.WAITING_ROOM: "in the waiting room: the conference is locked, or no Host is there yet",
+    ServiceType.IVR: "asked for a PIN",
+    ServiceType.CONNECTING: "still connecting",
+}
+
+
+@asynccontextmanager
+async def attend(config: SessionConfig, screen: Screen) -> AsyncIterator[Session]:
+    """Join without media and wait until the node has told who is there; leaving the block leaves the conference.
+
+    Raises:
+        RefusedError: the node will not have us.
+        NodeError: it does not tell who is there.
+        PexrtcError: no node could be reached or used.
+    """
+    async with open_session(config) as session:
+        try:
+            async with asyncio.timeout(_SYNC_S):
+                await session.wait_for(lambda s: s.roster.synced)
+        except TimeoutError:
+            raise NodeError("events", 0, f"no participant list within {_SYNC_S:g} s") from None
+        if why := where_we_wait(session):
+            screen.note(f"{session.config.alias}: we are {why}")
+        yield session
+
+
+def where_we_wait(session: Session) -> str:
+    """Say why we are not in the conference yet; empty when we are."""
+    return _WAITING.get(session.place, "")
+
+
+def find_participant(session: Session, text: str) -> ParticipantUuid:
+    """Find whom a user means: by UUID, as `me`, or by a display name that only one has.
+
+    Raises:
+        UsageError: nobody, or several.
+    """
+    people = session.roster.participants
+    if text in people:
+        return ParticipantUuid(text)
+    if text == "me":
+        return session.participant_uuid
+    others = [person for person in people.values() if person.uuid != session.participant_uuid]
+    found = [person for person in others if person.display_name == text]
+    found = found or [person for person in others if person.display_name.casefold() == text.casefold()]
+    if len(found) == 1:
+        return found[0].uuid
+    if found:
+        which = "; ".join(f"{person.uuid} ({described(person) or 'no media'})" for person in found)
+        raise UsageError(f"{len(found)} participants are called {plain(text)!r}; say the UUID: {which}")
+    raise UsageError(f"no participant is called {plain(text)!r}; there are: {_names(others)}")
+
+
+def described(person: Participant, speaking: Sequence[Participant] = ()) -> str:
+    """Say in a few words what a participant is and does."""
+    words = [
+        ("bot", is_bot(person)),
+        ("waiting", not person.in_conference),
+        ("records", person.is_recording is True),
+        ("streams", person.is_streaming_conference),
+        ("video", person.has_media and person.has_video and not person.audio_only),
+        ("audio only", person.has_media and (person.audio_only or not person.has_video)),
+        ("presents", person.presenting),
+        ("muted", person.muted),
+        ("microphone off", person.is_client_muted),
+        ("camera off", person.is_video_muted),
+        ("on hold", person.is_on_hold is True),
+        ("hand raised", person.hand_raised),
+        ("spotlight", person.spotlight > 0),
+        ("speaks", person in speaking),
+    ]
+    return ", ".join(word for word, is_so in words if is_so)
+
+
+def _names(people: Sequence[Participant]) -> str:
+    names = sorted({plain(person.display_name) for person in people})
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return (", ".join(names[:20]) + more) or "nobody else"
