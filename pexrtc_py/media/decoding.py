@@ -144,9 +144,10 @@ class AudioDecoding:
             fade = np.linspace(0.0, 1.0, min(_JOINT, len(samples)), dtype=np.float32)[:, None]
             samples[: len(fade)] = samples[: len(fade)] * fade + self._conceal(len(fade)) * (1 - fade)
             self._concealed = 0
-        self._last = samples
         self._next_rtp = item.rtp_time + ticks
-        sounds.append(Sound(samples=samples, rtp_time=item.rtp_time, time=item.time))
+        if len(samples):  # resampling a packet of a few bytes gives none yet
+            self._last = samples
+            sounds.append(Sound(samples=samples, rtp_time=item.rtp_time, time=item.time))
         return sounds
 
     def _decode(self, packet: EncodedFrame) -> tuple[NDArray[np.int16], int]:

@@ -101,7 +101,7 @@ class ConferenceSound:
 
     def start(self) -> None:
         """Begin to mix; whoever calls this calls `aclose` too. Idempotent."""
-        if self._thread.ident is None:
+        if self._thread.ident is None and not self._stop.is_set():
             self._thread.start()
 
     async def aclose(self) -> None:
@@ -114,29 +114,36 @@ class ConferenceSound:
     def add_input(self, participant: ParticipantUuid) -> Tap:
         """Take a participant's voice into the mix; returns the tap for its receiver. Replaces an earlier one."""
         source = _Input()
-        self._changes.append(lambda: self._add_input(participant, source))
+        self._change(lambda: self._add_input(participant, source))
         return source
 
     def remove_input(self, participant: ParticipantUuid, source: Tap) -> None:
         """Take a voice out of the mix; one that was replaced or is unknown is ignored."""
-        self._changes.append(lambda: self._remove_input(participant, source))
+        self._change(lambda: self._remove_input(participant, source))
 
     def add_output(self, participant: ParticipantUuid, codec: Codec, tap: Tap) -> None:
         """Send a participant the mix without its own voice. Replaces an earlier output of it."""
         output = _Output(codec=codec, tap=tap)
-        self._changes.append(lambda: self._outputs.__setitem__(participant, output))
+        self._change(lambda: self._outputs.__setitem__(participant, output))
 
     def remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
         """Send a tap nothing more; one that was replaced or is unknown is ignored."""
-        self._changes.append(lambda: self._remove_output(participant, tap))
+        self._change(lambda: self._remove_output(participant, tap))
 
     def set_muted(self, participant: ParticipantUuid, *, muted: bool) -> None:
         """Keep a participant's voice out of the mix, or let it in; a new input begins unmuted."""
-        self._changes.append(lambda: self._mixer.set_muted(participant, muted=muted))
+        self._change(lambda: self._mixer.set_muted(participant, muted=muted))
 
     def set_hearing(self, participants: frozenset[ParticipantUuid]) -> None:
         """Tell who hears the mix; nothing is sent to others."""
-        self._changes.append(lambda: self._set_hearing(participants))
+        self._change(lambda: self._set_hearing(participants))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Let the thread make a change; before there is one, and after its end, nobody else looks."""
+        if self._thread.is_alive():
+            self._changes.append(change)
+        elif not self._stop.is_set():
+            change()
 
     # In the thread.
 
@@ -175,9 +182,13 @@ class ConferenceSound:
         while self._changes:
             self._changes.popleft()()
         for participant, source in self._inputs.items():
-            while source.packets:
-                for sound in source.decoding.feed(source.packets.popleft()):
-                    self._mixer.push(participant, sound.samples[:, 0], sound.time)
+            try:
+                while source.packets:
+                    for sound in source.decoding.feed(source.packets.popleft()):
+                        self._mixer.push(participant, sound.samples[:, 0], sound.time)
+            except Exception:  # whatever one of them sends, the others go on hearing each other
+                logger.exception("! sound of %s cannot be decoded", participant)
+                source.decoding = AudioDecoding()
         mix = self._mixer.mix()
         for participant, source in self._inputs.items():
             if source.voice.handle_level(mix.levels[participant], now):

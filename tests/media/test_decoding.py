@@ -127,6 +127,17 @@ def test_bad_and_empty_packets_do_not_kill_sound() -> None:
     assert [s.concealed for s in heard] == [number in (10, 20) for number in range(50)]
 
 
+def test_packets_too_short_to_make_a_sound_are_no_end_of_it() -> None:
+    """G.711 packets of one byte resample to nothing: filling a hole after them divided by the length of nothing."""
+    decoding = AudioDecoding()
+    for number in range(3):
+        decoding.feed(
+            EncodedFrame(codec=Codec.PCMU, data=b"x", rtp_time=number, time=0.0, ntp_time=None, arrival=0.0, duration=1)
+        )
+    filled = decoding.feed(Gap(codec=Codec.PCMU, rtp_time=3, time=0.0, duration=160, packets=1))
+    assert sum(len(sound.samples) for sound in filled) == 960
+
+
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_any_bytes_leave_the_decoders_alive(payloads: list[bytes]) -> None:
     """Whatever arrives, no exception comes out, and good media after it is decoded."""

@@ -129,3 +129,17 @@ async def test_a_voice_at_full_length_is_heard_and_muting_ends_it() -> None:
             levels.append(ear.level())
     assert levels[0] == pytest.approx(8000 / np.sqrt(2), rel=0.15)
     assert levels[1] < 100
+
+
+async def test_a_conference_without_sound_keeps_no_changes() -> None:
+    """Changes before the thread begins were piled up for it: of a conference without calls, for days."""
+    sound = ConferenceSound(on_voice=lambda participant, speaking: None, on_delays=lambda delays: None)
+    for _ in range(1000):
+        sound.set_muted(ADA, muted=True)
+        sound.set_hearing(frozenset({ADA}))
+    assert not sound._changes
+    await sound.aclose()
+    sound.start()
+    sound.set_hearing(frozenset())
+    assert not sound._changes
+    assert not sound._thread.is_alive()
