@@ -7,19 +7,16 @@ samples too (ITU-R BS.1770 annex 2): at four times the sample rate.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
-import av
 import numpy as np
-from av.filter import Graph
 
 from .encoding import FRAME_SAMPLES, SAMPLE_RATE
 from .frames import Kind
+from .loudness_meter import Loudness, LoudnessMeter, filter_graph, filtered, framed
+from .loudness_running import RunningLevel
 from .sources.raw import FRAME_S, Interruptible, Picture, RawFormat, RawSource, Samples, Sound, sound_at
 
 __all__ = [
@@ -33,61 +30,9 @@ PEAK_DBTP: Final = -1.5
 
 # A file within this of the target is left as it is (EBU R128 allows programmes +-0.5, live ones +-1).
 _NEAR_LU: Final = 1.0
-# ebur128 says -70 where it found nothing above its absolute gate.
-_SILENT_LUFS: Final = -69.0
 _MOST_GAIN_DB: Final = 40.0
 # A limiter makes what it limits softer, so what is limited is measured again.
 _ROUNDS: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loudness:
-    """How loud something is."""
-
-    integrated_lufs: float
-    """Integrated loudness, LUFS; -inf when there is nothing to be heard, or less than 0.4 s."""
-    true_peak_dbtp: float
-    """Highest true peak, dBTP; -inf when there is none."""
-    duration_s: float
-    """How much was measured."""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing in it is loud enough to be measured."""
-        return self.integrated_lufs == -math.inf
-
-
-class LoudnessMeter:
-    """Measures sound as it comes.
-
-    Args:
-        channels: 1 or 2. A mono sound counts as it is heard from one loudspeaker.
-        peaks: measure true peaks too, which takes four times as long.
-    """
-
-    def __init__(self, channels: int, *, peaks: bool = True) -> None:
-        self._layout = "stereo" if channels == 2 else "mono"
-        self._graph = _graph(self._layout, ("ebur128", f"metadata=1:peak={'true' if peaks else 'none'}"))
-        self._taken = 0
-        self._integrated, self._peak = -math.inf, 0.0
-        self.momentary_lufs = -math.inf
-        """Loudness of the last 400 ms."""
-
-    def push(self, samples: Samples) -> None:
-        """Take more sound: 48 kHz, shape (samples, channels)."""
-        self._graph.push(_frame(samples, self._layout, self._taken))
-        self._taken += len(samples)
-        for frame in _pulled(self._graph):
-            said = frame.metadata
-            self._integrated = _lufs(said.get("lavfi.r128.I"), self._integrated)
-            self.momentary_lufs = _lufs(said.get("lavfi.r128.M"), self.momentary_lufs)
-            self._peak = float(said.get("lavfi.r128.true_peak", self._peak))
-
-    @property
-    def loudness(self) -> Loudness:
-        """All so far; the filter tells every 100 ms."""
-        peak = 20 * math.log10(self._peak) if self._peak > 0 else -math.inf
-        return Loudness(integrated_lufs=self._integrated, true_peak_dbtp=peak, duration_s=self._taken / SAMPLE_RATE)
 
 
 def measure(source: RawSource) -> Loudness:
@@ -158,7 +103,7 @@ class Levelled:
         self._layout = "stereo" if self._channels == 2 else "mono"
         # Resampling back to 48 kHz overshoots a little, hence the quarter of a decibel.
         limit = 10 ** ((min(peak_dbtp, 0.0) - 0.25) / 20)
-        self._graph = _graph(
+        self._graph = filter_graph(
             self._layout,
             ("volume", f"{gain_db}dB:precision=float"),
             ("aresample", f"{4 * SAMPLE_RATE}"),
@@ -185,7 +130,7 @@ class Levelled:
             elif isinstance(item, Picture):
                 self._waiting.append(item)
             else:
-                self._graph.push(_frame(item.samples, self._layout, self._taken))
+                self._graph.push(framed(item.samples, self._layout, self._taken))
                 self._taken += len(item.samples)
                 self._cut()
         if len(self._rest) >= FRAME_SAMPLES and not (self._waiting and self._waiting[0].time <= self._given * FRAME_S):
@@ -210,7 +155,7 @@ class Levelled:
         return len(self._rest) >= FRAME_SAMPLES or len(self._waiting) > 100
 
     def _cut(self) -> None:
-        for frame in _pulled(self._graph):
+        for frame in filtered(self._graph):
             samples = frame.to_ndarray().reshape(-1, self._channels).astype(np.int16, copy=False)
             self._rest = np.concatenate([self._rest, samples])
 
@@ -225,28 +170,18 @@ class Levelled:
 
 
 class RunningGain:
-    """A `RawSource` whose loudness is brought to the target while it goes on, for what cannot be measured before.
-
-    The gain follows the loudness of the last three seconds that were not silent by at most 3 dB a second, and stands
-    still in silence. A peak that would be clipped lowers it at once.
-    """
-
-    _PACE_DB: Final = 3.0 * FRAME_S
-    _GATE_LUFS: Final = -50.0
-    _RANGE_DB: Final = (-30.0, 20.0)
+    """A `RawSource` whose loudness is brought to the target while it goes on, see `RunningLevel`."""
 
     def __init__(self, part: RawSource, *, target_lufs: float = TARGET_LUFS, peak_dbtp: float = PEAK_DBTP) -> None:
         self._part = part
         self.formats: Mapping[Kind, RawFormat] = part.formats
         channels = part.formats[Kind.AUDIO].channels if Kind.AUDIO in part.formats else 1
-        self._meter = LoudnessMeter(channels, peaks=False)
-        self._target = target_lufs
-        self._peak = 32768 * 10 ** (peak_dbtp / 20)
-        # The last three seconds in which there was something to be heard, every tenth of one.
-        self._recent: deque[float] = deque(maxlen=30)
-        self._pieces = 0
-        self.gain_db = 0.0
+        self._level = RunningLevel(channels, target_lufs=target_lufs, peak_dbtp=peak_dbtp)
+
+    @property
+    def gain_db(self) -> float:
         """The gain now."""
+        return self._level.gain_db
 
     @property
     def live(self) -> bool:
@@ -258,17 +193,7 @@ class RunningGain:
         item = self._part.pull()
         if item is None or isinstance(item, Picture):
             return item
-        self._meter.push(item.samples)
-        before = self.gain_db
-        self._follow()
-        highest = float(np.abs(item.samples.astype(np.int32)).max(initial=0))
-        if highest > 0:
-            allowed = 20 * math.log10(self._peak / highest)
-            self.gain_db = min(self.gain_db, allowed)
-            before = min(before, allowed)
-        slope = np.linspace(10 ** (before / 20), 10 ** (self.gain_db / 20), len(item.samples), dtype=np.float32)
-        samples = np.clip(np.rint(item.samples * slope[:, None]), -32768, 32767).astype(np.int16)
-        return Sound(samples=samples, rtp_time=item.rtp_time, time=item.time)
+        return Sound(samples=self._level.levelled(item.samples), rtp_time=item.rtp_time, time=item.time)
 
     def interrupt(self) -> None:
         """Pass it on. Thread-safe."""
@@ -278,52 +203,3 @@ class RunningGain:
     def close(self) -> None:
         """Close the source. Idempotent."""
         self._part.close()
-
-    def _follow(self) -> None:
-        self._pieces += 1
-        momentary = self._meter.momentary_lufs
-        if self._pieces % 5 == 0 and momentary > self._GATE_LUFS:
-            self._recent.append(10 ** (momentary / 10))
-        if not self._recent or momentary <= self._GATE_LUFS:
-            return
-        loud = 10 * math.log10(sum(self._recent) / len(self._recent))
-        off = self._target - loud - self.gain_db
-        if abs(off) > _NEAR_LU / 2:
-            wanted = self.gain_db + max(-self._PACE_DB, min(self._PACE_DB, off))
-            self.gain_db = max(self._RANGE_DB[0], min(self._RANGE_DB[1], wanted))
-
-
-def _graph(layout: str, *filters: tuple[str, str]) -> Graph:
-    graph = Graph()
-    nodes = [
-        graph.add_abuffer(sample_rate=SAMPLE_RATE, format="s16", layout=layout, time_base=Fraction(1, SAMPLE_RATE))
-    ]
-    nodes += [graph.add(name, arguments) for name, arguments in filters]
-    nodes.append(graph.add("aformat", f"sample_fmts=s16:channel_layouts={layout}"))
-    nodes.append(graph.add("abuffersink"))
-    graph.link_nodes(*nodes).configure()
-    return graph
-
-
-def _frame(samples: Samples, layout: str, pts: int) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), "s16", layout)
-    frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), pts
-    return frame
-
-
-def _pulled(graph: Graph) -> list[av.AudioFrame]:
-    frames: list[av.AudioFrame] = []
-    while True:
-        try:
-            frame = graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return frames
-        if isinstance(frame, av.AudioFrame):
-            frames.append(frame)
-
-
-def _lufs(said: str | None, before: float) -> float:
-    if said is None:
-        return before
-    value = float(said)
-    return value if value > _SILENT_LUFS else -math.inf

@@ -15,7 +15,9 @@ import hashlib
 import math
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -27,18 +29,23 @@ from .frames import Codec, EncodedFrame, Kind, Source
 from .loudness import PEAK_DBTP, TARGET_LUFS, Levelled, levelling
 from .sources.encoded import EncodeConfig, EncodedSource
 from .sources.file import FileTrack, open_file, open_raw_file, probe_file
-from .sources.raw import RawSource
+from .sources.raw import Picture, RawSource, Sound
 from .writers.matroska import MATROSKA
 from .writers.target import Target
 from .writers.tracks import TrackSpec
 
-__all__ = ["PrepareConfig", "Prepared", "cache_key", "prepare", "prepare_here"]
+__all__ = ["PrepareConfig", "Prepared", "Progress", "cache_key", "prepare", "prepare_here"]
 
 # Part of every cache key: a change of what is made here must not find what was made before.
 _FORM: Final = b"pexrtc_py wire form 1"
 _KEY_INTERVAL_S: Final = 1.0
 _KEY_TOLERANCE_S: Final = 0.1
 _HASH_PIECE: Final = 1 << 20
+_AS_IT_IS: Final = ".ready"  # an empty file of this suffix says that nothing has to be done to a content
+_TELL_EVERY_S: Final = 0.5
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told what is being done, and how many seconds of the file that has been done to."""
 
 
 class PrepareConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,13 +78,18 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """The tracks that were encoded; none when all were taken as they are."""
 
 
-async def prepare(path: Path, cache_dir: Path, config: PrepareConfig | None = None) -> Prepared:
+async def prepare(
+    path: Path, cache_dir: Path, config: PrepareConfig | None = None, *, on_progress: Progress | None = None
+) -> Prepared:
     """Bring a file into its wire form, in a child process. Safe to cancel: the child is ended, nothing half is left.
+
+    What has been prepared, or been found ready as it is, costs no child the next time.
 
     Args:
         path: the file.
         cache_dir: where results are kept; made when missing.
         config: what is wanted.
+        on_progress: told what is being done and how many seconds of the file that has been done to, twice a second.
 
     Raises:
         SourceError: the file cannot be read, or there is nothing to play in it.
@@ -85,24 +97,63 @@ async def prepare(path: Path, cache_dir: Path, config: PrepareConfig | None = No
         UsageError: the cache is no folder that can be used.
     """
     config = config or PrepareConfig()
-    order = msgspec.json.encode((path, cache_dir, config), enc_hook=str)
+    made = await asyncio.to_thread(_made_path, path, cache_dir, config)
+    as_it_is = made.with_suffix(_AS_IT_IS)
+    if made.exists():
+        return Prepared(path=made, cached=True, gain_db=0.0, encoded=frozenset())
+    if as_it_is.exists():
+        return Prepared(path=path, cached=True, gain_db=0.0, encoded=frozenset())
+    answer = await _ask_child(msgspec.json.encode((path, cache_dir, config), enc_hook=str), path, on_progress)
+    prepared = _answered(answer)
+    if not prepared.encoded and not prepared.cached:
+        with suppress(OSError):  # a cache that cannot be written costs another look the next time, and no more
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            as_it_is.touch()
+    return prepared
+
+
+def _made_path(path: Path, cache_dir: Path, config: PrepareConfig) -> Path:
+    return cache_dir / f"{cache_key(path, config)}{MATROSKA.suffix}"
+
+
+async def _ask_child(order: bytes, path: Path, on_progress: Progress | None) -> bytes:
+    """Have a child do it; returns its last line, those before being progress."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pexrtc_py.media.prepare",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
+    if child.stdin is None or child.stdout is None:
+        raise AssertionError("pipes were asked for")
+    answer = b""
     try:
-        answer, _ = await child.communicate(order)
+        child.stdin.write(order)
+        child.stdin.close()
+        async for line in child.stdout:
+            if not line.startswith(b"{"):
+                answer = line
+            elif on_progress is not None:
+                told = msgspec.json.decode(line, type=_Told)
+                on_progress(told.doing, told.done_s)
+        await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
     if not answer:
         raise SourceError(f"{path}: its preparation ended without a result (exit code {child.returncode})")
-    return _answered(answer)
+    return answer
 
 
-def prepare_here(path: Path, cache_dir: Path, config: PrepareConfig | None = None) -> Prepared:
+def prepare_here(
+    path: Path, cache_dir: Path, config: PrepareConfig | None = None, *, on_progress: Progress | None = None
+) -> Prepared:
     """Bring a file into its wire form, in this process and thread.
+
+    Args:
+        path: the file.
+        cache_dir: where results are kept; made when missing.
+        config: what is wanted.
+        on_progress: told what is being done and how many seconds of the file that has been done to.
 
     Raises:
         SourceError: the file cannot be read, or there is nothing to play in it.
@@ -111,13 +162,13 @@ def prepare_here(path: Path, cache_dir: Path, config: PrepareConfig | None = Non
     """
     config = config or PrepareConfig()
     tracks = probe_file(path)
-    made = cache_dir / f"{cache_key(path, config)}{MATROSKA.suffix}"
+    made = _made_path(path, cache_dir, config)
     if made.exists():
         return Prepared(path=made, cached=True, gain_db=0.0, encoded=frozenset())
     gain = 0.0
     if Kind.AUDIO in tracks and config.target_lufs is not None:
         gain, _ = levelling(
-            lambda: open_raw_file(path, kinds=(Kind.AUDIO,)),
+            lambda: _Watched(open_raw_file(path, kinds=(Kind.AUDIO,)), "measuring", on_progress),
             target_lufs=config.target_lufs,
             peak_dbtp=config.peak_dbtp,
         )
@@ -126,7 +177,7 @@ def prepare_here(path: Path, cache_dir: Path, config: PrepareConfig | None = Non
         return Prepared(path=path, cached=False, gain_db=0.0, encoded=encoded)
     sources = [_source(path, kind, gain, config, encode=kind in encoded) for kind in tracks]
     try:
-        _write(sources, made)
+        _write(sources, made, on_progress)
     finally:
         for source in sources:
             source.close()
@@ -177,6 +228,28 @@ def _source(path: Path, kind: Kind, gain: float, config: PrepareConfig, *, encod
     return EncodedSource(raw, accept=accept, config=how)
 
 
+class _Watched:
+    """A `RawSource` that tells how far it has been read."""
+
+    def __init__(self, part: RawSource, doing: str, on_progress: Progress | None) -> None:
+        self._part = part
+        self._doing = doing
+        self._on_progress = on_progress
+        self.live = part.live
+        self.formats = part.formats
+
+    def pull(self) -> Sound | Picture | None:
+        """Return the next piece; None at the end."""
+        item = self._part.pull()
+        if item is not None and self._on_progress is not None:
+            self._on_progress(self._doing, item.time)
+        return item
+
+    def close(self) -> None:
+        """Close the source. Idempotent."""
+        self._part.close()
+
+
 @dataclass(slots=True)
 class _Track:
     """A track on its way into the file."""
@@ -186,7 +259,7 @@ class _Track:
     last: int = -1
 
 
-def _write(sources: list[Source], path: Path) -> None:
+def _write(sources: list[Source], path: Path, on_progress: Progress | None) -> None:
     """Write tracks, each from its own source, in order of time, under a name of our own until they are complete."""
     heads = [(source, source.pull()) for source in sources]
     tracks = [_Track(source=source, head=head) for source, head in heads if head is not None]
@@ -202,6 +275,8 @@ def _write(sources: list[Source], path: Path) -> None:
             if (frame := track.head) is None:
                 break
             ticks = muxer.ticks_per_s(index)
+            if on_progress is not None:
+                on_progress("writing", frame.time)
             at = max(round(frame.time * ticks), track.last + 1)
             muxer.write(index, frame, at, round(frame.duration / frame.codec.clock_rate * ticks))
             track.last, track.head = at, track.source.pull()
@@ -221,6 +296,14 @@ def _time(frame: EncodedFrame | None) -> float:
 
 
 # The child.
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of progress; an object, while the answer is an array."""
+
+    doing: str
+    done_s: float
+
 
 _Order: TypeAlias = tuple[Path, Path, PrepareConfig]
 _Answer: TypeAlias = tuple[tuple[str, str] | None, Prepared | None]
@@ -246,11 +329,20 @@ def _answered(answer: bytes) -> Prepared:
 def _main() -> None:
     path, cache_dir, config = msgspec.json.decode(sys.stdin.buffer.read(), type=_Order, dec_hook=_path)
     os.nice(10)  # what is being sent into rooms goes first
+    told = 0.0
+
+    def tell(doing: str, done_s: float) -> None:
+        nonlocal told
+        if (now := time.monotonic()) - told >= _TELL_EVERY_S:
+            told = now
+            sys.stdout.buffer.write(msgspec.json.encode(_Told(doing=doing, done_s=round(done_s, 2))) + b"\n")
+            sys.stdout.buffer.flush()
+
     try:
-        answer: _Answer = (None, prepare_here(path, cache_dir, config))
+        answer: _Answer = (None, prepare_here(path, cache_dir, config, on_progress=tell))
     except PexrtcError as exc:
         answer = ((type(exc).__name__, str(exc)), None)
-    sys.stdout.buffer.write(msgspec.json.encode(answer, enc_hook=str))
+    sys.stdout.buffer.write(msgspec.json.encode(answer, enc_hook=str) + b"\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..encoding import AudioEncoder, VideoEncoder
 from ..frames import Codec, EncodedFrame, Kind, TrackFormat
+from ..loudness_running import RunningLevel
 from .decoded import fitted_size
 from .raw import DEFAULT_ACCEPT, Accept, Interruptible, Picture, RawFormat, RawSource, Sound, with_channels
 
@@ -34,6 +35,10 @@ class EncodeConfig:
     """Seconds between key frames; None: only when asked for, which is right for a live encoder."""
     screen: bool = False
     """Tune for slides and text."""
+    level_lufs: float | None = None
+    """Bring sound to this loudness while it goes on, for what cannot be measured before; None: as it is."""
+    peak_dbtp: float = -1.5
+    """Highest peak of what is levelled."""
 
 
 class SoundEncoder:
@@ -42,11 +47,16 @@ class SoundEncoder:
     def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig) -> None:
         self._channels = form.channels if codec is Codec.OPUS else 1
         self._encoder = AudioEncoder(codec, channels=self._channels, bitrate_bps=config.audio_bps)
+        self._level: RunningLevel | None = None
+        if config.level_lufs is not None:
+            self._level = RunningLevel(self._channels, target_lufs=config.level_lufs, peak_dbtp=config.peak_dbtp)
         self.format = TrackFormat(codec=codec, channels=self._channels, bitrate_bps=self._encoder.bitrate_bps)
 
     def encode(self, sound: Sound) -> list[EncodedFrame]:
         """Encode 20 ms."""
         samples = with_channels(sound.samples, self._channels)
+        if self._level is not None:
+            samples = self._level.levelled(samples)
         ticks = round(sound.time * self.format.codec.clock_rate)
         return self._encoder.encode(samples, rtp_time=ticks, time=sound.time)
 

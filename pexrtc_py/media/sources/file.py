@@ -175,7 +175,8 @@ class DemuxedSource:
         codecs = tuple(codecs)
         form = _raw_format(track, config.largest)
         as_it_is = codec_of(track.stream)
-        if as_it_is is not None and as_it_is in codecs and not track.obstacle:
+        levelled = kind is Kind.AUDIO and config.level_lufs is not None
+        if as_it_is is not None and as_it_is in codecs and not track.obstacle and not levelled:
             return self._pass(kind, track, as_it_is)
         decoder = _decoder(track, form, config.largest)
         if isinstance(decoder, SoundDecoder):
