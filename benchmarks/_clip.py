@@ -1,7 +1,7 @@
 """The stream that every benchmark sends: 720p30 VP8 of about 1.4 Mb/s with a key frame a second, and Opus of 20 ms.
 
-At 1200 bytes a packet that is 150 packets of picture and 50 of sound a second. It is made once a machine, by PyAV alone,
-and sent as it is by whoever sends.
+At 1200 bytes a packet that is 160 packets of picture and 50 of sound a second. It is made once a machine, by PyAV
+alone, and sent as it is by whoever sends.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ NEEDED = (
 )
 CAPS = (
     "application/x-rtp,media=audio,encoding-name=OPUS,clock-rate=48000,encoding-params=(string)2,payload=111",
-    "application/x-rtp,media=video,encoding-name=VP8,clock-rate=90000,payload=96,"
-    "rtcp-fb-nack-pli=(boolean)true,rtcp-fb-nack=(boolean)true",
+    "application/x-rtp,media=video,encoding-name=VP8,clock-rate=90000,payload=96,rtcp-fb-nack=true,rtcp-fb-nack-pli=true",
 )
 
 

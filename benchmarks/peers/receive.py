@@ -45,7 +45,7 @@ async def run(calls: int, folder: Path) -> None:
                 recording.attach(role, line.receiver, codec=line.codec)
             await peer.connected()
         while not all(recording.has_started for recording in recordings):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a recording tells nobody that it has started
         say(ready=True)
         profile = cProfile.Profile() if "PEXRTC_PROFILE" in os.environ else None
         if profile is not None:

@@ -1,7 +1,6 @@
 """Our sender: answers offers and sends the clip, over and over, to each call; calls are out of phase, as in life.
 
-Args: none. Takes `{"call": n, "offer": sdp}`, says `{"call": n, "answer": sdp}`; at `{"count": 1}` says what each call was
-sent; ends with its input.
+Takes `{"call": n, "offer": sdp}`, says `{"call": n, "answer": sdp}`, and ends with its input.
 """
 
 from __future__ import annotations
