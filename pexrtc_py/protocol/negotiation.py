@@ -76,6 +76,8 @@ _EXTENSIONS = {
 }
 # One-byte header extensions end at 14 (RFC 8285 section 4.2); we write no others.
 _MAX_EXTENSION_ID = 14
+# What the one-byte form holds; mids are one to three characters (RFC 8843 section 15.1).
+_MAX_MID = 16
 _PROFILE = "UDP/TLS/RTP/SAVPF"
 
 
@@ -186,7 +188,6 @@ def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *
     payloads: tuple[Payload, ...] = ()
     if bundled and media.media in policy.codecs:
         payloads = common_payloads(media, policy.codecs[media.media], receives=direction is not Direction.SENDONLY)
-    known = _EXTENSIONS.get(media.media, {})
     return NegotiatedLine(
         index=index,
         kind=media.media,
@@ -196,11 +197,22 @@ def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *
         rejected=not payloads,
         receive=payloads,
         send=payloads,
-        extensions={ext.uri: ext.id for ext in media.extensions if ext.uri in known and ext.id <= _MAX_EXTENSION_ID},
+        extensions=_common_extensions(media),
         reduced_size=media.rtcp_rsize,
         remote_ssrcs=tuple(source.ssrc for source in media.ssrcs),
         remote_bitrate_bps=media.bitrate_bps,
     )
+
+
+def _common_extensions(media: MediaDescription) -> dict[str, int]:
+    """What we take of the header extensions that a line offers: each identifier once, whatever the offer says."""
+    known = _EXTENSIONS.get(media.media, {})
+    taken: dict[int, str] = {}
+    for ext in media.extensions:
+        fits = ext.uri in known and ext.id <= _MAX_EXTENSION_ID and (ext.uri != MID or len(media.mid or "") <= _MAX_MID)
+        if fits and ext.uri not in taken.values():
+            taken.setdefault(ext.id, ext.uri)
+    return {uri: number for number, uri in taken.items()}
 
 
 def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescription) -> NegotiatedLine:
@@ -218,11 +230,13 @@ def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescriptio
             key=lambda item: order[item.payload_type],
         )
     )
-    receive = tuple(
-        item
-        for item in common_payloads(ours, codecs, receives=True)
-        if not item.is_codec or any(is_same_format(item, theirs_too) for theirs_too in answered)
-    )
+    receive: list[Payload] = []
+    for item in common_payloads(ours, codecs, receives=True):
+        same = [theirs_too.feedback for theirs_too in answered if is_same_format(item, theirs_too)]
+        if same:
+            receive.append(replace(item, feedback=item.feedback & frozenset[str]().union(*same)))
+        elif not item.is_codec:
+            receive.append(item)
     rejected = ours.rejected or theirs.rejected or first_codec(send) is None
     offered = {ext.uri: ext.id for ext in ours.extensions}
     return NegotiatedLine(
@@ -232,7 +246,7 @@ def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescriptio
         content=ours.content,
         direction=Direction.INACTIVE if rejected else direction,
         rejected=rejected,
-        receive=() if rejected else receive,
+        receive=() if rejected else tuple(receive),
         send=() if rejected else send,
         extensions={ext.uri: ext.id for ext in theirs.extensions if offered.get(ext.uri) == ext.id},
         reduced_size=ours.rtcp_rsize and theirs.rtcp_rsize,

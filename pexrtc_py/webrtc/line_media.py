@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..media.frames import Codec, Kind
-from ..protocol.negotiation import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, NegotiatedLine, Payload, Sources
+from ..protocol.negotiation import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, NegotiatedLine, Sources
 from ..protocol.negotiation_formats import first_codec
 from ..protocol.sdp import parse_parameters
 from .receiver_config import EventFormat, Feedback, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
@@ -19,7 +18,7 @@ __all__ = ["receiver_config", "sender_config"]
 
 def receiver_config(line: NegotiatedLine, sources: Sources, *, max_bitrate_bps: int | None = None) -> ReceiverConfig:
     """What a receiver of this line must know."""
-    feedback = _feedback(line.receive, reduced_size=line.reduced_size)
+    feedback = _feedback(line)
     return ReceiverConfig(
         kind=Kind(line.kind),
         formats=_formats(line),
@@ -70,15 +69,15 @@ def sender_config(line: NegotiatedLine, sources: Sources, *, before: SenderConfi
     return replace(config, first_sequence=before.first_sequence, timestamp_offset=before.timestamp_offset)
 
 
-def _feedback(payloads: Iterable[Payload], *, reduced_size: bool) -> Feedback:
-    values = frozenset[str]().union(*(payload.feedback for payload in payloads if payload.is_codec))
+def _feedback(line: NegotiatedLine) -> Feedback:
+    values = frozenset[str]().union(*(payload.feedback for payload in line.receive if payload.is_codec))
     return Feedback(
         nack="nack" in values,
         pli="nack pli" in values,
         fir="ccm fir" in values,
         remb="goog-remb" in values,
-        transport="transport-cc" in values,
-        reduced_size=reduced_size,
+        transport="transport-cc" in values and TRANSPORT_CC in line.extensions,
+        reduced_size=line.reduced_size,
     )
 
 
@@ -102,6 +101,6 @@ def _parameter_sets(fmtp: str) -> bytes:
     sets = parse_parameters(fmtp).get("sprop-parameter-sets", "")
     try:
         units = [base64.b64decode(item, validate=True) for item in sets.split(",") if item]
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; so is what is no ASCII
         return b""
     return b"".join(b"\x00\x00\x00\x01" + unit for unit in units)

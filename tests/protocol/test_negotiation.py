@@ -243,6 +243,27 @@ def test_answers_with_other_numbers_are_understood() -> None:
     assert [(item.payload_type, item.apt) for item in settled.send] == [(120, None), (121, 120)]
 
 
+def test_feedback_is_what_both_sides_said() -> None:
+    """We took our own words for the answer: peers without transport-cc, aiortc for one, got no feedback at all."""
+    offer = offer_of(line("video", 0, ["VP8"]))
+    made, _ = answer(offer)
+    text = "".join(row for row in serialize_sdp(made).splitlines(keepends=True) if "transport" not in row)
+    (settled,) = apply_answer(offer, parse_sdp(text))
+    assert settled.receive[0].feedback == {"goog-remb", "ccm fir", "nack", "nack pli"}
+    assert TRANSPORT_CC not in settled.extensions
+
+
+def test_an_extension_takes_no_place_of_another() -> None:
+    """Two extensions under one number, or a mid that no extension holds, made every packet sent raise."""
+    offered = serialize_sdp(offer_of(line("audio", 0, ["opus"])))
+    _, (settled,) = answer(parse_sdp(offered.replace("extmap:3 ", "extmap:2 ")))
+    assert len(set(settled.extensions.values())) == len(settled.extensions) == 3
+    _, (settled,) = answer(
+        parse_sdp(offered.replace("mid:0", "mid:" + 17 * "x").replace("BUNDLE 0", "BUNDLE " + 17 * "x"))
+    )
+    assert MID not in settled.extensions
+
+
 def test_answers_that_do_not_fit_are_refused() -> None:
     """The number, the kinds and the mids of the lines must be those of the offer."""
     offer = offer_of(line("audio", 0, ["opus"]), line("video", 1, ["VP8"]))

@@ -403,6 +403,14 @@ async def test_every_known_offer_is_answered_by_a_peer(path: Path) -> None:
         assert parse_sdp(await peer.create_offer()).media[0].payloads == answer.media[0].payloads
 
 
+async def test_rubbish_in_parameter_sets_is_passed_over() -> None:
+    """What is no ASCII came out of the base64 reader as a ValueError of its own."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.VIDEO, direction=Direction.SENDONLY, codecs=[Codec.H264])
+        offer = (await client.create_offer()).replace("mode=1", "mode=1;sprop-parameter-sets=\u00e9")
+        assert await node.answer_offer(offer, POLICY)
+
+
 async def test_a_place_may_be_used_again() -> None:
     """A rejected line that comes back with another mid and kind is a new line; fewer lines are an error."""
     async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
