@@ -15,6 +15,7 @@ from .demo import demo
 from .events import events_command
 from .exits import exit_code_of
 from .node import node
+from .probe import probe
 from .record import record_command
 from .roster import roster_command
 from .screen import Screen
@@ -50,6 +51,7 @@ def pexrtc(
 app.command("record")(record_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
+app.command()(probe)
 app.command("events")(events_command)
 app.command("roster")(roster_command)
 app.command("chat")(chat_command)
