@@ -135,7 +135,9 @@ class IceConnection(Connection):
         password: str,
     ) -> None:
         super().__init__(
-            ice_controlling=False,
+            # An answerer's checks may overtake its answer: whoever has not answered yet has offered, and controls.
+            # Taken for a conflict of roles they would turn both sides over, and nobody would choose a path.
+            ice_controlling=True,
             local_username=ufrag,
             local_password=password,
             transport_policy=TransportPolicy.RELAY if relay_only else TransportPolicy.ALL,

@@ -139,6 +139,26 @@ async def test_frames_pass_both_ways() -> None:
     assert client.state is node.state is PeerState.CLOSED
 
 
+async def test_checks_that_overtake_the_answer() -> None:
+    """Checks of the answerer that arrive before its answer are no conflict of roles.
+
+    They were: the offerer took itself for the controlled side until the answer was there, both sides turned over, and
+    half of the calls whose answer took its time never had a path.
+    """
+
+    async def call_slowly() -> None:
+        async with Peer(LOOPBACK) as caller, Peer(LOOPBACK) as called:
+            caller.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+            answer = await called.answer_offer(await caller.create_offer(), POLICY)
+            await asyncio.sleep(0.1)  # the answer is on its way
+            await caller.accept_answer(answer)
+            await connected(caller, called)
+
+    async with asyncio.TaskGroup() as group:  # which half was up to random numbers
+        for _ in range(8):
+            group.create_task(call_slowly())
+
+
 async def test_slides_begin_and_end_by_renegotiation() -> None:
     """A presentation is sent after its line was made active, goes to no other line, and stops with it."""
     async with call() as (client, node):
