@@ -40,7 +40,7 @@ def load(path: Path) -> list[EncodedFrame]:
     frames: list[EncodedFrame] = []
     with av.open(path) as container:
         for packet in container.demux():
-            if packet.pts is None or packet.time_base is None or not packet.size:
+            if packet.pts is None or not packet.size:
                 continue
             codec = Codec.VP8 if packet.stream.type == "video" else Codec.OPUS
             # Milliseconds of Matroska are rounded: frames are put back onto their grid.

@@ -44,8 +44,8 @@ async def run(calls: int, folder: Path) -> None:
                 assert line.receiver is not None
                 recording.attach(role, line.receiver, codec=line.codec)
             await peer.connected()
-        while not all(recording.has_started for recording in recordings):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a recording tells nobody that it has started
+        while not all(recording.has_started for recording in recordings):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
         say(ready=True)
         profile = cProfile.Profile() if "PEXRTC_PROFILE" in os.environ else None
         if profile is not None:
