@@ -11,6 +11,7 @@ from ..protocol.models import (
     UNSET,
     CallType,
     RefreshResult,
+    ReleaseRequest,
     Role,
     ServiceType,
     TokenPrompt,
@@ -72,8 +73,12 @@ async def refresh_token(node: NodeState, request: web.Request, session: Session)
 
 
 async def release_token(node: NodeState, request: web.Request, session: Session) -> web.Response:
-    """Let a participant go, its calls with it."""
-    session.conference.leave(session.participant, "Call disconnected")
+    """Let a participant go, its calls with it, whatever it says; the reason it gives is noted."""
+    try:
+        body = await read_body(request, ReleaseRequest)
+    except Refused:
+        body = ReleaseRequest()
+    session.conference.leave(session.participant, _one_line(body.reason or body.error or "Call disconnected"))
     return answer(result=True)
 
 
@@ -162,3 +167,8 @@ def _token_result(node: NodeState, session: Session, role: Role, body: TokenRequ
 
 def _or_unset(value: float | None) -> float | UnsetType:
     return UNSET if value is None else value
+
+
+def _one_line(text: str) -> str:
+    """Return what somebody said as the log may show it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:75])

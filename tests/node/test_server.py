@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import logging
 
 import httpx
+import pytest
 
 from pexrtc_py.node import Node, NodeConfig
 from pexrtc_py.protocol.room_settings import RoomSettings
@@ -144,8 +146,12 @@ async def test_refresh_keeps_the_old_token_for_a_while() -> None:
             assert (await events.until("conference_update")).data["locked"] is True
 
 
-async def test_release_by_beacon() -> None:
-    """A page that closes sends its last word as text, with the token in the query: it is gone, its call with it."""
+async def test_release_by_beacon(caplog: pytest.LogCaptureFixture) -> None:
+    """A page that closes sends its last word as text, with the token in the query: it is gone, its call with it.
+
+    The reason it gave went nowhere; now it is in the log, on one line.
+    """
+    caplog.set_level(logging.INFO, "pexrtc_py.node")
     media = SilentMediaMaker()
     async with Node(media=media) as node, RawClient(node.url) as alice, httpx.AsyncClient() as http:
         await alice.join()
@@ -153,12 +159,16 @@ async def test_release_by_beacon() -> None:
         response = await http.post(
             alice.base + "release_token",
             params={"token": alice.token},
-            content='{"reason":"Browser closed","error":"UI initiated disconnect"}',
+            content=r'{"reason":"Browser closed\n","error":"UI initiated disconnect"}',
             headers={"content-type": "text/plain;charset=UTF-8"},
         )
         assert response.json() == {"status": "success", "result": True}
         assert not node.state.conferences
+        await alice.join()
+        assert (await http.post(alice.base + "release_token", params={"token": alice.token}, content="[")).is_success
+        assert not node.state.conferences
     assert not media.made["meet.alice"].calls
+    assert "(Browser closed?)" in caplog.text
 
 
 async def test_an_expired_token_ends_its_participant() -> None:

@@ -3,6 +3,7 @@ import { ClientCallType, createCallSignals, createInfinityClient, createInfinity
 
 const log = { errors: [], events: [] };
 const note = (name, detail) => log.events.push({ name, detail });
+const nameOf = detail => detail?.participant?.displayName;
 
 const keep = level => (meta, message) => {
     if (level === 'error' || level === 'warn') {
@@ -26,11 +27,17 @@ signals.onDisconnected.add(detail => note('disconnected', detail));
 signals.onError.add(detail => note('error', detail));
 signals.onPinRequired.add(detail => note('pin_required', detail));
 signals.onMessage.add(detail => note('message', detail));
-signals.onParticipantJoined.add(detail => note('participant_joined', detail?.participant?.displayName ?? detail?.displayName));
-signals.onParticipantLeft.add(detail => note('participant_left', detail?.participant?.displayName ?? detail?.displayName));
+const people = new Set();
+signals.onParticipantJoined.add(details => details.forEach(detail => people.add(nameOf(detail))));  // these two come in batches
+signals.onParticipantLeft.add(details => details.forEach(detail => people.delete(nameOf(detail))));
+signals.onParticipants.add(({ participants }) => {
+    people.clear();
+    participants.forEach(participant => people.add(participant.displayName));
+});
+signals.onMe.add(({ participant }) => note('me', { raised: participant.raisedHand, presenting: participant.isPresenting }));
 signals.onStage.add(detail => note('stage', detail));
 signals.onMyselfMuted.add(detail => note('muted', detail));
-signals.onRaiseHand.add(detail => note('raise_hand', detail));
+signals.onRaiseHand.add(detail => note('raise_hand', { name: nameOf(detail), raised: detail.participant.raisedHand }));
 callSignals.onCallConnected.add(() => note('call_connected'));
 callSignals.onRemoteStream.add(stream => { videos.main.srcObject = stream; });
 callSignals.onRemotePresentationStream.add(stream => { videos.slides.srcObject = stream; });
@@ -54,50 +61,52 @@ const drawnStream = () => {
     return canvas.captureStream(10);
 };
 
-// Mean colour of what a video element shows now, and its size: [width, height, red, green, blue].
-const looksLike = name => {
+// What a video element shows now, as a PNG in base64; null before the first picture.
+const picture = name => {
     const video = videos[name];
     if (!video.videoWidth) return null;
     const canvas = document.createElement('canvas');
-    canvas.width = 32;
-    canvas.height = 18;
-    const context = canvas.getContext('2d');
-    context.drawImage(video, 0, 0, 32, 18);
-    const { data } = context.getImageData(0, 0, 32, 18);
-    const sums = [0, 0, 0];
-    for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sums[c] += data[i + c];
-    return [video.videoWidth, video.videoHeight, ...sums.map(sum => Math.round(sum / (32 * 18)))];
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext('2d').drawImage(video, 0, 0);
+    return canvas.toDataURL('image/png').split(',')[1];
 };
 
-let audioMeter;
-// Loudest frequency of what is heard, in Hz, and its level.
-const hears = () => {
-    if (!videos.main.srcObject) return null;
-    if (!audioMeter) {
-        const context = new AudioContext();
+let meter;
+// Level of each of these frequencies in what is heard, in decibels below full scale; null before there is anything.
+const hears = (...frequencies) => {
+    const stream = videos.main.srcObject;
+    if (!stream?.getAudioTracks().length) return null;
+    if (meter?.stream !== stream) {
+        const context = meter?.context ?? new AudioContext();
         const analyser = context.createAnalyser();
         analyser.fftSize = 8192;
-        context.createMediaStreamSource(videos.main.srcObject).connect(analyser);
-        audioMeter = { context, analyser, bins: new Float32Array(analyser.frequencyBinCount) };
+        analyser.smoothingTimeConstant = 0;
+        context.createMediaStreamSource(stream).connect(analyser);
+        meter = { context, analyser, stream, bins: new Float32Array(analyser.frequencyBinCount) };
+        context.resume();
     }
-    audioMeter.analyser.getFloatFrequencyData(audioMeter.bins);
-    let best = 0;
-    audioMeter.bins.forEach((value, index) => { if (value > audioMeter.bins[best]) best = index; });
-    return { hz: (best * audioMeter.context.sampleRate) / audioMeter.analyser.fftSize, db: audioMeter.bins[best] };
+    meter.analyser.getFloatFrequencyData(meter.bins);
+    const width = meter.context.sampleRate / meter.analyser.fftSize;
+    return frequencies.map(hz => Math.max(-200, ...meter.bins.slice(Math.round(hz / width) - 2, Math.round(hz / width) + 3)));
 };
+
+// A browser takes a tone for noise and would remove it.
+const RAW_SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 window.endpoint = {
     log,
+    people,
     client,
-    looksLike,
+    picture,
     hears,
-    async join({ alias, name, pin, media = true }) {
-        const mediaStream = media ? await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360, frameRate: 30 } }) : undefined;
+    async join({ alias, name, pin }) {
+        const mediaStream = await navigator.mediaDevices.getUserMedia({ audio: RAW_SOUND, video: true });
         const result = await client.call({
             conferenceAlias: alias,
             displayName: name,
             bandwidth: 0,
-            callType: media ? ClientCallType.AudioVideo : ClientCallType.None,
+            callType: ClientCallType.AudioVideoPresentation,
             mediaStream,
             pin,
         });

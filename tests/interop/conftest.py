@@ -1,0 +1,74 @@
+"""Peers that are not ours. A missing one is a failure that names what to install, never a skip."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import pytest_asyncio
+
+from tests.interop.browser import Browser, open_browser
+
+INFINITY = Path(__file__).with_name("infinity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Pexip's client in a page."""
+
+    page: str
+    script: bytes
+
+
+def need(module: str, package: str) -> ModuleType:
+    """Import a module of a peer; without it the test fails."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        pytest.fail(f"{package} is missing: make peers installs it (locks/peers.txt)")
+
+
+def need_program(name: str, package: str) -> str:
+    """Return the path of a program; without it the test fails."""
+    if path := shutil.which(name):
+        return path
+    pytest.fail(f"{name} is missing: install Debian's package {package}")
+
+
+@pytest.fixture(scope="session")
+def infinity_folder() -> Path:
+    """The folder of tests/interop/infinity with its npm packages."""
+    if not (INFINITY / "node_modules/@pexip/infinity").is_dir():
+        pytest.fail("@pexip/infinity is missing: make peers installs it from npm")
+    return INFINITY
+
+
+@pytest.fixture(scope="session")
+def infinity(infinity_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """@pexip/infinity and our harness, bundled by esbuild."""
+    target = tmp_path_factory.mktemp("infinity") / "main.js"
+    esbuild = infinity_folder / "node_modules/.bin/esbuild"
+    if not esbuild.exists():
+        pytest.fail("esbuild is missing: make peers installs it from npm")
+    subprocess.run(
+        [esbuild, "main.js", "--bundle", "--format=iife", f"--outfile={target}", "--log-level=warning"],
+        cwd=infinity_folder,
+        check=True,
+        timeout=60,
+    )
+    return Bundle(page=(infinity_folder / "page.html").read_text(), script=target.read_bytes())
+
+
+@pytest_asyncio.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    """Debian's Chromium, headless, with a tone for its microphone and marked pictures for its camera."""
+    need_program("chromium", "chromium")
+    playwright = need("playwright.async_api", "playwright")
+    async with open_browser(playwright, tmp_path) as browser:
+        yield browser
