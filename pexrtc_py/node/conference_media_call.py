@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..errors import LocalProtocolError, MediaError
 from ..media.frames import Codec, Kind, Tap
 from ..protocol.models import CallUuid, ParticipantUuid
 from ..protocol.sdp import Content
@@ -57,6 +58,7 @@ class _Joint:
     voice: Tap | None = None
     heard: tuple[Codec, Sender] | None = None
     source: Source | None = None
+    board: Stage | Slides | None = None
     outlet: Outlet | None = None
     codecs: tuple[Codec, ...] = ()
     echo: Delay | None = None
@@ -95,19 +97,24 @@ class MediaCall:
         self._on_lost = on_lost
         self._on_digit = on_digit
         self._bitrate_bps = bitrate_bps
-        self._joints: dict[str, _Joint] = {}
+        self._joints: dict[str, tuple[Line, _Joint]] = {}
+        self._answering = asyncio.Lock()
         self._acked = self._connected = self._started = self._closed = False
         self._grace: asyncio.TimerHandle | None = None
 
     async def answer(self, sdp: str) -> CallAnswer:
-        """Answer the first offer, or a later one. When cancelled the call can only be closed.
+        """Answer the first offer, or a later one, one after the other. When cancelled the call can only be closed.
 
         Raises:
             SdpError: the offer cannot be used.
             CodecMismatch: no codec in common.
+            MediaError: the call has ended meanwhile, or there is no address for media.
         """
-        answer = await self.peer.answer_offer(sdp, answer_policy(sdp, self._bitrate_bps))
-        await self._join()
+        async with self._answering:
+            answer = await self.peer.answer_offer(sdp, answer_policy(sdp, self._bitrate_bps))
+            if self._closed:
+                raise MediaError("the call has ended")
+            await self._join()
         live = [line for line in self.peer.lines if not line.rejected and not self._is_slides(line)]
         return CallAnswer(
             sdp=answer,
@@ -121,18 +128,21 @@ class MediaCall:
         self._start_when_ready()
 
     def send_digits(self, digits: str) -> None:
-        """Play DTMF to the client; lost when no sound is sent yet."""
+        """Play DTMF to the client; lost when no sound is sent yet, or the client takes no telephone events."""
         for line in self.peer.lines:
             if line.kind is Kind.AUDIO and line.sender is not None and line.direction.sends:
-                line.sender.send_digits(digits)
+                try:
+                    line.sender.send_digits(digits)
+                except LocalProtocolError as exc:
+                    logger.info("! digits for call %s are lost: %s", self._uuid, exc)
 
     async def aclose(self) -> None:
         """Leave the conference and end the transport. Idempotent."""
         self._closed = True
         if self._grace is not None:
             self._grace.cancel()
-        for line in self.peer.lines:
-            await self._part(line, self._joints.get(line.mid, _Joint()))
+        for line, joint in self._joints.values():
+            await self._part(line, joint)
         await self.peer.aclose()
 
     # The peer's state
@@ -154,14 +164,18 @@ class MediaCall:
             self._started = True
             for line in self.peer.lines:
                 if line.direction.sends and line.sender is not None:
-                    self._join_sending(line, line.sender, self._joints.setdefault(line.mid, _Joint()))
+                    self._join_sending(line, line.sender, self._joint(line))
 
     # Joining lines
 
     async def _join(self) -> None:
-        """Join and part lines by what was negotiated."""
+        """Join and part lines by what was negotiated, and part those whose places others have now."""
+        for line, joint in tuple(self._joints.values()):
+            if line not in self.peer.lines:
+                del self._joints[line.mid]
+                await self._part(line, joint)
         for line in self.peer.lines:
-            joint = self._joints.setdefault(line.mid, _Joint())
+            joint = self._joint(line)
             if line.direction.receives and line.receiver is not None:
                 self._join_receiving(line, line.receiver, joint)
             else:
@@ -171,6 +185,9 @@ class MediaCall:
             elif not line.direction.sends:
                 self._part_sending(line, joint)
 
+    def _joint(self, line: Line) -> _Joint:
+        return self._joints.setdefault(line.mid, (line, _Joint()))[1]
+
     def _is_slides(self, line: Line) -> bool:
         if line.kind is not Kind.VIDEO:
             return False
@@ -178,6 +195,9 @@ class MediaCall:
             return True
         videos = [other for other in self.peer.lines if other.kind is Kind.VIDEO]
         return line.content is None and line is not videos[0]
+
+    def _board_of(self, line: Line) -> Stage | Slides:
+        return self._boards.slides if self._is_slides(line) else self._boards.stage
 
     def _join_receiving(self, line: Line, receiver: Receiver, joint: _Joint) -> None:
         if line.kind is Kind.AUDIO:
@@ -189,8 +209,8 @@ class MediaCall:
                 joint.voice = self._boards.sound.add_input(self.participant)
                 receiver.add_tap(joint.voice)
         elif joint.source is None:
-            board = self._boards.slides if self._is_slides(line) else self._boards.stage
-            joint.source = board.publish(self.participant, receiver.request_key_frame)
+            joint.board = self._board_of(line)
+            joint.source = joint.board.publish(self.participant, receiver.request_key_frame)
             receiver.add_tap(joint.source.feed)
 
     async def _part_receiving(self, line: Line, joint: _Joint) -> None:
@@ -199,12 +219,11 @@ class MediaCall:
                 line.receiver.remove_tap(joint.voice)
             self._boards.sound.remove_input(self.participant, joint.voice)
             joint.voice = None
-        if joint.source is not None:
+        if joint.source is not None and joint.board is not None:
             source, joint.source = joint.source, None
             if line.receiver is not None:
                 line.receiver.remove_tap(source.feed)
-            board = self._boards.slides if self._is_slides(line) else self._boards.stage
-            await board.unpublish(self.participant, source)
+            await joint.board.unpublish(self.participant, source)
 
     def _join_sending(self, line: Line, sender: Sender, joint: _Joint) -> None:
         codecs = sendable_codecs(line)
@@ -223,10 +242,9 @@ class MediaCall:
             joint.outlet = outlet
             sender.on_key_frame_request = outlet.request_key_frame
             key = (self._uuid, line.mid)
-            board = self._boards.slides if self._is_slides(line) else self._boards.stage
             if self._slides_in_main:
                 self._boards.stage.mark(key)
-            board.watch(key, self.participant, outlet)
+            self._board_of(line).watch(key, self.participant, outlet)
 
     def _part_sending(self, line: Line, joint: _Joint) -> None:
         if joint.heard is not None:

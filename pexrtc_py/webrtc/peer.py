@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from ..errors import LocalProtocolError, SdpError
+from ..errors import IceFailed, LocalProtocolError, SdpError
 from ..media.frames import Codec, Kind
 from ..protocol import negotiation
 from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, Sources, TransportParameters
@@ -151,13 +151,14 @@ class Peer:
         Cancelling is safe; a cancelled first offer leaves a peer that can only be closed.
 
         Raises:
-            IceFailed: no local address can be used, or relay only and no relay answered.
+            IceFailed: no local address can be used, relay only and no relay answered, or the peer was closed meanwhile.
         """
         self._check_open()
         if restart and self._remote is not None:
             await self._transport.prepare_restart()
             self._restarting = True
         await self._transport.gather()
+        self._check_still_open()
         local = self._transport.local_parameters(Setup.ACTPASS if self._client is None else self._setup())
         offer = negotiation.create_offer([line.offer() for line in self._lines], local, origin=self._origin())
         self._offered = offer
@@ -191,7 +192,7 @@ class Peer:
         Raises:
             SdpError: the offer cannot be read, or has no transport.
             CodecMismatch: no line is left that both sides can do.
-            IceFailed: no local address can be used, or relay only and no relay answered.
+            IceFailed: no local address can be used, relay only and no relay answered, or the peer was closed meanwhile.
         """
         self._check_open()
         offer = parse_sdp(sdp)
@@ -200,6 +201,7 @@ class Peer:
         if self._remote is not None and self._remote.ufrag != remote.ufrag:
             await self._transport.prepare_restart()
             self._restarting = True
+        self._check_still_open()
         if self._client is None:
             self._client = negotiation.answer_setup(remote.setup) is Setup.ACTIVE
         local = self._transport.local_parameters(self._setup())
@@ -407,3 +409,7 @@ class Peer:
     def _check_open(self) -> None:
         if self._state is PeerState.CLOSED:
             raise LocalProtocolError("the peer is closed")
+
+    def _check_still_open(self) -> None:
+        if self._state is PeerState.CLOSED:
+            raise IceFailed("the peer was closed meanwhile")

@@ -156,6 +156,33 @@ async def test_digits_reach_the_listener_and_the_client() -> None:
         assert heard == ["9", "*"]
 
 
+async def test_digits_for_whoever_takes_none_are_lost() -> None:
+    """A client without telephone events, aiortc's own for one, made the request that plays digits fail."""
+    ada = Client("ada", hertz=400)
+    async with conference(ada) as (media, _):
+        ada.add_main()
+        offer = await ada.peer.create_offer()
+        offer = "".join(row for row in offer.splitlines(keepends=True) if "telephone-event" not in row)
+        answer = await media.add_call(CallOffer(participant=ada.name, call=ada.call, sdp=offer))
+        assert "telephone-event" not in answer.sdp
+        media.send_digits(ada.name, "1")
+
+
+async def test_lines_whose_places_others_take_are_parted() -> None:
+    """What a line was joined to stayed joined for the life of the conference when its place got another mid."""
+    ada, ben = Client("ada", grey=60), Client("ben", grey=200)
+    async with conference(ada, ben) as (media, _):
+        for client in (ada, ben):
+            client.add_main()
+            await client.join(media)
+        await perform([ada, ben], 0.5)
+        offer = (await ben.peer.create_offer()).replace("a=mid:1", "a=mid:x").replace("BUNDLE 0 1", "BUNDLE 0 x")
+        await media.update_call(ben.call, offer)
+        assert {key for key, _ in media._stage._outlets.items()} == {(ada.call, "1"), (ben.call, "x")}
+        await media.remove_call(ben.call)
+        assert list(media._stage._outlets) == [(ada.call, "1")]
+
+
 async def test_a_presentation_is_forwarded_to_slides_lines_of_every_generation() -> None:
     """Sent by update, received by a sendrecv line from the start and by a call of its own; JPEGs are made of it."""
     presenter, always, separate = Client("ada", grey=150), Client("ben"), Client("cleo")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +18,7 @@ from pexrtc_py.errors import CodecMismatch, IceFailed, LocalProtocolError, SdpEr
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
 from pexrtc_py.protocol.sdp import Content, Direction, parse_sdp
 from pexrtc_py.webrtc.impairment import Impairment
-from pexrtc_py.webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
+from pexrtc_py.webrtc.peer import AnswerPolicy, IceServer, Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.statistics import OutboundRtp
 from pexrtc_py.webrtc.transport_statistics import (
     CandidatePairStatistics,
@@ -226,6 +227,16 @@ async def test_closing_ends_the_waiting() -> None:
         assert isinstance((await waiting)[0], IceFailed)
         with pytest.raises(LocalProtocolError):
             await peer.create_offer()
+
+
+async def test_closing_ends_a_negotiation() -> None:
+    """A restart that was being answered when the peer was closed went on, and left sockets and a task behind."""
+    silent = IceServer(urls=("stun:127.0.0.1:9",))
+    config = replace(LOOPBACK, ice_servers=(silent,), gather_timeout_s=0.2)
+    async with call(config=config) as (client, node):
+        offer = await client.create_offer(restart=True)
+        outcome, _ = await asyncio.gather(node.answer_offer(offer, POLICY), node.aclose(), return_exceptions=True)
+        assert isinstance(outcome, IceFailed)
 
 
 async def test_answers_need_an_offer_and_must_fit_it() -> None:
