@@ -142,9 +142,16 @@ class FileSeries:
         """Make the first file before anything is known of its tracks, so that its name is ours.
 
         Raises:
-            UsageError: it exists or cannot be made.
+            UsageError: it exists or cannot be made, or its disk has less left than it must have.
         """
-        self._target = Target(self._next_path())
+        target = Target(self._next_path())
+        needed = self._config.min_free_bytes if self._config is not None else 0
+        if (free := target.free_bytes) < needed:
+            target.discard()
+            raise UsageError(
+                f"{target.path}: its disk has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are to stay free"
+            )
+        self._target = target
 
     def begin(self, origin: float, specs: Mapping[Role, TrackSpec], *, recording_origin: float | None = None) -> None:
         """Begin the first file with these tracks; its 0 is `origin`.

@@ -120,7 +120,7 @@ class Recording:
         self._began_at: float | None = None
         self._heard_at: float | None = None
         self._accompanied_at: float | None = None
-        self._media_at: float | None = None
+        self._media_at: dict[Role, float] = {}
         self._reason: Ended | None = None
         self._has_ended = asyncio.Event()
         self._error: PexrtcError | None = None
@@ -231,13 +231,35 @@ class Recording:
         """Begin a chapter at a moment of the call's clock, now if none is given. It lasts until the next one."""
         self._chapters.append((self._clock() if at is None else at, title))
 
+    def heard_at(self, *roles: Role) -> float | None:
+        """When the last frame of these streams came, on the call's clock; None when none has come."""
+        return max((self._media_at[role] for role in roles if role in self._media_at), default=None)
+
+    def note_waiting(self) -> None:
+        """Say that the conference is yet to be joined: silence and loneliness count from `note_joined` on."""
+        self._began = float("inf")
+
+    def note_joined(self) -> None:
+        """Say that the conference is joined now; the first time counts."""
+        self._began = min(self._began, self._clock())
+
     def note_voice(self) -> None:
         """Say that somebody is heard now; for `StopRules.silence_s`."""
         self._heard_at = self._clock()
 
+    def note_speakers(self, count: int) -> None:
+        """Say how many speak from now on; for `StopRules.silence_s`."""
+        if count:
+            self._heard_at = float("inf")
+        elif self._heard_at == float("inf"):
+            self._heard_at = self._clock()
+
     def note_people(self, others: int) -> None:
-        """Say how many other persons are in the conference, bots not counted; for `StopRules.alone_s`."""
-        self._accompanied_at = float("inf") if others else self._clock()
+        """Say how many other persons are there from now on, bots not counted; for `StopRules.alone_s`, `deserted_s`."""
+        if others:
+            self._accompanied_at = float("inf")
+        elif self._accompanied_at == float("inf"):
+            self._accompanied_at = self._clock()
 
     def stop(self, reason: Ended = Ended.STOPPED) -> None:
         """End the recording. The first reason counts."""
@@ -256,7 +278,7 @@ class Recording:
         if self._reason is not None:
             return
         if isinstance(item, EncodedFrame):
-            self._media_at = self._clock()
+            self._media_at[role] = self._clock()
         if not self.timeline.keeps(item.time):
             return
         if self._alignment is not None:
@@ -352,7 +374,7 @@ class Recording:
             size_bytes=self.size_bytes,
             heard_at=self._heard_at,
             accompanied_at=self._accompanied_at,
-            media_at=self._media_at,
+            media_at=self.heard_at(*Role),
             is_paused=self.is_paused,
         )
         if reason := stop_reason(self.config.stop, seen):

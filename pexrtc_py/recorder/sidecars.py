@@ -7,6 +7,7 @@ made of, so a kill costs none of them. Names and texts come from strangers: they
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -82,6 +83,14 @@ class Sidecars:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+    def discard(self) -> None:
+        """Remove the events' file: there is no recording that it could be beside. Idempotent."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+            with contextlib.suppress(OSError):
+                sidecar_path(self._path, "events.jsonl").unlink()
 
     def note(self, event: Event) -> None:
         """Write an event down, at the second the recording has now, and begin a chapter where it makes one."""

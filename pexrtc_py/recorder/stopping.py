@@ -41,6 +41,8 @@ class StopRules:
     """Seconds since somebody was last heard."""
     alone_s: float | None = None
     """Seconds without another person in the conference; bots are none."""
+    deserted_s: float | None = None
+    """The same since the last one left; counts only once there was one."""
     no_media_s: float | None = None
     """Seconds without a frame of any kind."""
 
@@ -53,13 +55,13 @@ class Observed:
     wall_clock: float
     """Now, seconds since the epoch."""
     began: float
-    """When recording was asked for."""
+    """When the conference was joined, infinite before that: who waits to be let in is neither alone nor in silence."""
     recorded_s: float = 0.0
     size_bytes: int = 0
     heard_at: float | None = None
-    """When somebody was last heard; None for not yet."""
+    """When somebody was last heard, infinite while somebody is; None for not yet."""
     accompanied_at: float | None = None
-    """When another person was last present; None for not yet."""
+    """When another person was last present, infinite while one is; None for not yet."""
     media_at: float | None = None
     """When the last frame came; None for not yet."""
     is_paused: bool = False
@@ -68,7 +70,7 @@ class Observed:
 def stop_reason(rules: StopRules, seen: Observed) -> Ended | None:
     """Return why the recording is to end now, None if it is not.
 
-    Silence and loneliness count from when recording was asked for if nobody was heard or met yet, and not in a pause.
+    Silence and loneliness count from joining if nobody was heard or met yet; silence does not count in a pause.
     """
     if rules.duration_s is not None and seen.recorded_s >= rules.duration_s:
         return Ended.DURATION
@@ -77,6 +79,9 @@ def stop_reason(rules: StopRules, seen: Observed) -> Ended | None:
     if rules.at is not None and seen.wall_clock >= rules.at:
         return Ended.TIME_OF_DAY
     if rules.alone_s is not None and _since(seen.accompanied_at, seen) >= rules.alone_s:
+        return Ended.ALONE
+    met = seen.accompanied_at is not None
+    if met and rules.deserted_s is not None and _since(seen.accompanied_at, seen) >= rules.deserted_s:
         return Ended.ALONE
     if seen.is_paused:
         return None

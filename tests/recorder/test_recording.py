@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -403,22 +404,38 @@ async def test_company_and_voices_keep_it_going(tmp_path: Path) -> None:
         assert recording.ended is None
 
 
-async def test_a_failing_disk_ends_it_with_the_error(tmp_path: Path) -> None:
+async def test_a_disk_that_fills_up_ends_it_with_the_error(tmp_path: Path) -> None:
     """The error is raised on leaving, and the result is there all the same."""
-    config = RecordingConfig(path=tmp_path / "talk.mkv", writer=WriterConfig(min_free_bytes=1 << 60))
-    scene = Scene(config.path, config)
+    margin = 256 << 20
+    disk = os.statvfs(tmp_path)
+    guard = WriterConfig(min_free_bytes=disk.f_bavail * disk.f_frsize - margin)
+    scene = Scene(tmp_path / "talk.mkv", RecordingConfig(path=tmp_path / "talk.mkv", writer=guard))
+    filler = tmp_path / "filler"
 
     async def record() -> None:
         async with scene.recording as recording:
             scene.attach(Role.AUDIO)
             await scene.play(audio=opus_frames(50, start=START, ntp_offset=1.0))
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 2 * margin)
             async with asyncio.timeout(10):
                 assert await recording.wait_ended() is Ended.DISK
 
-    with pytest.raises(WriteError, match="bytes free on its disk"):
-        await record()
+    try:
+        with pytest.raises(WriteError, match="bytes free on its disk"):
+            await record()
+    finally:
+        filler.unlink()
     assert scene.recording.result.ended is Ended.DISK
     assert stream(scene.recording.result, Role.AUDIO)[0] == 50
+
+
+async def test_a_disk_too_full_to_begin(tmp_path: Path) -> None:
+    """Where less is left than must stay free nothing is begun, and no file is left."""
+    config = RecordingConfig(path=tmp_path / "talk.mkv", writer=WriterConfig(min_free_bytes=1 << 60))
+    with pytest.raises(UsageError, match="are to stay free"):
+        await Recording(config).__aenter__()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_cancelled_recording_is_complete(tmp_path: Path) -> None:

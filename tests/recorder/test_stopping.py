@@ -47,3 +47,18 @@ def test_silence_and_missing_media_do_not_count_in_a_pause() -> None:
     rules = StopRules(silence_s=1, no_media_s=1)
     assert stop_reason(rules, replace(SEEN, is_paused=True)) is None
     assert stop_reason(replace(rules, alone_s=1), replace(SEEN, is_paused=True)) is Ended.ALONE
+
+
+def test_who_was_left_leaves_sooner_than_who_waits() -> None:
+    """The last person's leaving has a limit of its own, which does not count before anybody came."""
+    rules = StopRules(alone_s=900, deserted_s=60)
+    assert stop_reason(rules, replace(SEEN, began=101.0)) is None
+    assert stop_reason(rules, replace(SEEN, began=100.0)) is Ended.ALONE
+    assert stop_reason(rules, replace(SEEN, accompanied_at=941.0)) is None
+    assert stop_reason(rules, replace(SEEN, accompanied_at=940.0)) is Ended.ALONE
+
+
+def test_nothing_counts_before_the_conference_is_joined() -> None:
+    """In a waiting room one is neither alone nor in silence."""
+    rules = StopRules(silence_s=1, alone_s=1, no_media_s=1)
+    assert stop_reason(rules, replace(SEEN, began=float("inf"))) is None

@@ -1,0 +1,101 @@
+"""Presentations: each received in a call of its own (guide: calls, `present`), for as long as it is shown.
+
+What goes wrong with one does not touch the main recording; it is called again until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from ..endpoint.call import CallConfig
+from ..endpoint.conference import Conference
+from ..errors import PexrtcError, SessionClosed
+from ..media.frames import Codec
+from ..protocol.backoff import Backoff
+from ..protocol.models import Present
+from ..protocol.sdp import Direction
+from ..tasks import first_of, task_owner
+from ..webrtc.peer import PeerConfig
+from .recording import Recording
+from .roles import Role
+
+__all__ = ["SlidesReceiver"]
+
+logger = logging.getLogger(__name__)
+
+
+class SlidesReceiver:
+    """Records presentations of a conference. `async with`; `start` begins, leaving ends it."""
+
+    def __init__(
+        self, recording: Recording, conference: Conference, *, codecs: Sequence[Codec], peer: PeerConfig
+    ) -> None:
+        """Record into `recording`."""
+        self._recording = recording
+        self._conference = conference
+        self._config = CallConfig(
+            audio=Direction.INACTIVE,
+            video=Direction.RECVONLY,
+            present=Present.RECEIVE,
+            video_codecs=codecs,
+            peer=peer,
+        )
+        self._renewed = asyncio.Event()
+        self._owner = task_owner()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._owner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._owner.__aexit__(kind, error, trace)
+
+    def start(self) -> None:
+        """Begin to wait for presentations."""
+        self._tasks.start(self._follow(), name="pexrtc slides")
+
+    def renew(self) -> None:
+        """Call for the presentation that runs once more: the path of the call it comes by is likely gone."""
+        self._renewed.set()
+
+    async def _follow(self) -> None:
+        backoff = Backoff(random.random, first_s=0.5)
+        session, conference = self._conference.session, self._conference
+        try:
+            while True:
+                await session.wait_for(lambda _: conference.presentation is not None)
+                try:
+                    await self._receive()
+                    backoff.reset()
+                    continue
+                except SessionClosed:
+                    raise
+                except PexrtcError as exc:
+                    delay = backoff.next_delay()
+                    logger.warning("! the presentation cannot be received, again in %.1f s: %s", delay, exc)
+                await asyncio.sleep(delay)
+        except SessionClosed:
+            return
+
+    async def _receive(self) -> None:
+        conference = self._conference
+        self._renewed.clear()
+        try:
+            async with conference.call(self._config) as call:
+                if call.video is not None and call.video.receiver is not None:
+                    self._recording.attach(Role.SLIDES, call.video.receiver, codec=call.video.codec)
+                await call.connected()
+                await first_of(
+                    stopped=conference.session.wait_for(lambda _: conference.presentation is None),
+                    ended=call.ended(),
+                    renewed=self._renewed.wait(),
+                )
+        finally:
+            self._recording.detach(Role.SLIDES)

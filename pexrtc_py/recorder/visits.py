@@ -1,0 +1,403 @@
+"""Being in the conference, for as long as there is something to record: one visit after the other.
+
+A visit is one session. Within it one call after the other is kept; when that does not help, another visit begins. The
+recording goes on over all of them, on its one timeline. What is given up and when is decided in `persistence`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+
+from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS, Call, CallConfig
+from ..endpoint.conference import Conference, is_bot, open_conference
+from ..endpoint.phases import JoinPhases
+from ..errors import (
+    LocalProtocolError,
+    NodeError,
+    NoMedia,
+    PexrtcError,
+    SessionClosed,
+    SessionClosedError,
+    SignallingError,
+    Throttled,
+    TransportError,
+)
+from ..media.frames import Codec
+from ..protocol.backoff import Backoff
+from ..protocol.events import Event, MessageReceived
+from ..protocol.models import ParticipantRole
+from ..protocol.sdp import Direction
+from ..signalling import EventSubscription, SessionConfig
+from ..tasks import first_of, task_owner
+from ..webrtc.peer import PeerConfig, PeerState
+from .commands import Command, DigitCommands, chat_command
+from .persistence import Interruption, Patience, Remedy, StayRules, is_final, may_come_to_life
+from .recording import Recording, RecordingConfig
+from .roles import Role
+from .slides import SlidesReceiver
+from .stopping import Ended
+
+__all__ = ["RecordJob", "Visits"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_TRANSFERS = 20
+_CEILING_S = 3.0
+"""Longest wait between two tries: each second of it may be one that is not recorded."""
+_CHECK_S = 0.25
+_MAX_SILENCE_S = 60.0
+"""Longest wait for media of a call before the next is tried, when none of those before had any."""
+_WORD_S = 1.0
+"""How long to wait, when a call is refused, for the node to say why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordJob:
+    """What to record and how."""
+
+    session: SessionConfig
+    """Which conference, as whom."""
+    recording: RecordingConfig
+    """Where to, and when to stop."""
+    audio: bool = True
+    """Whether to record sound."""
+    video: bool = True
+    """Whether to record pictures, where the container takes them."""
+    slides: bool = True
+    """Whether to record presentations, likewise."""
+    audio_codecs: tuple[Codec, ...] = AUDIO_CODECS
+    """In order of preference; those that the container does not take are not offered."""
+    video_codecs: tuple[Codec, ...] = VIDEO_CODECS
+    """Likewise."""
+    peer: PeerConfig = field(default_factory=PeerConfig)
+    """Addresses, ports, TURN, impairment."""
+    stay: StayRules = field(default_factory=StayRules)
+    """What to do when something is lost."""
+    sidecars: bool = False
+    """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
+    notice: str | None = None
+    """Chat message to everybody once recording begins."""
+    chat_control: bool = False
+    """Whether Hosts may say `!pause`, `!resume` and `!stop` in chat."""
+    digit_control: bool = False
+    """Whether digits sent to the recorder count: `*1` pauses, `*2` resumes, `*9` stops."""
+
+
+class Visits:
+    """Attends a conference for a recording. Driven by `attend`, once; everything else reads."""
+
+    def __init__(
+        self,
+        job: RecordJob,
+        recording: Recording,
+        *,
+        note: Callable[[Event], None],
+        on_recording: Callable[[Recording, Conference], None] | None = None,
+    ) -> None:
+        """Attend for `recording`, told to `on_recording` at each visit; events go to `note`."""
+        takes = recording.container.codecs
+        self._job = job
+        self._recording = recording
+        self._note = note
+        self._on_recording = on_recording
+        self._audio_codecs = tuple(codec for codec in job.audio_codecs if codec in takes)
+        self._video_codecs = tuple(codec for codec in job.video_codecs if codec in takes)
+        self._has_video = job.video and bool(self._video_codecs)
+        self._patience = Patience(job.stay.rejoin_for_s, Backoff(random.random, ceiling_s=_CEILING_S))
+        self._was_in = False
+        self._fruitless = 0
+        self._notified: set[str] = set()
+        self._digits = DigitCommands()
+        self.interruptions: list[Interruption] = []
+        """What was lost, in order."""
+        self._phases: JoinPhases | None = None
+
+    @property
+    def join_ms(self) -> dict[str, float]:
+        """Milestones of the first joining, milliseconds."""
+        return {} if self._phases is None else self._phases.as_ms()
+
+    async def attend(self) -> str:
+        """Stay until the conference is over, or lost for good; return why. Cancelling leaves it.
+
+        Raises:
+            PexrtcError: nothing could ever be recorded.
+        """
+        self._recording.note_waiting()
+        config, home = self._job.session, self._job.session
+        transfers = 0
+        begun = time.monotonic()
+        waiting = Backoff(random.random, ceiling_s=_CEILING_S)
+        while True:
+            transfer: SessionConfig | None = None
+            try:
+                async with open_conference(config) as conference:
+                    closed = await self._visit(conference)
+                    transfer = conference.session.transfer
+                if transfer is None and not isinstance(closed, SessionClosedError):
+                    self._recording.stop(Ended.CONFERENCE_OVER)
+                    return closed.reason
+                if transfer is None:
+                    raise closed
+            except PexrtcError as exc:
+                if not self._was_in:
+                    await self._wait_for_life(exc, begun, waiting)
+                    continue
+                if not await self._may_return(exc):
+                    return str(exc)
+                config = home
+                continue
+            transfers += 1
+            if transfers > _MAX_TRANSFERS:
+                raise TransportError(f"more than {_MAX_TRANSFERS} transfers in a row")
+            self._begin_interruption(closed.reason, Remedy.TRANSFER)
+            # A one-time token works once; to come back there takes the PIN, if any.
+            config, home = transfer, replace(transfer, one_time_token=None, pin=self._job.session.pin)
+
+    async def _wait_for_life(self, exc: PexrtcError, begun: float, waiting: Backoff) -> None:
+        """Wait a little, if there may be another answer later."""
+        if not may_come_to_life(exc) or time.monotonic() - begun >= self._job.stay.wait_for_s:
+            raise exc
+        delay = waiting.next_delay()
+        logger.info("- %s: not yet (%s), again in %.1f s", self._job.session.alias, exc, delay)
+        await asyncio.sleep(delay)
+
+    async def _may_return(self, exc: PexrtcError) -> bool:
+        """Wait until it is time to join anew; False when that shall not be, the recording is stopped then."""
+        delay = None
+        if not is_final(exc):
+            self._begin_interruption(str(exc), Remedy.SESSION)
+            delay = self._patience.next_delay(time.monotonic())
+        if delay is not None:
+            logger.info("- %s: lost (%s), joining anew in %.1f s", self._job.session.alias, exc, delay)
+            await asyncio.sleep(delay)
+            return True
+        if not self._recording.has_started:
+            raise exc
+        self._recording.stop(Ended.REMOVED)
+        return False
+
+    async def _visit(self, conference: Conference) -> SessionClosed:
+        """Live one session until it has ended; return why.
+
+        Raises:
+            PexrtcError: it lives, and is of no use.
+        """
+        events = conference.events()
+        async with task_owner() as tasks:
+            following = tasks.start(self._follow_events(conference, events), name="pexrtc events")
+            try:
+                # A waiting room has a picture of its own, which nobody wants in a recording.
+                await conference.session.wait_in_conference()
+                _, closed = await first_of(over=conference.ended(), calls=self._keep_calls(conference))
+            except SessionClosed:
+                closed = await conference.ended()
+            except SignallingError:
+                try:
+                    async with asyncio.timeout(_WORD_S):
+                        closed = await conference.ended()
+                except TimeoutError:
+                    closed = None
+                if closed is None:
+                    raise
+            if conference.session.closed is not None:
+                await following  # what the node said last belongs to the story
+        assert isinstance(closed, SessionClosed)
+        return closed
+
+    # calls
+
+    async def _keep_calls(self, conference: Conference) -> None:
+        """Keep one call after the other; never returns.
+
+        Raises:
+            PexrtcError: another session may help.
+        """
+        stack = AsyncExitStack()
+        try:
+            call = await self._call(conference, stack, attach=True)
+            self._was_in = True
+            self._recording.note_joined()
+            if self._phases is None:
+                self._phases = conference.phases
+            if self._on_recording is not None:
+                self._on_recording(self._recording, conference)
+            await self._give_notice(conference)
+            async with SlidesReceiver(
+                self._recording, conference, codecs=self._video_codecs, peer=self._job.peer
+            ) as slides:
+                if self._job.slides and self._has_video:
+                    slides.start()
+                while True:
+                    why, is_silent = await self._until_lost(conference, call)
+                    self._begin_interruption(why, Remedy.CALL)
+                    if self._fruitless % 2:
+                        raise NoMedia(why)
+                    trial = AsyncExitStack()
+                    try:
+                        back = self._until_heard() if is_silent else asyncio.Event().wait()
+                        _, new = await first_of(
+                            back=back, again=self._call_again(conference, trial, why, attach=not is_silent)
+                        )
+                        if isinstance(new, Call):
+                            if is_silent:  # until now the old one could have come back
+                                self._attach(new)
+                            call, stack, trial = new, trial, stack
+                            slides.renew()
+                    finally:
+                        await trial.aclose()
+        finally:
+            await stack.aclose()
+            for role in (Role.AUDIO, Role.VIDEO):
+                self._recording.detach(role)
+
+    async def _call(self, conference: Conference, stack: AsyncExitStack, *, attach: bool) -> Call:
+        job = self._job
+        config = CallConfig(
+            audio=Direction.RECVONLY if job.audio and self._audio_codecs else Direction.INACTIVE,
+            video=Direction.RECVONLY if self._has_video else Direction.INACTIVE,
+            audio_codecs=self._audio_codecs,
+            video_codecs=self._video_codecs,
+            peer=job.peer,
+        )
+        call = await stack.enter_async_context(conference.call(config))
+        if attach:
+            self._attach(call)
+        await call.connected()
+        return call
+
+    async def _call_again(self, conference: Conference, stack: AsyncExitStack, why: str, *, attach: bool) -> Call:
+        """Call until the node takes it. What is behind the network is asked as long as patience lasts."""
+        while True:
+            delay = self._patience.next_delay(time.monotonic())
+            if delay is None:
+                raise NoMedia(why)
+            await asyncio.sleep(delay)
+            try:
+                return await self._call(conference, stack, attach=attach)
+            except (TransportError, NodeError, Throttled) as exc:
+                logger.info("- %s: no new call yet: %s", self._job.session.alias, exc)
+                await stack.aclose()
+
+    def _attach(self, call: Call) -> None:
+        for role, line in ((Role.AUDIO, call.audio), (Role.VIDEO, call.video)):
+            if line is not None and line.receiver is not None:
+                self._recording.attach(role, line.receiver, codec=line.codec)
+        if self._job.digit_control and call.audio is not None and call.audio.receiver is not None:
+            call.audio.receiver.on_digit = self._handle_digit
+
+    async def _until_lost(self, conference: Conference, call: Call) -> tuple[str, bool]:
+        """Wait until the call has ended, or is silent; return why, and whether it may come back by itself."""
+        name, why = await first_of(ended=call.ended(), silent=self._until_silent(conference, call))
+        return str(why), name == "silent"
+
+    async def _until_silent(self, conference: Conference, call: Call) -> str:
+        since = time.monotonic()
+        limit_s = self._job.stay.silence_s
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            now = time.monotonic()
+            heard_at = self._main_heard_at()
+            if heard_at is not None and heard_at > since:
+                self._fruitless = 0
+                self._end_interruption()
+            else:
+                limit_s = min(_MAX_SILENCE_S, self._job.stay.silence_s * 2 ** max(0, self._fruitless - 1))
+            if now - max(since, heard_at or since) < limit_s or not self._job.stay.rejoin_for_s:
+                continue
+            has_path = call.peer.state is PeerState.CONNECTED
+            if has_path and len(conference.participants) < 2:
+                continue  # nobody is there who could be heard or seen
+            if heard_at is None or heard_at <= since:
+                self._fruitless += 1
+            return "no media came any more" if has_path else "the media path fell silent"
+
+    async def _until_heard(self) -> None:
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            if (self._main_heard_at() or since) > since:
+                return
+
+    def _main_heard_at(self) -> float | None:
+        return self._recording.heard_at(Role.AUDIO, Role.VIDEO)
+
+    def _begin_interruption(self, reason: str, remedy: Remedy) -> None:
+        self._patience.lose(time.monotonic(), self._main_heard_at())
+        if self.interruptions and self.interruptions[-1].back_s is None:
+            self.interruptions[-1] = replace(self.interruptions[-1], remedy=remedy)
+            return
+        at_s = self._recording.position()
+        logger.info("! %s: %s at %.1f s", self._job.session.alias, reason, at_s)
+        self.interruptions.append(Interruption(at_s=at_s, reason=reason, remedy=remedy))
+
+    def _end_interruption(self) -> None:
+        if self.interruptions and self.interruptions[-1].back_s is None:
+            self.interruptions[-1] = replace(self.interruptions[-1], back_s=self._recording.position())
+
+    # people
+
+    async def _follow_events(self, conference: Conference, events: EventSubscription) -> None:
+        while True:
+            try:
+                async for event in events:
+                    self._note(event)
+                    self._tell_recording(conference)
+                    if self._job.chat_control and isinstance(event, MessageReceived):
+                        await self._handle_chat(conference, event)
+            except SessionClosed:
+                return
+            except LocalProtocolError as exc:  # we fell behind: the recording is worth more than its story
+                logger.warning("! %s", exc)
+                events = conference.events()
+            else:
+                return
+
+    def _tell_recording(self, conference: Conference) -> None:
+        """Say who is there and whether anybody is heard, for the rules that stop it."""
+        if not conference.roster.synced:
+            return
+        me = conference.participant_uuid
+        others = sum(1 for uuid, person in conference.participants.items() if uuid != me and not is_bot(person))
+        self._recording.note_people(others)
+        self._recording.note_speakers(len(conference.roster.speaking))
+
+    async def _handle_chat(self, conference: Conference, message: MessageReceived) -> None:
+        command = chat_command(message.payload)
+        author = conference.participants.get(message.uuid)
+        if command is None or author is None or author.role is not ParticipantRole.CHAIR:
+            return
+        self.obey(command)
+        with suppress(PexrtcError):
+            await conference.say(f"Recording: {command}")
+
+    def _handle_digit(self, digit: str) -> None:
+        if (command := self._digits.push(digit)) is not None:
+            self.obey(command)
+
+    def obey(self, command: Command) -> None:
+        """Do what somebody in the conference asked for."""
+        logger.info("= %s: told to %s", self._job.session.alias, command)
+        match command:
+            case Command.PAUSE:
+                self._recording.pause()
+            case Command.RESUME:
+                self._recording.resume()
+            case Command.STOP:
+                self._recording.stop()
+
+    async def _give_notice(self, conference: Conference) -> None:
+        alias = conference.session.config.alias
+        if self._job.notice is None or alias in self._notified:
+            return
+        self._notified.add(alias)
+        try:
+            await conference.say(self._job.notice)
+        except PexrtcError as exc:
+            logger.warning("! %s: the notice could not be given: %s", alias, exc)
