@@ -277,6 +277,7 @@ class Peer:
         self._router.set_receiver(line.mid, None)
         if line.sender is not None:
             line.sender.close()
+            self._router.remove_sender(line.sender)
         if line.receiver is not None:
             line.receiver.close()
 

@@ -97,6 +97,10 @@ class Router:
         """Give RTCP to a sender; it takes what is about its own sources."""
         self._senders.append(sender)
 
+    def remove_sender(self, sender: RtcpReceiver) -> None:
+        """Give RTCP to a sender no longer; one it does not know is ignored."""
+        self._senders = [other for other in self._senders if other is not sender]
+
     def handle_rtp(self, packet: bytes, arrival: float) -> None:
         """Hand a packet to its receiver. What is damaged or unknown is counted and dropped."""
         try:
