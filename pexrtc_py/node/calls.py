@@ -42,7 +42,7 @@ async def add_call(node: NodeState, request: web.Request, session: Session) -> w
     body = await read_body(request, CallRequest)
     room = session.conference.room
     present = body.present
-    if len(room.calls(session.participant)) >= CALLS_LIMIT:
+    if len(room.calls(session.participant)) + session.calling >= CALLS_LIMIT:
         raise Refused(HTTPStatus.FORBIDDEN, "Call rejected")
     presents = body.call_type is CallKind.PRESENTATION or present is Present.SEND
     if presents and (refusal := room.may_present(session.participant)):
@@ -62,12 +62,15 @@ async def add_call(node: NodeState, request: web.Request, session: Session) -> w
         present=present,
         media_type=body.media_type,
     )
+    session.calling += 1
     try:
         made = await session.conference.media.add_call(offer)
     except (SdpError, CodecMismatch) as exc:
         raise Refused(HTTPStatus.BAD_REQUEST, str(exc)) from exc
     except MediaError as exc:
         raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Call failed") from exc
+    finally:
+        session.calling -= 1
     if session.ended:  # while the media was busy
         await session.conference.media.remove_call(call)
         raise Refused(HTTPStatus.FORBIDDEN, "Invalid token")

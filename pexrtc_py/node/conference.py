@@ -70,6 +70,8 @@ class Session:
     """Where its events go."""
     ended: bool = False
     """Whether it is over, token and all."""
+    calling: int = 0
+    """Calls that are being answered."""
 
 
 class ConferenceHost(Protocol):

@@ -21,13 +21,20 @@ def read_token(request: web.Request) -> str:
     return request.headers.get("token") or request.query.get("token", "")
 
 
-async def read_body(request: web.Request, model: type[B]) -> B:
+async def read_body(request: web.Request, model: type[B], *, limit: int | None = None) -> B:
     """Read the JSON body whatever its content type says: beacons send text/plain. None at all is an empty object.
 
+    Args:
+        request: whose body it is.
+        model: what it is to be.
+        limit: bytes at most, below the limit of the node.
+
     Raises:
-        Refused: it is not of this model.
+        Refused: it is not of this model, or too long.
     """
     data = await request.read()
+    if limit is not None and len(data) > limit:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Entity Too Large")
     try:
         return decode_model(data if data.strip() else b"{}", model)
     except RemoteProtocolError as exc:

@@ -13,9 +13,11 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from ..protocol.models import CallUuid, ParticipantUuid
+from ..protocol.models import CallUuid, ParticipantUuid, TransferRequest
 from ..protocol.operations import OPERATIONS, Operation
 from ..protocol.room import ROOM_OPERATIONS, Command
+from ..protocol.room_admission import INVALID_PIN
+from ..protocol.room_effects import Outcome
 from . import calls, joining, pictures
 from .answers import Refused, answer, outcome_answer
 from .conference import Session
@@ -28,6 +30,9 @@ __all__ = ["NODE_OPERATIONS", "PREFIX", "add_routes"]
 
 PREFIX = "/api/client/v2"
 """Where the client API lives on every node."""
+
+COMMAND_LIMIT = 256 * 1024
+"""Bytes of what a room is asked: it may go to everybody, and streams hold 2 MiB. Chat is longest: 64 Ki characters."""
 
 SessionHandler = Callable[[NodeState, web.Request, Session], Awaitable[web.StreamResponse]]
 
@@ -75,12 +80,23 @@ def _make_handler(operation: Operation, node: NodeState) -> Callable[[web.Reques
             command = await _read_command(operation, request, session)
             if session.ended:  # while its body came in
                 raise Refused(HTTPStatus.FORBIDDEN, "Invalid token")
-            return outcome_answer(session.conference.handle(command))
+            return outcome_answer(_handle(node, request, session, command))
         if refusal := session.conference.room.check(_command(operation, request, session)):
             return outcome_answer(refusal)
         return await NODE_OPERATIONS[operation.name](node, request, session)
 
     return handle
+
+
+def _handle(node: NodeState, request: web.Request, session: Session, command: Command) -> Outcome:
+    """Let the room carry a command out; PINs are tried by transfers as at the door, and count alike."""
+    address = request.remote or ""
+    if isinstance(command.body, TransferRequest) and node.pin_tries.is_exhausted(address, node.now):
+        raise Refused(HTTPStatus.FORBIDDEN, joining.TOO_MANY_PINS)
+    outcome = session.conference.handle(command)
+    if outcome.result == INVALID_PIN:
+        node.pin_tries.take(address, node.now)
+    return outcome
 
 
 def _limit_rate(node: NodeState, request: web.Request) -> None:
@@ -107,7 +123,7 @@ async def _read_command(operation: Operation, request: web.Request, session: Ses
         actor=command.actor,
         target=command.target,
         call=command.call,
-        body=await read_body(request, operation.body) if operation.body is not None else None,
+        body=await read_body(request, operation.body, limit=COMMAND_LIMIT) if operation.body is not None else None,
         query=read_query(request, operation.query) if operation.query is not None else None,
     )
 

@@ -19,7 +19,7 @@ from .models import (
 )
 from .room_admission import participant_role
 from .room_effects import DialOut
-from .room_members import MAIN_MIX, Attendance, Command, KeepAlive, Refusal
+from .room_members import MAIN_MIX, TEXT_LIMIT, Attendance, Command, KeepAlive, Refusal
 from .room_state import Handler, RoomState
 
 __all__ = ["CONTROL", "dial_failed"]
@@ -92,7 +92,7 @@ def _set_guests_can_unmute(state: RoomState, command: Command, now: float) -> bo
 
 
 def _set_message_text(state: RoomState, command: Command, now: float) -> bool:
-    state.message_text = command.body_as(TextSetting).text
+    state.message_text = command.text()
     return True
 
 
@@ -116,6 +116,9 @@ def _dial(state: RoomState, command: Command, now: float) -> list[ParticipantUui
         raise Refusal(HTTPStatus.BAD_REQUEST, "Illegal value: keep_conference_alive") from None
     if len(state.participants) >= state.settings.participant_limit:
         raise Refusal(HTTPStatus.FORBIDDEN, "Participant limit reached")
+    said = (request.destination, request.remote_display_name, request.text, request.source)
+    if any(len(text or "") > TEXT_LIMIT for text in said):
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Text too long")
     uuid = ParticipantUuid(state.draw_uuid())
     name = request.remote_display_name or request.destination
     state.add(

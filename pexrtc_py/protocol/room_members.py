@@ -7,14 +7,17 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TypeVar
 
-from .models import Body, CallUuid, ParticipantUuid, PersonalMix, Present
+from .models import Body, CallUuid, ParticipantUuid, PersonalMix, Present, TextSetting
 
-__all__ = ["MAIN_MIX", "Attendance", "Command", "KeepAlive", "MediaRights", "Refusal", "RoomCall"]
+__all__ = ["MAIN_MIX", "TEXT_LIMIT", "Attendance", "Command", "KeepAlive", "MediaRights", "Refusal", "RoomCall"]
 
 B = TypeVar("B", bound=Body)
 
 MAIN_MIX = PersonalMix(mix_name="main")
 """The one mix there is here; Pexip's client refuses a participant that does not say which it receives."""
+
+TEXT_LIMIT = 1000
+"""Characters of a text over a picture or over all; a limit of our own: everybody is told of it again and again."""
 
 
 class Refusal(Exception):
@@ -52,6 +55,17 @@ class Command:
         if not isinstance(self.body, model):
             raise Refusal(HTTPStatus.BAD_REQUEST, "Missing body")
         return self.body
+
+    def text(self) -> str:
+        """Return the text of a body that sets one.
+
+        Raises:
+            Refusal: there is none, or it is too long.
+        """
+        text = self.body_as(TextSetting).text
+        if len(text) > TEXT_LIMIT:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Text too long")
+        return text
 
 
 class KeepAlive(Enum):

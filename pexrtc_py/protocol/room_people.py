@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from . import events as ev
-from .models import Participant, ParticipantRole, RoleRequest, StateSetting, TextSetting, TransferRequest, yes_no
+from .models import Participant, ParticipantRole, RoleRequest, StateSetting, TransferRequest, yes_no
 from .room_admission import INVALID_PIN, role_for_transfer
 from .room_effects import ReferTo
 from .room_members import Command, Refusal
@@ -83,7 +83,7 @@ def _role(state: RoomState, command: Command, now: float) -> bool:
 
 
 def _overlay_text(state: RoomState, command: Command, now: float) -> bool:
-    state.update(state.get(command.target).uuid, overlay_text=command.body_as(TextSetting).text)
+    state.update(state.get(command.target).uuid, overlay_text=command.text())
     return True
 
 

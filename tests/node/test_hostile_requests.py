@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import httpx
 import pytest
 
-from pexrtc_py.node import Node
+from pexrtc_py.node import Node, NodeConfig
+from pexrtc_py.node.media_port import CallAnswer, CallOffer
 from pexrtc_py.protocol.operations import OPERATIONS
+from pexrtc_py.protocol.room_settings import RoomSettings
 
 from ..support.raw_client import RawClient
-from ..support.silent_media import SilentMediaMaker
+from ..support.silent_media import SilentMedia, SilentMediaMaker
 
 BODIES = {
     "no object": b"[]",
@@ -111,3 +114,47 @@ async def test_events_are_one_line_each() -> None:
             await events.until("conference_update")
             assert "disconnect" not in [event.name for event in events.seen]
             assert json.dumps(payload) in json.dumps([event.data for event in events.seen])
+
+
+class SlowMedia(SilentMedia):
+    """Answers a call when it is let."""
+
+    async def add_call(self, offer: CallOffer) -> CallAnswer:
+        await asyncio.sleep(0.2)
+        return await super().add_call(offer)
+
+
+async def test_calls_asked_for_at_once_are_counted() -> None:
+    """The limit looked at calls that were answered, so a burst of requests made any number of them."""
+    async with Node(media=SlowMedia) as node, RawClient(node.url) as alice:
+        await alice.join()
+        body = {"call_type": "WEBRTC", "sdp": "v=0\r\nm=audio 9 X 0\r\n", "present": "receive"}
+        answers = await asyncio.gather(*(alice.request("POST", alice.mine("calls"), body) for _ in range(12)))
+        assert sorted(answer.status_code for answer in answers) == [200] * 4 + [403] * 8
+
+
+async def test_pins_are_not_guessed_by_transfers() -> None:
+    """A Host of one conference could try every PIN of another by transferring itself there."""
+    conferences = {"board": RoomSettings(pin="4711")}
+    async with (
+        Node(NodeConfig(conferences=conferences, pin_tries=3), media=SilentMediaMaker()) as node,
+        RawClient(node.url) as alice,
+    ):
+        await alice.join()
+        path = alice.mine("transfer")
+        tries = [{"conference_alias": "board", "role": "chair", "pin": pin} for pin in ("1", "2", "3", "4711")]
+        reasons = [(await alice.refused(path, body))[1] for body in tries]
+        assert reasons == ["Invalid PIN"] * 3 + ["Participant exceeded PIN entry retries"]
+
+
+async def test_long_texts_are_refused() -> None:
+    """What everybody is told of is short: two long ones cut everybody's event stream."""
+    async with Node(media=SilentMediaMaker()) as node, RawClient(node.url) as alice:
+        await alice.join()
+        long = {"text": "x" * 1001}
+        assert await alice.refused(alice.mine("overlaytext"), long) == (413, "Text too long")
+        assert await alice.refused("set_message_text", long) == (413, "Text too long")
+        dial = {"role": "GUEST", "destination": "x" * 1001, "protocol": "sip"}
+        assert await alice.refused("dial", dial) == (413, "Text too long")
+        message = {"type": "x" * 300_000, "payload": ""}
+        assert await alice.refused("message", message) == (413, "Request Entity Too Large")
