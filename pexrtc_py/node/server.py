@@ -25,6 +25,7 @@ from .dialling import Dialler
 from .fault_injection import FaultInjection, fault_app
 from .media_port import MediaFactory
 from .node_state import DigitsListener, NodeState
+from .pages import add_pages
 from .routes import add_routes
 from .tls import load_context, self_signed_context
 
@@ -55,7 +56,7 @@ class Node:
             media: makes the media of each conference; real media by default.
             dial: calls others for `dial`; without one such calls fail.
             on_digits: learns DTMF digits that participants send.
-            add_pages: adds routes of its own, for a web page beside the client API.
+            add_pages: adds routes of its own, for further pages beside the client API and the node's own page.
         """
         self.config = config or NodeConfig()
         self._media = media or _real_media(self.config)
@@ -95,6 +96,7 @@ class Node:
             self.faults = FaultInjection(state) if self.config.faults else None
             app = web.Application(middlewares=[answer_errors], client_max_size=self.config.body_limit)
             add_routes(app, state, self.faults)
+            add_pages(app, state)
             if self._add_pages is not None:
                 self._add_pages(app, state)
             state.url = await _listen(stack, app, self.config.listen, tls)
