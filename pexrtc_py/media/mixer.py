@@ -4,14 +4,11 @@ One sum is made of all voices and each contributor's own is taken from it; all w
 so that it is encoded once. A voice below the floor is not in the mix at all. One gain keeps the loudest result below
 full scale: it falls at once and recovers slowly, the same for all listeners.
 
-Each input has a queue: it waits for 40 ms before it plays, gives silence when it runs dry and waits again, is cut when
-it holds more than 200 ms (oldest first), and is led back to its aim when it never runs low, so that a burst of delay or
-a fast clock leaves no latency behind.
+Each input has a queue, whose rule is in `mixer_queue`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -19,82 +16,19 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoding import FRAME_SAMPLES, SAMPLE_RATE
+from .encoding import FRAME_SAMPLES
+from .mixer_queue import InputQueue
 from .voice import SILENCE_DBOV, level_dbov
 
-__all__ = ["InputQueue", "Mix", "Mixer"]
+__all__ = ["Mix", "Mixer"]
 
 _Name = TypeVar("_Name", bound=Hashable)
 
-_PREFILL = 2 * FRAME_SAMPLES
-_MOST = 10 * FRAME_SAMPLES
-# A queue that always held more than this for so many ticks (a second) gives 20 ms up: half a frame stays in reserve.
-_ENOUGH, _PATIENCE = _PREFILL + FRAME_SAMPLES // 2, 50
 # Below this level a voice is not mixed, and after this many ticks below it its owner hears the common mix: a second, so
 # that pauses between words do not change what is encoded for whom.
 _FLOOR_DBOV, _HOLD = -65.0, 50
 # The limiter: aim of the highest peak, and the share of the way back to full gain per 20 ms (about half a second).
 _CEILING, _RECOVERY = 30000.0, 0.08
-
-
-class InputQueue:
-    """Sound of one participant on its way to the mix.
-
-    Attributes:
-        time: seconds on the call's timeline at which the frame pulled last began; None when there was nothing to play.
-    """
-
-    def __init__(self) -> None:
-        self.time: float | None = None
-        self._pieces: deque[tuple[NDArray[np.int16], float]] = deque()
-        self._held = 0
-        self._waiting = True
-        self._lowest = _MOST
-        self._ticks = 0
-
-    def push(self, samples: NDArray[np.int16], time: float) -> None:
-        """Append samples (48 kHz, one dimension) that begin at `time`; drops the oldest beyond 200 ms."""
-        self._pieces.append((samples, time))
-        self._held += len(samples)
-        if self._held > _MOST:
-            self._take(self._held - _MOST)
-
-    def pull(self) -> NDArray[np.int16] | None:
-        """Return the next 20 ms, or None while there is nothing to play."""
-        self.time = None
-        if self._waiting and self._held < _PREFILL:
-            return None
-        self._waiting = False
-        self._trim()
-        if not self._held:
-            self._waiting = True
-            return None
-        self.time = self._pieces[0][1]
-        frame = self._take(min(FRAME_SAMPLES, self._held))
-        if len(frame) < FRAME_SAMPLES:
-            frame = np.concatenate([frame, np.zeros(FRAME_SAMPLES - len(frame), np.int16)])
-        return frame
-
-    def _trim(self) -> None:
-        """Give up 20 ms when more than needed was held all the time."""
-        self._lowest = min(self._lowest, self._held)
-        self._ticks += 1
-        if self._ticks >= _PATIENCE:
-            if self._lowest > _ENOUGH:
-                self._take(FRAME_SAMPLES)
-            self._lowest, self._ticks = _MOST, 0
-
-    def _take(self, count: int) -> NDArray[np.int16]:
-        taken = []
-        self._held -= count
-        while count:
-            samples, time = self._pieces.popleft()
-            if len(samples) > count:
-                self._pieces.appendleft((samples[count:], time + count / SAMPLE_RATE))
-                samples = samples[:count]
-            taken.append(samples)
-            count -= len(samples)
-        return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +70,10 @@ class Mixer(Generic[_Name]):
         if source := self._inputs.get(name):
             source.muted = muted
 
-    def push(self, name: _Name, samples: NDArray[np.int16], time: float) -> None:
-        """Queue a participant's sound; unknown ones are ignored."""
+    def push(self, name: _Name, samples: NDArray[np.int16], time: float, *, concealed: bool = False) -> None:
+        """Queue a participant's sound, or what conceals that some is missing; unknown ones are ignored."""
         if source := self._inputs.get(name):
-            source.queue.push(samples, time)
+            source.queue.push(samples, time, concealed=concealed)
 
     def delay(self, name: _Name, now: float) -> float | None:
         """Return how late a participant's sound was in the last mix, made at `now`; None when there was none."""

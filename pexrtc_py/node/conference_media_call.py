@@ -263,7 +263,7 @@ class MediaCall:
         if line.kind is Kind.AUDIO:
             joint.echo = Delay(sender, seconds)
         else:
-            feed = Feed(receiver.request_key_frame)
+            feed = Feed(receiver.request_key_frame, delay_s=0.0)
             joint.outlet = Outlet(PictureLine(line, sender), codecs=sendable_codecs(line), name=f"echo {self._uuid}")
             joint.outlet.show(feed)
             sender.on_key_frame_request = joint.outlet.request_key_frame

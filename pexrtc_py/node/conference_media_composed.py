@@ -61,7 +61,7 @@ class Composition:
         codec = codecs[0]
         if codec not in self._feeds:
             compositor = self._running()
-            self._feeds[codec] = feed = Feed(lambda: compositor.request_key_frame(codec))
+            self._feeds[codec] = feed = Feed(lambda: compositor.request_key_frame(codec), delay_s=0.0)
             compositor.add_output(codec, feed)
         return self._feeds[codec]
 

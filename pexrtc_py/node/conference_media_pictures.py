@@ -65,7 +65,7 @@ class Source:
         codec = codecs[0]
         if codec not in self._transcoded:
             logger.debug("= transcodes %s to %s", own, codec)
-            feed = Feed(lambda: transcoder.request_key_frame())
+            feed = Feed(lambda: transcoder.request_key_frame(), delay_s=0.0)
             transcoder = VideoTranscoder(codec, feed, request_key_frame=self.feed.request_key_frame)
             transcoder.start()
             self.feed.add_tap(transcoder)

@@ -2,10 +2,12 @@
 
 Codecs take a tenth of a millisecond and more for each participant, so they stay out of the event loop; what is to be
 sent comes back to it as one batch, one wake-up per tick for the whole conference. Ticks are counted from the start of
-the thread, so nothing drifts; a tick that was missed by more than 200 ms is skipped, and time goes on without it.
+the thread, so nothing drifts. Ticks that were missed are made up for, so nothing is lost by them; only beyond a second
+they are skipped, and time goes on without them. A thread that was late by more than a tick gives the loop 20 ms before
+it goes on: what stood still was most likely the whole process, and the loop has to read first what came meanwhile.
 
-What crosses between loop and thread are bounded queues (oldest dropped: a second of packets per participant, half a
-second of batches) and two lists of changes; no lock is held while anything is computed.
+What crosses between loop and thread are bounded queues (oldest dropped: two seconds of packets per participant, two
+seconds of batches) and two lists of changes; no lock is held while anything is computed.
 
 Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
 encoder of their own. The time of every frame is that of its tick, less the encoder's look-ahead, and `delays` tells how
@@ -34,8 +36,10 @@ __all__ = ["ConferenceSound"]
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.02
-_LATEST_S = 0.2
-_PACKETS, _BATCHES = 50, 25
+_LATEST_S = 1.0
+# Late by more than this the thread lets the loop read first, for as long as a few hundred packets take it.
+_LATE_S, _READING_S = 0.03, 0.02
+_PACKETS, _BATCHES = 100, 100
 
 
 @dataclass(slots=True)
@@ -167,12 +171,15 @@ class ConferenceSound:
 
     def _run(self) -> None:
         try:
-            origin, tick = clocks.monotonic(), 0
+            origin, tick, late_until = clocks.monotonic(), 0, 0
             while not self._stop.wait(max(0.0, origin + tick * _TICK_S - clocks.monotonic())):
                 late = clocks.monotonic() - (origin + tick * _TICK_S)
                 if late > _LATEST_S:
                     logger.warning("! the mix is %.0f ms late, skips to now", late * 1000)
                     tick += int(late / _TICK_S)
+                if late > _LATE_S and tick > late_until:
+                    late_until = tick + int(late / _TICK_S) + 1
+                    self._stop.wait(_READING_S)
                 self._step(tick, origin + tick * _TICK_S)
                 tick += 1
         finally:
@@ -185,7 +192,7 @@ class ConferenceSound:
             try:
                 while source.packets:
                     for sound in source.decoding.feed(source.packets.popleft()):
-                        self._mixer.push(participant, sound.samples[:, 0], sound.time)
+                        self._mixer.push(participant, sound.samples[:, 0], sound.time, concealed=sound.concealed)
             except Exception:  # whatever one of them sends, the others go on hearing each other
                 logger.exception("! sound of %s cannot be decoded", participant)
                 source.decoding = AudioDecoding()

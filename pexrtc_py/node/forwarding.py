@@ -7,7 +7,10 @@ the old one. After a gap it waits for a key frame: its sender numbers packets an
 something is missing.
 
 Sound and picture on one line: sound is late by what the mixer holds of it, so a feed adds that delay to the time of its
-pictures, a little at a time. A sender report then gives both the same NTP time for the same instant of the publisher.
+pictures. The RTP times that leave an outlet follow those times: one instant of the publisher has one NTP time in sound
+and picture, and RTP and NTP times of a line never part, as those of the mixed sound never do. So no receiver has to
+hear a new sender report first, and none sees a picture twice as long that did not stand still anyway: what becomes
+later than before (the mix ran dry: sound stood still) does so at once, what becomes earlier does so 2 ms a picture.
 """
 
 from __future__ import annotations
@@ -28,9 +31,16 @@ _BREAK_S = 0.25
 # Two pictures are at least a millisecond apart.
 _LEAST_STEP = _CLOCK_RATE // 1000
 # How late sound usually is in the mix: what its queue waits for, less half a packet. Assumed until it is known.
-_USUAL_DELAY_S = 0.03
-# How much the delay added may change from one picture to the next: no step to be seen.
-_DELAY_STEP_S = 0.002
+_USUAL_DELAY_S = 0.07
+# What pictures become later by at once, and otherwise the most from one picture to the next: no step to be seen.
+_STEP_S, _SLEW_S = 0.015, 0.002
+# RTP times this near to the times of pictures are left alone, so that they keep the pace of the camera.
+_NEAR_S = 0.003
+
+
+def _towards(error: float) -> float:
+    """Return how much of an error in time one picture takes."""
+    return error if error > _STEP_S else max(-_SLEW_S, min(_SLEW_S, error))
 
 
 class Timeline:
@@ -39,6 +49,7 @@ class Timeline:
     def __init__(self) -> None:
         self._origin: float | None = None
         self._offset: int | None = None
+        self._correcting = False
         self._last_rtp = self._last_out = 0
         self._last_time = 0.0
 
@@ -47,18 +58,30 @@ class Timeline:
         self._offset = None
 
     def place(self, rtp_time: int, time: float) -> int:
-        """Return where a picture stands: within a stream at its own pace, between streams by the call's timeline."""
+        """Return where a picture stands: at its stream's own pace as long as that keeps near to the call's timeline."""
         if self._origin is None:
             self._origin = time
             self._last_out = -_LEAST_STEP
         step = rtp_time - self._last_rtp
         broken = step <= 0 or abs(step / _CLOCK_RATE - (time - self._last_time)) > _BREAK_S
+        wanted = round((time - self._origin) * _CLOCK_RATE)
         if self._offset is None or broken:
-            wanted = round((time - self._origin) * _CLOCK_RATE)
-            self._offset = max(wanted, self._last_out + _LEAST_STEP) - rtp_time
+            self._offset = wanted - rtp_time
+            self._correcting = False
+        else:
+            error = (wanted - rtp_time - self._offset) / _CLOCK_RATE
+            self._correcting = abs(error) > (_SLEW_S if self._correcting else _NEAR_S)
+            if self._correcting:
+                self._offset += round(_towards(error) * _CLOCK_RATE)
+        # Never backwards: what is too early waits for its turn, and comes nearer with every picture.
+        self._offset = max(self._offset, self._last_out + _LEAST_STEP - rtp_time)
         self._last_rtp, self._last_time = rtp_time, time
         self._last_out = rtp_time + self._offset
         return self._last_out
+
+    def time_of(self, placed: int) -> float:
+        """Return the time of a place on it, seconds on the call's timeline."""
+        return (self._origin or 0.0) + placed / _CLOCK_RATE
 
 
 class Feed:
@@ -67,6 +90,7 @@ class Feed:
     Args:
         request_key_frame: asks whoever makes them for a key frame.
         on_codec: called when `codec` has become known or has changed.
+        delay_s: to begin with; 0 for what is made of pictures that have been moved to their sound already.
 
     Attributes:
         codec: of the pictures, None before the first.
@@ -74,10 +98,16 @@ class Feed:
         delay_s: how late the publisher's sound is in the mix; the times of its pictures move towards it.
     """
 
-    def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        request_key_frame: Callable[[], None],
+        on_codec: Callable[[], None] | None = None,
+        *,
+        delay_s: float = _USUAL_DELAY_S,
+    ) -> None:
         self.codec: Codec | None = None
         self.frames = 0
-        self.delay_s = _USUAL_DELAY_S
+        self.delay_s = delay_s
         self.request_key_frame = request_key_frame
         self._on_codec = on_codec
         self._added: float | None = None
@@ -102,7 +132,7 @@ class Feed:
         """Take the next picture or gap and hand it on."""
         if self._added is None:
             self._added = self.delay_s
-        self._added += max(-_DELAY_STEP_S, min(_DELAY_STEP_S, self.delay_s - self._added))
+        self._added += _towards(self.delay_s - self._added)
         item = replace(item, time=item.time + self._added)
         if isinstance(item, EncodedFrame):
             self.frames += 1
@@ -202,7 +232,8 @@ class Outlet:
         if feed is not self._shown or item.codec not in self.codecs or (self._awaits_key and not item.key):
             return
         self._awaits_key = False
-        self._tap.push(replace(item, rtp_time=self._timeline.place(item.rtp_time, item.time)))
+        placed = self._timeline.place(item.rtp_time, item.time)
+        self._tap.push(replace(item, rtp_time=placed, time=self._timeline.time_of(placed)))
 
     def lose(self, feed: Feed | None) -> None:
         """Forget a feed that has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time as clocks
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -143,3 +144,30 @@ async def test_a_conference_without_sound_keeps_no_changes() -> None:
     sound.set_hearing(frozenset())
     assert not sound._changes
     assert not sound._thread.is_alive()
+
+
+async def test_a_loop_that_stands_still_again_and_again_loses_no_sound() -> None:
+    """Three stalls of 150 ms in two seconds: all that was said is heard, and only the first one makes a hole."""
+    ear, encoder = Ear(), AudioEncoder()
+    wave = (8000 * np.sin(2 * np.pi * 500 * np.arange(960) / 48000)).astype(np.int16)
+    async with running() as sound:
+        sound.add_output(BEN, Codec.OPUS, ear)
+        voice = sound.add_input(ADA)
+        await ear.hear(10)
+        began = clocks.monotonic()
+        for number in range(100):
+            due = began + number / 50
+            if number in (25, 50, 75):
+                clocks.sleep(max(0.0, due + 0.15 - clocks.monotonic()))  # noqa: ASYNC251 - blocks, as it should
+            elif due > clocks.monotonic():
+                await asyncio.sleep(due - clocks.monotonic())
+            for frame in encoder.encode(wave, rtp_time=960 * number, time=due):
+                voice.push(frame)
+        await ear.hear(40)
+    decoding = AudioDecoding()
+    heard = np.concatenate([s.samples[:, 0] for frame in ear.frames for s in decoding.feed(frame)]).astype(float)
+    levels = np.sqrt((heard[: len(heard) // 480 * 480].reshape(-1, 480) ** 2).mean(axis=1))
+    loud = levels > 4000
+    assert loud.sum() / 100 == pytest.approx(2.0, abs=0.08)
+    holes = int((np.diff(loud.astype(int)) == 1).sum()) - 1
+    assert holes <= 2
