@@ -21,6 +21,7 @@ _REORDER_PATIENCE_S = 0.060  # where nothing can be asked for again: what overta
 _LEAST_PATIENCE_S = 0.200  # before a key frame is asked for and accepted in place of a repair
 _MOST_PATIENCE_S = 1.0
 _PATIENCE_ROUND_TRIPS = 4
+_MOST_PACKETS = 8192  # of one picture: 10 MB; a sender that never ends one must not fill the memory
 _LAST_STAND_S = 3.0  # after that: no repair and no key frame either; memory is worth more than hope
 
 
@@ -48,6 +49,7 @@ class VideoStream(OrderedStream):
         self._timestamp = -1
         self._began = 0.0
         self._latest = 0.0
+        self._first = 0
         self._building = False
         self._open = False
         """Whether packets of the current picture are wanted."""
@@ -79,8 +81,11 @@ class VideoStream(OrderedStream):
                 self._open = True
             self._building = True
             self._began = self._latest = arrival
+            self._first = self._next
         try:
             depayloader.add(packet, start, end)
+            if self._next - self._first > _MOST_PACKETS:
+                raise RemoteProtocolError("a picture without an end")
         except RemoteProtocolError:
             self.malformed += 1
             self._break(0, arrival)

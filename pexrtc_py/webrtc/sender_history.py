@@ -11,6 +11,7 @@ __all__ = ["SentPackets", "rtx_packet"]
 
 _KEPT_S = 1.5  # later repairs come after any receiver's patience
 _MOST = 4096  # 25 Mb/s for that time
+_COPIES = 10  # of one packet: libwebrtc asks no oftener, and more would let a few bytes ask for a flood
 
 
 class SentPackets:
@@ -19,7 +20,7 @@ class SentPackets:
     def __init__(self) -> None:
         self._packets: dict[int, bytes] = {}
         self._order: deque[tuple[float, int]] = deque()
-        self._resent: dict[int, float] = {}
+        self._resent: dict[int, tuple[int, float]] = {}
 
     def add(self, sequence: int, packet: bytes, now: float) -> None:
         """Keep a packet, forget the old ones."""
@@ -32,7 +33,8 @@ class SentPackets:
             self._resent.pop(old, None)
 
     def again(self, sequence: int, now: float, round_trip_s: float) -> bytes | None:
-        """Return a packet to be sent again; None when it is gone, or on its way again already.
+        """Return a packet to be sent again; None when it is gone, on its way again already, or
+        was sent often enough.
 
         Args:
             sequence: asked for, 16 bits.
@@ -42,9 +44,10 @@ class SentPackets:
         kept = self._packets.get(sequence)
         if kept is None:
             return None
-        if now - self._resent.get(sequence, float("-inf")) < 0.8 * round_trip_s:
+        copies, last = self._resent.get(sequence, (0, float("-inf")))
+        if copies >= _COPIES or now - last < 0.8 * round_trip_s:
             return None
-        self._resent[sequence] = now
+        self._resent[sequence] = copies + 1, now
         return kept
 
 

@@ -61,12 +61,14 @@ class SharedTimer:
         now = self._fired = time.monotonic()
         self._at = float("inf")
         self._handle = None
-        for timed in self._timed():
-            due = timed.next_timer()
-            if due is not None and due <= now:
-                timed.handle_timer(now)
-        if self._at != float("-inf"):
-            self.arm()
+        try:
+            for timed in self._timed():
+                due = timed.next_timer()
+                if due is not None and due <= now:
+                    timed.handle_timer(now)
+        finally:  # what a callback of a user raises is for the loop to tell; the timer goes on
+            if self._at != float("-inf"):
+                self.arm()
 
 
 class PolledRecorder:

@@ -125,6 +125,19 @@ def test_without_a_marker_the_next_timestamp_ends_a_frame() -> None:
     assert [frame.rtp_time for frame in bench.tap.frames] == [0, 3000]
 
 
+def test_a_picture_without_an_end_is_dropped() -> None:
+    """Packets of one timestamp without a marker were kept for ever, and filled the memory as fast as they came."""
+    bench = Bench(Kind.VIDEO)
+    start = b"\x10" + bytes([0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A, 16, 0, 16, 0])
+    bench.rtp(start, 0, 3000, kind=VP8)
+    for number in range(1, 9000):
+        bench.rtp(b"\x00rest", number, 3000, kind=VP8)
+    bench.rtp(b"\x00rest", 9000, 3000, kind=VP8, marker=True)
+    assert not bench.tap.frames
+    assert bench.receiver.statistics(bench.now)[0].frames_dropped == 1  # type: ignore[union-attr]  # inbound-rtp
+    assert PictureLossIndication(sender_ssrc=1, media_ssrc=5) in bench.rtcp
+
+
 def test_a_key_frame_is_asked_for_at_once_and_again_until_it_comes() -> None:
     bench = Bench(Kind.VIDEO)
     sequence = 0

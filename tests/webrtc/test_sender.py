@@ -194,6 +194,16 @@ def test_packets_are_forgotten_after_a_while() -> None:
     assert len(bench.rtp) == sent + 1
 
 
+def test_nobody_makes_a_flood_of_a_few_requests() -> None:
+    """While no round trip was known, each request of a hundred bytes was answered by all that is kept."""
+    bench = Bench(Codec.VP8, nack=True)
+    bench.video(1)
+    sent = len(bench.rtp)
+    for _ in range(100):
+        bench.sender.handle_nack([65534])
+    assert len(bench.rtp) == sent + 10
+
+
 def test_a_request_that_crosses_its_answer_is_not_answered_again() -> None:
     bench = Bench(Codec.VP8, nack=True)
     bench.video(1)
