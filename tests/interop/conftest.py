@@ -41,6 +41,16 @@ def need_program(name: str, package: str) -> str:
     pytest.fail(f"{name} is missing: install Debian's package {package}")
 
 
+def bundle(folder: Path, source: str, target: Path, kind: str) -> Path:
+    """Bundle a script with what it imports."""
+    esbuild = folder / "node_modules/.bin/esbuild"
+    if not esbuild.exists():
+        pytest.fail("esbuild is missing: make peers installs it from npm")
+    command = [esbuild, source, "--bundle", kind, f"--outfile={target}", "--log-level=warning"]
+    subprocess.run(command, cwd=folder, check=True, timeout=60)
+    return target
+
+
 @pytest.fixture(scope="session")
 def infinity_folder() -> Path:
     """The folder of tests/interop/infinity with its npm packages."""
@@ -52,16 +62,7 @@ def infinity_folder() -> Path:
 @pytest.fixture(scope="session")
 def infinity(infinity_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """@pexip/infinity and our harness, bundled by esbuild."""
-    target = tmp_path_factory.mktemp("infinity") / "main.js"
-    esbuild = infinity_folder / "node_modules/.bin/esbuild"
-    if not esbuild.exists():
-        pytest.fail("esbuild is missing: make peers installs it from npm")
-    subprocess.run(
-        [esbuild, "main.js", "--bundle", "--format=iife", f"--outfile={target}", "--log-level=warning"],
-        cwd=infinity_folder,
-        check=True,
-        timeout=60,
-    )
+    target = bundle(infinity_folder, "main.js", tmp_path_factory.mktemp("infinity") / "main.js", "--format=iife")
     return Bundle(page=(infinity_folder / "page.html").read_text(), script=target.read_bytes())
 
 
