@@ -55,18 +55,19 @@ class Ducked:
     Args:
         loud: the source as it is.
         soft: the same, prepared softer: packet by packet of the same times.
-        decision: asked for each packet; its clock is that of the frames' `time` as the player stamps it.
+        decision: asked for each packet of taps without one of their own; its clock is that of the frames' `time` as
+            the player stamps it.
 
     Raises:
         SourceError: the levels have different codecs, or one has no sound.
     """
 
-    def __init__(self, loud: Source, soft: Source, decision: DuckingDecision) -> None:
+    def __init__(self, loud: Source, soft: Source, decision: DuckingDecision | None = None) -> None:
         formats = [source.formats.get(Kind.AUDIO) for source in (loud, soft)]
         if formats[0] is None or formats[1] is None or formats[0].codec is not formats[1].codec:
             raise SourceError("ducking: the two levels must have sound of one codec")
         self._loud, self._soft = loud, soft
-        self._decision = decision
+        self._decision = decision or DuckingDecision()
         self._taps: list[_DuckedTap] = []
 
     @property
@@ -74,9 +75,19 @@ class Ducked:
         """Those of the loud level."""
         return self._loud.formats
 
-    def tap(self, *taps: Tap) -> Sequence[Tap]:
-        """Wrap audio taps; call it before playing."""
-        wrapped = [_DuckedTap(tap, self._decision) for tap in taps]
+    @property
+    def live(self) -> bool:
+        """Whether the loud level makes its own pace."""
+        return bool(getattr(self._loud, "live", False))
+
+    def tap(self, *taps: Tap, decision: DuckingDecision | None = None) -> Sequence[Tap]:
+        """Wrap audio taps; call it before playing.
+
+        Args:
+            taps: where the packets go.
+            decision: of these taps alone: each conference has its own speakers.
+        """
+        wrapped = [_DuckedTap(tap, decision or self._decision) for tap in taps]
         self._taps += wrapped
         return wrapped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
@@ -15,10 +16,12 @@ from ..media.sources.encoded import EncodeConfig, EncodedSource
 from ..media.sources.file import open_file, probe_file
 from ..media.sources.sequence import Sequence as Joined
 from ..media.sources.slides import Slide, slides
+from ..media.sources.text import SourceSpec, Way, open_raw_source, open_source, parse_source
 from ..webrtc.peer import PeerConfig
-from .announcement import Announcement
+from .played import Announcement, SourceOpener
+from .readiness import Readiness, Ready, make_ready
 
-__all__ = ["announcement_of_files", "presentation_of"]
+__all__ = ["announcement_of_files", "announcement_of_ready", "announcement_of_sources", "presentation_of"]
 
 
 def announcement_of_files(
@@ -45,6 +48,108 @@ def announcement_of_files(
         return Joined(_openers(chain.from_iterable(rounds), accept))
 
     return Announcement(opener=opener, codecs=kinds, peer=peer or PeerConfig())
+
+
+async def announcement_of_sources(
+    sources: Sequence[str],
+    *,
+    loop: int | None = 1,
+    how: Readiness | None = None,
+    present: bool = False,
+    peer: PeerConfig | None = None,
+) -> Announcement:
+    """Announce sources, as `media.sources.text` reads them, one after the other: prepared, levelled, held until heard.
+
+    Safe to cancel.
+
+    Args:
+        sources: what.
+        loop: how often all of it is played; None: until stopped.
+        how: how it is made ready.
+        present: whether it is a presentation: only its pictures count, and they end with what they are shown beside.
+        peer: addresses, ports, TURN, impairment.
+
+    Raises:
+        UsageError: one makes no sense, cannot be opened, or has nothing to play; the message names it.
+        WriteError: the cache cannot be written.
+    """
+    how = how or Readiness()
+    try:
+        specs = [parse_source(source) for source in sources]
+        ready = [one for spec in specs for one in await make_ready(spec, how)]
+        kinds = [await asyncio.to_thread(_kinds_of, one.spec) for one in ready]
+    except SourceError as exc:
+        raise UsageError(str(exc)) from exc
+    return announcement_of_ready(ready, kinds, loop=loop, how=how, present=present, peer=peer)
+
+
+def announcement_of_ready(
+    ready: Sequence[Ready],
+    kinds: Sequence[Mapping[Kind, Codec | None]],
+    *,
+    loop: int | None = 1,
+    how: Readiness | None = None,
+    present: bool = False,
+    peer: PeerConfig | None = None,
+) -> Announcement:
+    """Announce what is ready, see `announcement_of_sources`.
+
+    Raises:
+        UsageError: there is nothing to be seen in what is to be presented.
+    """
+    level = (how or Readiness()).loudness_lufs
+    engine = (how or Readiness()).engine
+    codecs: dict[Kind, Codec | None] = {}
+    for one in kinds:
+        for kind, codec in one.items():
+            codecs[kind] = codec if codecs.get(kind, codec) is codec else None
+    if present:
+        codecs = {kind: codec for kind, codec in codecs.items() if kind is Kind.VIDEO}
+        if not codecs:
+            raise UsageError(f"{ready[0].spec.value}: there is no picture in it to present")
+
+    def opener_of(specs: Sequence[SourceSpec]) -> SourceOpener:
+        def opener(accept: Mapping[Kind, Sequence[Codec]]) -> Source:
+            again = 1 if all(spec.is_live for spec in specs) else loop  # what is over on a pipe does not come again
+            rounds = repeat(specs) if again is None else repeat(specs, again)
+            encode = {
+                spec: EncodeConfig(screen=present, level_lufs=level if spec.is_live else None) for spec in set(specs)
+            }
+            return Joined(
+                partial(open_source, spec, accept=accept, config=encode[spec], engine=engine)
+                for spec in chain.from_iterable(rounds)
+            )
+
+        return opener
+
+    soft = [one.soft for one in ready if one.soft is not None]
+    return Announcement(
+        opener=opener_of([one.spec for one in ready]),
+        codecs=codecs,
+        present=present,
+        peer=peer or PeerConfig(),
+        hold=True,
+        prepared=all(one.prepared for one in ready),
+        soft=opener_of(soft) if len(soft) == len(ready) else None,
+    )
+
+
+def _kinds_of(spec: SourceSpec) -> Mapping[Kind, Codec | None]:
+    """Return what a source has to play: by looking into a file, by knowing it of the rest, which opens nothing live."""
+    if spec.way is Way.FILE:
+        return {kind: track.codec for kind, track in probe_file(Path(spec.value)).items()}
+    if spec.way in (Way.TONE, Way.SILENCE, Way.MICROPHONE):
+        return {Kind.AUDIO: None}
+    if spec.way in (Way.BLACK, Way.CAMERA, Way.SCREEN, Way.SLIDES):
+        if spec.way is Way.SLIDES:
+            open_raw_source(spec).close()  # a picture that is missing is told before anybody is called
+        return {Kind.VIDEO: None}
+    if spec.parts:
+        parts = spec.parts[:1] if spec.way in (Way.OVERLAY, Way.THEN) else spec.parts
+        return {kind: None for part in parts for kind in _kinds_of(part)}
+    if spec.way is Way.STDIN and spec.value:
+        return {Kind.AUDIO: None}
+    return {Kind.AUDIO: None, Kind.VIDEO: None}
 
 
 def _openers(paths: Iterator[Path], accept: Mapping[Kind, Sequence[Codec]]) -> Iterator[Callable[[], Source]]:

@@ -24,6 +24,14 @@ class HeardReport(msgspec.Struct, frozen=True, kw_only=True):
     """How much louder it came out than it went in."""
     missing_s: float | None = None
     """Seconds of it that were not heard."""
+    picture: bool | None = None
+    """Whether its pictures were seen; None when it has none."""
+    likeness: float | None = None
+    """How alike they were, as structural similarity, 1 for the same; None when they were told by their marks."""
+    pictures_sent: int | None = None
+    """How many different marked pictures were sent; None when they have no marks."""
+    pictures_seen: int | None = None
+    """How many of those were seen."""
 
 
 class PlayEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,7 +17,7 @@ from .demuxed import Demuxed
 from .file import RawFile
 from .opening import Opening, open_input
 
-__all__ = ["SpeechEngine", "espeak", "speech"]
+__all__ = ["SpeechEngine", "espeak", "speech", "spoken_wav"]
 
 SpeechEngine = Callable[[str], bytes]
 """Takes text, returns a WAV file; raises SourceError when it cannot."""
@@ -57,13 +57,22 @@ def speech(text: str, *, engine: SpeechEngine = espeak) -> RawFile:
         UsageError: there is nothing to say, or too much.
         SourceError: the engine failed.
     """
+    opening = Opening(name="speech", url=io.BytesIO(spoken_wav(text, engine=engine)), format="wav")
+    return RawFile(Demuxed("speech", open_input(opening), (Kind.AUDIO,)), (0, 0))
+
+
+def spoken_wav(text: str, *, engine: SpeechEngine = espeak) -> bytes:
+    """Return `text` spoken, as a WAV file.
+
+    Raises:
+        UsageError: there is nothing to say, or too much.
+        SourceError: the engine failed.
+    """
     if not text.strip():
         raise UsageError("speech: there is nothing to say")
     if len(text) > _LONGEST_TEXT:
         raise UsageError(f"speech: {len(text)} characters are too many, {_LONGEST_TEXT} at most")
-    spoken = engine(text)
-    opening = Opening(name="speech", url=io.BytesIO(_with_length(spoken)), format="wav")
-    return RawFile(Demuxed("speech", open_input(opening), (Kind.AUDIO,)), (0, 0))
+    return _with_length(engine(text))
 
 
 def _with_length(wav: bytes) -> bytes:

@@ -1,0 +1,272 @@
+"""An announcer that stays: it watches conferences, plays what its rules and its queue ask for, and is quiet between.
+
+One announcer has one queue. Rules that watch people want one conference each; rules of the clock may play into any
+number of conferences at once. Stopping and skipping are rules too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ..errors import PexrtcError
+from ..media.frames import Kind, Tap
+from ..media.player import Player
+from ..tasks import first_of, task_owner
+from .broadcast import broadcast, send_silence
+from .conference_events import ConferenceEvents
+from .dialling import Dial
+from .played import Announcement, Played
+from .podium import Podium
+from .queue import PlayQueue, Programme, QueueItem, Rule
+from .room_state import VoiceChanged
+from .triggers import Trigger
+
+__all__ = ["Announcer", "AnnouncerConfig"]
+
+logger = logging.getLogger(__name__)
+
+Materials = Callable[[QueueItem], Awaitable[Announcement]]
+"""Makes ready what an item names; raises UsageError when it cannot be played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncerConfig:
+    """What an announcer does."""
+
+    rules: Sequence[Rule] = ()
+    """What is played when."""
+    skip: Sequence[Trigger] = ()
+    """When what is being played ends and the next begins."""
+    stop: Sequence[Trigger] = ()
+    """When everything ends."""
+    plays: int | None = None
+    """After how many announcements it ends; None: only when it is stopped."""
+    stays: bool = True
+    """Whether it waits for more when nothing is queued."""
+    digits_before: Sequence[Dial] = ()
+    """Dialled before each announcement."""
+    digits_after: Sequence[Dial] = ()
+    """Dialled after each."""
+    chat: str = ""
+    """Written into the chat as each begins."""
+    slides: Announcement | None = None
+    """Presented with each."""
+
+
+class Announcer:
+    """Plays into conferences what is asked for; run by `run`.
+
+    Args:
+        podiums: where; with more than one, what people do there asks for nothing.
+        config: what it does.
+        materials: makes ready what an item of the queue names.
+        on_player: told each player.
+        on_played: told what became of each announcement, while the calls are still up.
+        on_begin: called before each announcement; returns taps that get what is sent.
+    """
+
+    def __init__(
+        self,
+        podiums: Sequence[Podium],
+        config: AnnouncerConfig,
+        materials: Materials,
+        *,
+        on_player: Callable[[QueueItem, Player], None] | None = None,
+        on_played: Callable[[QueueItem, list[Played]], Awaitable[None]] | None = None,
+        on_begin: Callable[[QueueItem], Mapping[Kind, Tap]] | None = None,
+    ) -> None:
+        self.queue = PlayQueue()
+        """What waits."""
+        self.playing: QueueItem | None = None
+        """What is being played."""
+        self._podiums = list(podiums)
+        self._config = config
+        self._materials = materials
+        self._on_player, self._on_played, self._on_begin = on_player, on_played, on_begin
+        self._programme = Programme(list(config.rules), self.queue, time.time(), lambda: secrets.token_hex(4))
+        self._players: list[Player] = []
+        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._stopped = False
+        self._skipping = False
+        self._held = False
+
+    def add(self, source: str, *, why: str, urgent: bool = False, chat: str = "", digits: str = "") -> str:
+        """Queue a source; returns its id.
+
+        Raises:
+            UsageError: the queue is full.
+        """
+        item = QueueItem(id=secrets.token_hex(4), source=source, why=why, urgent=urgent, chat=chat, digits=digits)
+        self.queue.add(item)
+        self._news.set()
+        return item.id
+
+    def skip(self) -> bool:
+        """End what is being played, and go on with the next; returns whether there was something."""
+        self._skipping = self.playing is not None
+        for player in self._players:
+            player.stop()
+        return self.playing is not None
+
+    def stop(self) -> None:
+        """End what is being played, play nothing more, and leave. Idempotent."""
+        self._stopped = True
+        self.queue.clear()
+        self.skip()
+        self._news.set()
+
+    async def run(self) -> str:
+        """Play until it is stopped, has played enough, or no conference is left; return why. Cancelling leaves.
+
+        Raises:
+            SourceError: what was played broke in the middle, and nothing else waits or may come.
+        """
+        async with task_owner() as tasks:
+            if len(self._podiums) == 1:
+                tasks.start(self._watch(self._podiums[0]), name="pexrtc announcer events")
+            tasks.start(self._keep_time(), name="pexrtc announcer clock")
+            _, why = await first_of(gone=self._all_gone(), played=self._play_all())
+        return str(why)
+
+    async def _all_gone(self) -> str:
+        reasons = await asyncio.gather(*(podium.gone() for podium in self._podiums))
+        errors = [why for why in reasons if isinstance(why, PexrtcError)]
+        if errors and len(errors) == len(reasons):
+            raise errors[0]
+        return str(reasons[0]) if reasons else "nowhere to play"
+
+    async def _play_all(self) -> str:
+        played = 0
+        while not self._stopped:
+            item = self.queue.next()
+            if item is not None:
+                await self._play(item)
+                played += 1
+                if played == self._config.plays:
+                    return "finished"
+            elif not self._config.stays:
+                return "finished"
+            else:
+                await self._wait_quietly()
+        return "stopped"
+
+    async def _wait_quietly(self) -> None:
+        """Send silence until something is asked for: a call without media is ended by many a node."""
+        self._news.clear()
+        if len(self.queue) or self._stopped:
+            return
+        await first_of(news=self._news.wait(), quiet=send_silence([podium.main for podium in self._podiums]))
+
+    async def _play(self, item: QueueItem) -> None:
+        self.playing, self._skipping = item, False
+        there = [podium for podium in self._podiums if podium.main.call.ended_reason is None]
+        try:
+            announcement = replace(await self._materials(item), hold=not self._held)
+            self._held = True
+            await self._dial(there, self._digits_before(item))
+            if chat := item.chat or self._config.chat:
+                await self._each(there, lambda podium: podium.conference.say(chat))
+            if not self._skipping and not self._stopped:
+                await self._send(item, there, announcement)
+            await self._dial(there, self._config.digits_after)
+        except PexrtcError as exc:
+            if not self._config.stays:
+                raise
+            logger.warning("! %s: %s", item.source or "announcement", exc)
+            failed = [Played(alias=podium.alias, ended=str(exc), error=exc) for podium in there]
+            if self._on_played is not None:
+                await self._on_played(item, failed)
+        finally:
+            self.playing = None
+            self._players.clear()
+
+    async def _send(self, item: QueueItem, there: Sequence[Podium], announcement: Announcement) -> None:
+        def note(player: Player) -> None:
+            self._players.append(player)
+            if self._on_player is not None:
+                self._on_player(item, player)
+
+        sent = self._on_begin(item) if self._on_begin is not None else None
+        played = await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent)
+        if self._on_played is not None:
+            await self._on_played(item, played)
+
+    def _digits_before(self, item: QueueItem) -> Sequence[Dial]:
+        return [Dial(digits=item.digits, wait_s=0.0)] if item.digits else self._config.digits_before
+
+    async def _dial(self, podiums: Sequence[Podium], dials: Sequence[Dial]) -> None:
+        async def dial_all() -> None:
+            for dial in dials:
+                await asyncio.sleep(dial.wait_s)
+                if dial.digits:
+                    await self._each(podiums, partial(_send_digits, digits=dial.digits))
+
+        if dials:
+            await first_of(dialled=dial_all(), quiet=send_silence([podium.main for podium in podiums]))
+
+    async def _each(self, podiums: Sequence[Podium], do: Callable[[Podium], Awaitable[None]]) -> None:
+        """Do something in all conferences; where it fails, the announcement is played all the same."""
+        outcomes = await asyncio.gather(*(do(podium) for podium in podiums), return_exceptions=True)
+        for podium, outcome in zip(podiums, outcomes, strict=True):
+            if isinstance(outcome, PexrtcError):
+                logger.warning("! %s: %s", podium.alias, outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    # What happens
+
+    async def _watch(self, podium: Podium) -> None:
+        line = podium.main.call.audio
+        receiver = line.receiver if line is not None else None
+        async with aclosing(ConferenceEvents(podium.conference, receiver).events()) as events:
+            async for event in events:
+                now = time.time()
+                if self._programme.handle_event(event, now):
+                    self._news.set()
+                if isinstance(event, VoiceChanged):
+                    # Programs are not ducked under: our own voice would duck itself.
+                    speaking = self._programme.room.quiet_since is None
+                    podium.ducking.set_speaking(time.monotonic(), speaking=speaking)
+                room = self._programme.room
+                if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.skip]):
+                    self.skip()
+                if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.stop]):
+                    self.stop()
+                self._changed.set()
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._changed.clear()
+            now = time.time()
+            room = self._programme.room
+            if self._programme.handle_timer(now):
+                self._news.set()
+            if _any_of([trigger.handle_timer(room, now) for trigger in self._config.skip]):
+                self.skip()
+            if _any_of([trigger.handle_timer(room, now) for trigger in self._config.stop]):
+                self.stop()
+            others = [trigger.next_timer(room) for trigger in (*self._config.skip, *self._config.stop)]
+            due = [at for at in (self._programme.next_timer(), *others) if at is not None]
+            try:
+                # A minute at most: the wall clock may be set while we wait.
+                async with asyncio.timeout(min(60.0, max(0.0, min(due) - time.time())) if due else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+
+async def _send_digits(podium: Podium, *, digits: str) -> None:
+    await podium.main.call.send_digits(digits)
+
+
+def _any_of(answers: Sequence[bool]) -> bool:
+    """Whether any trigger says so; a list, because all of them must have been asked."""
+    return any(answers)

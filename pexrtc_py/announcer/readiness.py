@@ -1,0 +1,123 @@
+"""Making sources ready before they are needed: levelled and in the form they are sent in, once for all conferences.
+
+What can be measured (files, playlists of files, speech) is prepared in a child and kept by content; what cannot (live
+sources, generators, compositions) is encoded as it goes, live ones with a gain that follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..errors import SourceError, WriteError
+from ..media.frames import Codec, Kind
+from ..media.loudness import TARGET_LUFS
+from ..media.prepare import PrepareConfig, prepare
+from ..media.sources.file import probe_file
+from ..media.sources.live import is_address
+from ..media.sources.playlist import read_m3u
+from ..media.sources.speech import SpeechEngine, espeak, spoken_wav
+from ..media.sources.text import SourceSpec, Way
+
+__all__ = ["Readiness", "Ready", "cache_folder", "make_ready"]
+
+_SOFTER_LU: Final = 12.0
+"""How much softer the level is that is played while people speak: heard, and understood beside them."""
+
+
+def cache_folder() -> Path:
+    """Return where prepared media is kept: `pexrtc` in `XDG_CACHE_HOME` (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "pexrtc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """How sources are made ready."""
+
+    loudness_lufs: float | None = TARGET_LUFS
+    """Integrated loudness, LUFS; None: as it is."""
+    duck: bool = False
+    """Whether a softer level is made too."""
+    cache: Path | None = None
+    """Where to; None: `cache_folder()`."""
+    engine: SpeechEngine = espeak
+    """What speaks."""
+    on_progress: Callable[[str], None] | None = None
+    """Told in a few words what is being done, twice a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A source, ready to be sent."""
+
+    spec: SourceSpec
+    """What to open: the prepared files in place of the given ones."""
+    soft: SourceSpec | None
+    """The same at a softer level; None when there is none."""
+    prepared: bool
+    """Whether sending it encodes nothing."""
+
+
+async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
+    """Make a source ready; a playlist becomes one for each entry. Safe to cancel.
+
+    Raises:
+        SourceError: it cannot be read or spoken.
+        WriteError: the cache cannot be written.
+        UsageError: a playlist makes no sense.
+    """
+    if spec.way is Way.PLAYLIST:
+        entries = await asyncio.to_thread(read_m3u, Path(spec.value))
+        parts = [SourceSpec(way=Way.ADDRESS if is_address(e) else Way.FILE, value=e) for e in entries]
+        return [ready for part in parts for ready in await make_ready(part, how)]
+    if spec.way is Way.SPEECH:
+        path = await asyncio.to_thread(_spoken, spec.value, how)
+    elif spec.way is Way.FILE:
+        path = Path(spec.value)
+    else:
+        return [Ready(spec=spec, soft=None, prepared=False)]
+    tracks = await asyncio.to_thread(probe_file, path)
+    # What is H.264 already and can be sent as it is stays so: every node takes it, and nothing is lost by encoding.
+    stays = Kind.VIDEO in tracks and tracks[Kind.VIDEO].codec is Codec.H264
+    codec = Codec.H264 if stays else Codec.VP8
+    loud = await _prepared(path, how, how.loudness_lufs, codec)
+    soft = None
+    if how.duck and how.loudness_lufs is not None and Kind.AUDIO in tracks:
+        soft = await _prepared(path, how, how.loudness_lufs - _SOFTER_LU, codec)
+    return [Ready(spec=loud, soft=soft, prepared=True)]
+
+
+async def _prepared(path: Path, how: Readiness, loudness_lufs: float | None, codec: Codec) -> SourceSpec:
+    def told(doing: str, done_s: float) -> None:
+        if how.on_progress is not None:
+            how.on_progress(f"{path.name}: {doing}, {done_s:.0f} s done")
+
+    config = PrepareConfig(target_lufs=loudness_lufs, video_codec=codec)
+    prepared = await prepare(path, how.cache or cache_folder(), config, on_progress=told)
+    return SourceSpec(way=Way.FILE, value=str(prepared.path))
+
+
+def _spoken(text: str, how: Readiness) -> Path:
+    """Speak into a file of the cache; what was spoken before is not spoken again."""
+    folder = how.cache or cache_folder()
+    name = getattr(how.engine, "__qualname__", type(how.engine).__qualname__)
+    path = folder / f"speech-{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:32]}.wav"
+    if path.exists():
+        return path
+    wav = spoken_wav(text, engine=how.engine)
+    if not wav:
+        raise SourceError("speech: the engine said nothing")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(f".{os.getpid()}")
+        half.write_bytes(wav)
+        half.replace(path)
+    except OSError as exc:
+        raise WriteError(f"{folder}: cannot keep what was spoken: {(exc.strerror or str(exc)).lower()}") from exc
+    return path
