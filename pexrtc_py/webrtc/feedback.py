@@ -19,6 +19,7 @@ __all__ = ["EstimateReporter", "LossRate", "TransportFeedbackRecorder", "Transpo
 _INTERVAL_S = 0.1  # libwebrtc sends every 50 to 250 ms
 _REFERENCE_TICKS = 256  # 64 ms
 _MAX_PACKETS = 2000  # in one feedback; libwebrtc's history holds 500 ms
+_MAX_SOURCES = 16  # of one line before they are forgotten; a sender has two, media and retransmissions
 _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 
 
@@ -155,6 +156,8 @@ class EstimateReporter:
             return
         sent = int.from_bytes(value, "big")
         estimate = self._estimator.add(int(arrival * 1000), sent, len(packet), ssrc)
+        if len(self._estimator.ssrcs) > _MAX_SOURCES:
+            self._estimator.ssrcs.clear()
         if estimate is not None:
             bitrate, ssrcs = estimate
             if self._most is not None:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import string
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -39,10 +38,11 @@ __all__ = ["MediaTransport", "TransportConfig", "TransportHandlers", "TransportS
 
 logger = logging.getLogger(__name__)
 
-_ICE_CHARS = string.ascii_letters + string.digits
 _FINAL = (TransportState.FAILED, TransportState.CLOSED)
 # The peer's first flight of media while our last handshake message is being read: a key frame and some sound.
 _MAX_EARLY = 128
+# A peer has a few addresses, each of several kinds; every one that it names has us send checks there.
+_MAX_CANDIDATES = 100
 
 
 class MediaTransport:
@@ -63,7 +63,7 @@ class MediaTransport:
         self._handlers = handlers
         self._state = TransportState.NEW
         self._settled = asyncio.Event()
-        self._released = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
         self._on_rtp = handlers.on_rtp
         self._on_rtcp = handlers.on_rtcp
         self._task: asyncio.Task[None] | None = None
@@ -75,6 +75,7 @@ class MediaTransport:
         self._ice = self._newest = self._make_ice()
         self._prepared: IceConnection | None = None
         self._dtls = DtlsTransport(self._ice, self._certificate, self._follow_dtls)
+        self._taken = 0
         self._fingerprints: tuple[Fingerprint, ...] = ()
         self.timings = timings if timings is not None else {}
         self.error: MediaError | None = None
@@ -163,6 +164,9 @@ class MediaTransport:
         """Take a trickled candidate; None says that there are no more. What we cannot use is ignored."""
         if candidate is None or candidate.component != 1 or candidate.transport.lower() != "udp":
             return
+        self._taken += 1
+        if self._taken > _MAX_CANDIDATES:
+            return
         try:
             await self._newest.add_remote_candidate(to_ice(candidate))
         except OSError as exc:  # no multicast here, so no mDNS
@@ -204,21 +208,25 @@ class MediaTransport:
         return path_statistics(self._ice, self._dtls, self.counts, now)
 
     async def aclose(self) -> None:
-        """Say goodbye to the peer (close_notify) and release sockets and tasks. Idempotent; not to be cancelled."""
-        if self._state is TransportState.CLOSED:
-            await self._released.wait()
-            return
-        self._sending = self._receiving = self._early = None
-        if self.error is None and not self._settled.is_set():
-            self.error = IceFailed("the transport was closed before it was connected")
-        self._set_state(TransportState.CLOSED)
+        """Say goodbye to the peer (close_notify) and release sockets and tasks.
+
+        Idempotent: each call waits for the end. When cancelled it goes on by itself.
+        """
+        if self._closing is None:
+            self._sending = self._receiving = self._early = None
+            if self.error is None and not self._settled.is_set():
+                self.error = IceFailed("the transport was closed before it was connected")
+            self._set_state(TransportState.CLOSED)
+            self._closing = asyncio.get_running_loop().create_task(self._release(), name="pexrtc transport end")
+        await asyncio.shield(self._closing)
+
+    async def _release(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         await self._dtls.aclose()
         for ice in tuple(self._connections):
             await ice.close()
-        self._released.set()
 
     def _make_ice(self) -> IceConnection:
         ice = IceConnection(
@@ -226,8 +234,8 @@ class MediaTransport:
             on_silence=self._follow_silence,
             gather=lambda connection: gather(connection, self._config),
             relay_only=self._config.relay_only,
-            ufrag=_random(8),
-            password=_random(24),
+            ufrag=secrets.token_hex(4),
+            password=secrets.token_hex(16),  # 128 bits (RFC 8445 section 5.3)
         )
         self._connections.append(ice)
         return ice
@@ -245,6 +253,7 @@ class MediaTransport:
         ice.remote_password = remote.password
         before = self._newest, self._task
         self._newest = ice
+        self._taken = 0
         self._fingerprints = remote.fingerprints
         # Not a TaskGroup: a peer may be made in one task (an HTTP request) and closed in another. The task has an
         # owner all the same: it reports its end as the state, and aclose() waits for it.
@@ -390,7 +399,3 @@ class MediaTransport:
         if state is TransportState.CONNECTED or state in _FINAL:
             self._settled.set()
         self._handlers.on_state(state)
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ICE_CHARS) for _ in range(length))

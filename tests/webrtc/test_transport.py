@@ -16,7 +16,7 @@ from aiortc.rtcdtlstransport import generate_certificate
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pexrtc_py.errors import DtlsFailed, IceFailed
-from pexrtc_py.protocol.sdp import Fingerprint, Setup
+from pexrtc_py.protocol.sdp import Fingerprint, Setup, parse_candidate
 from pexrtc_py.webrtc.internals import Certificate, DtlsTransport
 from pexrtc_py.webrtc.transport import MediaTransport
 from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
@@ -239,6 +239,30 @@ async def test_media_before_our_keys_is_kept() -> None:
     finally:
         await a.transport.aclose()
         await b.transport.aclose()
+
+
+async def test_closing_goes_on_when_it_is_cancelled() -> None:
+    """A second close waited for ever for the first one, which was cancelled and left the socket open."""
+    a, b = End(), End()
+    sockets = len(list(Path("/proc/self/fd").iterdir()))
+    await connect(a, b)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await a.transport.aclose()
+    async with asyncio.timeout(10):
+        await a.transport.aclose()
+    await b.transport.aclose()
+    assert len(list(Path("/proc/self/fd").iterdir())) == sockets
+
+
+async def test_a_peer_names_only_so_many_addresses() -> None:
+    """Each candidate has us send checks to wherever it points; there was no end to them."""
+    a, b = End(), End()
+    await connect(a, b)
+    for port in range(1000, 1300):
+        await a.transport.add_candidate(parse_candidate(f"candidate:1 1 udp 1 192.0.2.1 {port} typ host"))
+    assert len(a.transport._newest.remote_candidates) <= 100
+    await asyncio.gather(a.transport.aclose(), b.transport.aclose())
 
 
 async def test_closing_leaves_nothing_behind() -> None:
