@@ -152,6 +152,8 @@ class Conference:
         """Carry out an operation of the room."""
         outcome = self.room.handle(command, self.now)
         self.apply(outcome)
+        if command.operation == "participant_overlaytext" and command.target is not None:
+            self._write_name(command.target)
         return outcome
 
     def leave(self, participant: ParticipantUuid, reason: str, *, tell: bool = False) -> None:
@@ -211,12 +213,18 @@ class Conference:
         self.apply(self.room.handle_call_end(participant, call, self.now, reason=reason))
         self._host.spawn(self.media.remove_call(call))
 
+    def _write_name(self, uuid: ParticipantUuid) -> None:
+        """Tell the media what stands under a participant's picture."""
+        if participant := self.room.participants.get(uuid):
+            self.media.set_name(uuid, participant.overlay_text or participant.display_name)
+
     def _on_alarm(self) -> None:
         self.apply(self.room.handle_timer(self.now))
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case SetRights(participant=participant, rights=rights):
+                self._write_name(participant)
                 self.media.set_admitted(participant, admitted=rights.admitted)
                 self.media.set_muted(participant, muted=not rights.heard)
                 self.media.set_receives_presentation(participant, allowed=rights.presentation)

@@ -148,7 +148,7 @@ class ConferenceMedia:
         self._stage.set_layout(view)
 
     def set_name(self, participant: ParticipantUuid, name: str) -> None:
-        """Write this under a participant's picture where pictures are composed."""
+        """See `MediaPort.set_name`."""
         self._stage.set_name(participant, name)
 
     def set_floor(self, presenter: ParticipantUuid | None) -> None:

@@ -85,6 +85,9 @@ class MediaPort(Protocol):
         Told before the first call of a participant; who was never told of is outside.
         """
 
+    def set_name(self, participant: ParticipantUuid, name: str) -> None:
+        """Tell what to write under a participant's picture where pictures are composed."""
+
     def set_stage(self, order: Sequence[ParticipantUuid]) -> None:
         """Tell who is to be seen, main speaker first; whoever stands first sees the second."""
 

@@ -306,3 +306,16 @@ async def test_limits() -> None:
         assert refused
         assert refused[0].json() == {"status": "failed", "result": "Too Many Requests"}
         assert refused[0].headers["retry-after"].isdigit()
+
+
+async def test_names_are_written_under_pictures() -> None:
+    """The media is told the display name at join, the overlay text when it changes, and the name again without one."""
+    media = SilentMediaMaker()
+    async with Node(media=media) as node, RawClient(node.url) as alice:
+        await alice.join("Alice")
+        uuid = ParticipantUuid(alice.uuid)
+        assert media.made["meet.alice"].names[uuid] == "Alice"
+        await alice.post(alice.mine("overlaytext"), {"text": "Alice of sales"})
+        assert media.made["meet.alice"].names[uuid] == "Alice of sales"
+        await alice.post(alice.mine("overlaytext"), {"text": ""})
+        assert media.made["meet.alice"].names[uuid] == "Alice"

@@ -322,7 +322,8 @@ async def test_calls_that_do_not_exist_and_offers_that_cannot_be_used() -> None:
 
 
 async def test_a_layout_of_many_is_one_composed_picture() -> None:
-    """With 4:0 everybody sees both publishers, each in its place; back to 1:0 the picture is forwarded again."""
+    """With 4:0 everybody sees both publishers, each in its place and named; 1:7 is another picture while it runs; back
+    to 1:0 the picture is forwarded again."""
     ada, ben, cleo = Client("ada", grey=60), Client("ben", grey=200), Client("cleo", codec=Codec.H264)
     clients = [ada, ben, cleo]
     async with conference(*clients) as (media, _):
@@ -332,11 +333,20 @@ async def test_a_layout_of_many_is_one_composed_picture() -> None:
             media.set_name(client.name, client.name.title())
         media.set_layout("4:0")
         media.set_stage([ada.name, ben.name])
-        await perform([ada, ben], 2.5)
+        await perform([ada, ben], 1.8)
         for client in clients:
             frame = client.seen.pictures[-1][1]
             assert (frame.width, frame.height) == (1280, 720)
             assert [luma_of(frame, 0.25), luma_of(frame, 0.75)] == pytest.approx([60, 200], abs=8)
+            # Beneath Ada's dark face nothing is white but the letters of her name.
+            assert frame.to_ndarray(format="yuv420p")[684:720, 250:390].max() > 190
+        shapes = len(ada.seen.pictures)
+        media.set_layout("1:7")
+        await perform([ada, ben], 1.2)
+        assert len(ada.seen.pictures) > shapes
+        for client in clients:
+            frame = client.seen.pictures[-1][1]
+            assert [luma_of(frame, 0.5, 0.4), luma_of(frame, 1 / 14, 13 / 14)] == pytest.approx([60, 200], abs=8)
         media.set_layout("1:0")
         await perform([ada, ben], 1.5)
         assert [client.seen.grey for client in clients] == pytest.approx([200, 60, 60], abs=6)

@@ -26,6 +26,7 @@ class SilentMedia:
     candidates: list[tuple[str, str | None]] = field(default_factory=list)
     muted: dict[ParticipantUuid, bool] = field(default_factory=dict)
     admitted: dict[ParticipantUuid, bool] = field(default_factory=dict)
+    names: dict[ParticipantUuid, str] = field(default_factory=dict)
     receives: dict[ParticipantUuid, bool] = field(default_factory=dict)
     stage: tuple[ParticipantUuid, ...] = ()
     view: str = ""
@@ -60,6 +61,9 @@ class SilentMedia:
 
     def set_admitted(self, participant: ParticipantUuid, *, admitted: bool) -> None:
         self.admitted[participant] = admitted
+
+    def set_name(self, participant: ParticipantUuid, name: str) -> None:
+        self.names[participant] = name
 
     def set_stage(self, order: Sequence[ParticipantUuid]) -> None:
         self.stage = tuple(order)
