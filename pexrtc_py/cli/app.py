@@ -17,8 +17,10 @@ from .exits import exit_code_of
 from .node import node
 from .probe import probe
 from .record import record_command
+from .repair import repair_command
 from .roster import roster_command
 from .screen import Screen
+from .verify import verify_command
 
 __all__ = ["app", "main"]
 
@@ -49,6 +51,8 @@ def pexrtc(
 
 
 app.command("record")(record_command)
+app.command("verify")(verify_command)
+app.command("repair")(repair_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
 app.command()(probe)

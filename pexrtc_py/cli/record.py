@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..endpoint.conference import Conference
-from ..errors import PexrtcError, UsageError
+from ..errors import LocalProtocolError, PexrtcError
 from ..recorder.job import Recorded, RecordJob, record
-from ..recorder.naming import expand_template
-from ..recorder.recording import Recording, RecordingConfig
-from ..recorder.stopping import Ended, StopRules
+from ..recorder.recording import Recording
+from ..recorder.results import RecordingResult
+from ..recorder.stopping import Ended
 from ..tasks import task_owner
+from . import record_options as wish
 from .exits import ExitCode, exit_code_of
 from .joining import peer_config, session_config
 from .options import Insecure, Json, MediaAddress, Name, NodeUrl, PinFile, Quiet, Verbose, configure_logging
@@ -30,14 +34,26 @@ _SHOW_EVERY_S = 0.5
 def record_command(
     aliases: Annotated[list[str], typer.Argument(metavar="ALIAS...", help="The conferences; one file each.")],
     node_url: NodeUrl,
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to; {alias}, {date} and {time} are filled in."),
-    ] = "{alias}-{date}-{time}.mkv",
-    duration: Annotated[
-        float | None,
-        typer.Option("--duration", min=0.1, metavar="S", help="Stop after S seconds of recording.", show_default=False),
-    ] = None,
+    output: wish.Output = None,
+    container: wish.ContainerName = None,
+    audio_only: wish.AudioOnly = False,
+    no_slides: wish.NoSlides = False,
+    no_sidecars: wish.NoSidecars = False,
+    segment_duration: wish.SegmentDuration = None,
+    segment_size: wish.SegmentSize = None,
+    min_free: wish.MinFree = 256,
+    duration: wish.Duration = None,
+    until: wish.Until = None,
+    max_size: wish.MaxSize = None,
+    stop_after_silence: wish.StopAfterSilence = None,
+    stop_when_alone: wish.StopWhenAlone = 60,
+    stop_when_nobody_comes: wish.StopWhenNobodyComes = 900,
+    stop_when_no_media: wish.StopWhenNoMedia = None,
+    rejoin_for: wish.RejoinFor = 300,
+    wait_for: wish.WaitFor = 0,
+    notice: wish.Notice = None,
+    chat_control: wish.ChatControl = False,
+    digit_control: wish.DigitControl = False,
     name: Name = "Recorder",
     pin_file: PinFile = None,
     media_address: MediaAddress = None,
@@ -50,45 +66,117 @@ def record_command(
 
         pexrtc record --node http://127.0.0.1:8080 meet.alice -o talk.mkv --duration 60
 
-    The recording is called FILE.part until it is closed, and plays at any time. Presentations become NAME.slides.mkv.
-    Ctrl-C finishes the file and leaves the conference; a second one stops now.
+    The recording is called NAME.part.mkv until it is closed, and plays at any time. Presentations become
+    NAME.slides.mkv; NAME.html shows all of it. It leaves a minute after the last person, so that it keeps no meeting
+    alive. SIGUSR1 pauses, SIGUSR2 resumes. Ctrl-C finishes the file and leaves the conference; a second one stops now.
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
+    wishes = wish.Wishes(
+        output=output,
+        container=container,
+        duration_s=duration,
+        until=until,
+        max_size_mb=max_size,
+        silence_s=stop_after_silence,
+        alone_s=stop_when_alone,
+        nobody_comes_s=stop_when_nobody_comes,
+        no_media_s=stop_when_no_media,
+        segment_s=segment_duration,
+        segment_mb=segment_size,
+        min_free_mb=min_free,
+        rejoin_for_s=rejoin_for,
+        wait_for_s=wait_for,
+    )
 
     async def work(stopping: Stopping) -> ExitCode:
-        jobs = []
-        for alias, path in zip(aliases, _paths(output, aliases), strict=True):
-            session = session_config(node_url, alias, name=name, pin_file=pin_file, insecure=insecure)
-            recording = RecordingConfig(path=path, stop=StopRules(duration_s=duration))
-            jobs.append(RecordJob(session=session, recording=recording, peer=peer_config(media_address)))
-        outcomes = await _record_all(jobs, stopping, screen)
-        return _report(aliases, outcomes, screen)
+        recordings = wishes.recordings(aliases, datetime.now().astimezone())
+        jobs = [
+            RecordJob(
+                session=session_config(node_url, alias, name=name, pin_file=pin_file, insecure=insecure),
+                recording=recording,
+                video=not audio_only,
+                slides=not (no_slides or audio_only),
+                peer=peer_config(media_address),
+                stay=wishes.stay,
+                sidecars=not no_sidecars,
+                notice=notice,
+                chat_control=chat_control,
+                digit_control=digit_control,
+            )
+            for alias, recording in zip(aliases, recordings, strict=True)
+        ]
+        running = _Running()
+        outcomes = await _record_all(jobs, running, stopping, screen)
+        return _report(aliases, outcomes, running, screen)
 
     raise typer.Exit(run(work, screen))
 
 
-def _paths(template: str, aliases: list[str]) -> list[Path]:
-    """Fill in the template for each alias.
+@dataclass(slots=True)
+class _Running:
+    """What is being recorded, by the number of its job."""
 
-    Raises:
-        UsageError: the template is malformed, or gives two conferences the same file.
-    """
-    now = datetime.now().astimezone()
-    paths = [expand_template(template, {"alias": alias}, now) for alias in aliases]
-    if len(set(paths)) < len(paths):
-        raise UsageError(f"--output {template}: two conferences would go to one file; use {{alias}} in it")
-    return paths
+    recordings: dict[int, Recording] = field(default_factory=dict)
+    conferences: dict[int, Conference] = field(default_factory=dict)
+    is_paused: bool = False
+
+    def add(self, number: int, recording: Recording, conference: Conference) -> bool:
+        """Take one in; whether it is new, and not there again."""
+        is_new = number not in self.recordings
+        self.recordings[number] = recording
+        self.conferences[number] = conference
+        if is_new and self.is_paused:
+            recording.pause()
+        return is_new
+
+    def pause(self) -> None:
+        """Pause all, those to come too."""
+        self.is_paused = True
+        for recording in self.recordings.values():
+            recording.pause()
+
+    def resume(self) -> None:
+        """Let all go on."""
+        self.is_paused = False
+        for recording in self.recordings.values():
+            recording.resume()
 
 
-async def _record_all(jobs: list[RecordJob], stopping: Stopping, screen: Screen) -> list[Recorded | PexrtcError]:
+@contextmanager
+def _pause_signals(running: _Running, screen: Screen) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def pause() -> None:
+        running.pause()
+        screen.note("paused")
+
+    def resume() -> None:
+        running.resume()
+        screen.note("resumed")
+
+    loop.add_signal_handler(signal.SIGUSR1, pause)
+    loop.add_signal_handler(signal.SIGUSR2, resume)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        loop.remove_signal_handler(signal.SIGUSR2)
+
+
+async def _record_all(
+    jobs: list[RecordJob], running: _Running, stopping: Stopping, screen: Screen
+) -> list[Recorded | PexrtcError]:
     """Record all of them in this process; what goes wrong in one ends no other."""
-    running: dict[int, tuple[Recording, Conference]] = {}
 
     async def one(number: int, job: RecordJob) -> Recorded | PexrtcError:
         def note(recording: Recording, conference: Conference) -> None:
-            running[number] = (recording, conference)
-            screen.note(f"joined {job.session.alias}, recording to {job.recording.path}")
+            is_new = running.add(number, recording, conference)
+            screen.note(
+                f"joined {job.session.alias}, recording to {job.recording.path}"
+                if is_new
+                else f"joined {job.session.alias} again, the recording goes on"
+            )
 
         try:
             return await record(job, stopping=stopping.wait, on_recording=note)
@@ -99,36 +187,42 @@ async def _record_all(jobs: list[RecordJob], stopping: Stopping, screen: Screen)
         with screen.live() as live:
             while True:
                 if screen.is_terminal:
-                    rows = {jobs[n].session.alias: _progress(*pair) for n, pair in running.items()}
+                    rows = {jobs[n].session.alias: _progress(running, n) for n in running.recordings}
                     live.update(screen.rows(rows), refresh=True)
                 await asyncio.sleep(_SHOW_EVERY_S)
 
-    async with task_owner() as tasks:
-        tasks.start(show(), name="pexrtc progress")
-        return list(await asyncio.gather(*(one(number, job) for number, job in enumerate(jobs))))
+    with _pause_signals(running, screen):
+        async with task_owner() as tasks:
+            tasks.start(show(), name="pexrtc progress")
+            return list(await asyncio.gather(*(one(number, job) for number, job in enumerate(jobs))))
 
 
-def _progress(recording: Recording, conference: Conference) -> str:
+def _progress(running: _Running, number: int) -> str:
+    recording, conference = running.recordings[number], running.conferences[number]
     speaking = ", ".join(person.display_name for person in conference.roster.speaking) or "nobody"
     position, size = recording.position(), recording.size_bytes
     rate = f"{size * 8 / position / 1000:.0f} kbit/s" if position > 1 else "-"
-    return f"{position:7.1f} s  {size / 1e6:8.2f} MB  {rate:>12}  speaking: {speaking}"
+    state = "paused" if recording.is_paused else f"speaking: {speaking}"
+    return f"{position:7.1f} s  {size / 1e6:8.2f} MB  {rate:>12}  {state}"
 
 
-def _report(aliases: list[str], outcomes: list[Recorded | PexrtcError], screen: Screen) -> ExitCode:
+def _report(aliases: list[str], outcomes: list[Recorded | PexrtcError], running: _Running, screen: Screen) -> ExitCode:
     code = ExitCode.DONE
     results: list[dict[str, object]] = []
-    for alias, outcome in zip(aliases, outcomes, strict=True):
+    for number, (alias, outcome) in enumerate(zip(aliases, outcomes, strict=True)):
         if isinstance(outcome, PexrtcError):
             screen.error(f"{alias}: {outcome}" if len(aliases) > 1 else str(outcome))
             code = code or exit_code_of(outcome)
-            results.append({"alias": alias, "error": str(outcome)})
+            results.append({"alias": alias, "error": str(outcome), **_kept(running.recordings.get(number))})
             continue
         result = outcome.result
         if result.file is None:
             screen.note(f"{alias}: no media came, nothing was recorded ({outcome.reason})")
         else:
             screen.note(f"{alias}: {result.duration_s:.1f} s in {result.file} ({outcome.reason})")
+        missing = sum(hole.end_s - hole.start_s for hole in result.holes)
+        if outcome.interruptions:
+            screen.note(f"{alias}: interrupted {len(outcome.interruptions)} times, {missing:.1f} s are missing")
         if result.ended is Ended.REMOVED:
             code = code or ExitCode.REMOVED
         results.append({"alias": alias, **recorded_as_result(outcome)})
@@ -136,9 +230,28 @@ def _report(aliases: list[str], outcomes: list[Recorded | PexrtcError], screen: 
     return code
 
 
+def _kept(recording: Recording | None) -> dict[str, object]:
+    """What is there of a recording that failed."""
+    if recording is None:
+        return {}
+    try:
+        return _files_as_result(recording.result)
+    except LocalProtocolError:
+        return {}
+
+
 def recorded_as_result(recorded: Recorded) -> dict[str, object]:
     """Return what `--json` prints of one recording."""
-    result = recorded.result
+    return {
+        **_files_as_result(recorded.result),
+        "interruptions": [asdict(one) for one in recorded.interruptions],
+        "sidecars": [str(path) for path in recorded.sidecars],
+        "join": recorded.join_ms,
+        "reason": recorded.reason,
+    }
+
+
+def _files_as_result(result: RecordingResult) -> dict[str, object]:
     return {
         "file": str(result.file) if result.file is not None else None,
         "files": [str(path) for path in result.files],
@@ -161,7 +274,5 @@ def recorded_as_result(recorded: Recorded) -> dict[str, object]:
             for stream in result.streams
         ],
         "holes": [{"start_s": hole.start_s, "end_s": hole.end_s} for hole in result.holes],
-        "join": recorded.join_ms,
         "ended": str(result.ended),
-        "reason": recorded.reason,
     }

@@ -1,0 +1,61 @@
+"""`pexrtc repair`: a whole file out of one that a power cut or a kill left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ..media.child import in_child
+from .exits import ExitCode
+from .options import Json, Quiet, Verbose, configure_logging
+from .running import Stopping, run
+from .screen import Screen
+from .verify import Deadline
+
+__all__ = ["repair_command"]
+
+
+class _Repaired(msgspec.Struct):
+    file: str
+    packets: int
+    duration_s: float
+
+
+def repair_command(
+    file: Annotated[Path, typer.Argument(help="What was left. It stays as it is.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The mended file. Default: NAME.part.mkv becomes NAME.mkv, any other NAME.repaired.mkv.",
+            show_default=False,
+        ),
+    ] = None,
+    deadline: Deadline = 600,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Copy every packet that can be read of a damaged recording to a new file, with index and length.
+
+        pexrtc repair talk.part.mkv
+
+    Recordings play without it; some players seek better after. Nothing is decoded, and no file is overwritten.
+    """
+    configure_logging(verbose)
+    screen = Screen(json=json, quiet=quiet)
+
+    async def work(stopping: Stopping) -> ExitCode:
+        del stopping
+        raw = await in_child("repair", file, *([output] if output is not None else []), deadline_s=deadline)
+        made = msgspec.convert(raw, _Repaired)
+        screen.note(f"{made.file}: {made.packets} packets, {made.duration_s:.1f} s")
+        screen.result(msgspec.to_builtins(made))
+        return ExitCode.DONE
+
+    raise typer.Exit(run(work, screen))

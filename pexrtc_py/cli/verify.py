@@ -1,0 +1,117 @@
+"""`pexrtc verify`: whether recordings are whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ..errors import PexrtcError
+from ..media.child import in_child
+from ..recorder.manifest import changed_files
+from ..recorder.sidecars import sidecar_path
+from .exits import ExitCode, exit_code_of
+from .options import Json, Quiet, Verbose, configure_logging
+from .running import Stopping, run
+from .screen import Screen
+
+__all__ = ["Deadline", "verify_command"]
+
+Deadline = Annotated[
+    float, typer.Option("--deadline", min=1, metavar="S", help="Give a file up after S seconds: it may be hostile.")
+]
+
+
+class _Stream(msgspec.Struct):
+    kind: str
+    codec: str
+    packets: int
+    key_frames: int
+    undecodable: int
+    holes: list[dict[str, float]]
+
+
+class _Integrity(msgspec.Struct):
+    """What the child found, as far as it is told to people."""
+
+    duration_s: float
+    start_offset_s: float | None
+    end_offset_s: float | None
+    problems: list[str]
+    streams: list[_Stream]
+
+
+def verify_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, whoever made them.")],
+    decode: Annotated[bool, typer.Option("--decode", help="Decode every frame as well; takes a while.")] = False,
+    deadline: Deadline = 600,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Read recordings from beginning to end and tell what is wrong with them.
+
+    Told are holes, missing key frames, times that step back, sound and picture apart, files cut off or not closed, and,
+    where a manifest lies beside, files that are not what was recorded. Exit code 1 when something was found. Each file
+    is read by a process of its own.
+    """
+    configure_logging(verbose)
+    screen = Screen(json=json, quiet=quiet)
+
+    async def work(stopping: Stopping) -> ExitCode:
+        del stopping
+        code = ExitCode.DONE
+        results: list[Mapping[str, object]] = []
+        for path in files:
+            try:
+                found, result = await _verify(path, decode=decode, deadline_s=deadline, screen=screen)
+            except PexrtcError as exc:
+                screen.error(str(exc))
+                code = code if code > ExitCode.THRESHOLD_MISSED else exit_code_of(exc)
+                results.append({"file": str(path), "error": str(exc)})
+                continue
+            results.append(result)
+            if found:
+                code = code or ExitCode.THRESHOLD_MISSED
+        screen.result(results[0] if len(results) == 1 else {"files": results})
+        return code
+
+    raise typer.Exit(run(work, screen))
+
+
+async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen) -> tuple[bool, Mapping[str, object]]:
+    raw = await in_child("verify", path, *(["decode"] if decode else []), deadline_s=deadline_s)
+    found = msgspec.convert(raw, _Integrity)
+    problems = list(found.problems)
+    if await asyncio.to_thread(_is_changed, path):
+        problems.append("not what the manifest beside it says was recorded")
+    kinds = ", ".join(f"{stream.codec} {stream.packets} packets" for stream in found.streams)
+    screen.note(
+        f"{path}: {', '.join(problems) if problems else 'whole'}; {found.duration_s:.1f} s, {kinds or 'nothing'}"
+    )
+    for stream in found.streams:
+        for hole in stream.holes:
+            screen.note(f"  {stream.kind}: nothing from {hole['start_s']:.2f} to {hole['end_s']:.2f} s")
+        if stream.undecodable:
+            screen.note(f"  {stream.kind}: {stream.undecodable} packets do not decode")
+    if found.start_offset_s is not None and found.end_offset_s is not None:
+        screen.note(
+            f"  the picture begins {found.start_offset_s * 1000:+.0f} ms after the sound, "
+            f"and ends {found.end_offset_s * 1000:+.0f} ms after it"
+        )
+    result: dict[str, object] = {**(raw if isinstance(raw, dict) else {}), "file": str(path), "problems": problems}
+    return bool(problems), result
+
+
+def _is_changed(path: Path) -> bool:
+    """Whether the manifest beside the recording this file is of, a segment or its slides perhaps, has another hash."""
+    stem = path.name
+    while stem := stem.rpartition(".")[0]:
+        manifest = sidecar_path(path.with_name(f"{stem}.mkv"), "manifest.json")
+        if manifest.is_file():
+            return path.name in changed_files(manifest)
+    return False
