@@ -232,9 +232,10 @@ class MediaCall:
         if self._boards.echo_s is not None:
             self._join_echo(line, sender, joint, self._boards.echo_s)
         elif line.kind is Kind.AUDIO:
-            if joint.heard != (codecs[0], sender) and self.is_main:
-                joint.heard = (codecs[0], sender)
-                self._boards.sound.add_output(self.participant, codecs[0], sender)
+            heard = sender.config.codec, sender
+            if joint.heard != heard and self.is_main:
+                joint.heard = heard
+                self._boards.sound.add_output(self.participant, *heard)
         elif joint.codecs != codecs:
             self._part_sending(line, joint)
             joint.codecs = codecs

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..media.frames import Codec, EncodedFrame, Gap
 from ..protocol.sdp import parse_sdp
 from ..webrtc.line import Line
@@ -30,9 +28,7 @@ class PictureLine:
         """Send, after setting the sender to the codec of the picture."""
         agreed = self._line.negotiated
         if isinstance(item, EncodedFrame) and item.codec is not self._sender.config.codec and agreed is not None:
-            # The sender takes the first codec of a negotiation.
-            first = tuple(sorted(agreed.send, key=lambda payload: payload.name != item.codec))
-            config = sender_config(replace(agreed, send=first), self._line.sources, before=self._sender.config)
+            config = sender_config(agreed, self._line.sources, before=self._sender.config, codec=item.codec)
             self._sender.reconfigure(config)
         self._sender.push(item)
 

@@ -33,15 +33,19 @@ def receiver_config(line: NegotiatedLine, sources: Sources, *, max_bitrate_bps: 
     )
 
 
-def sender_config(line: NegotiatedLine, sources: Sources, *, before: SenderConfig | None = None) -> SenderConfig:
+def sender_config(
+    line: NegotiatedLine, sources: Sources, *, before: SenderConfig | None = None, codec: Codec | None = None
+) -> SenderConfig:
     """What a sender of this line must know.
 
     Args:
         line: what was agreed; its codec is not None.
         sources: what we send as.
         before: what the sender was told last; its random numbers are kept.
+        codec: what it shall send if the peer takes it, else the peer's first; None: that, or what it sent before.
     """
-    payload = first_codec(line.send)
+    wanted = codec or (before.codec if before is not None else None)
+    payload = next((item for item in line.send if item.name == wanted), None) or first_codec(line.send)
     if payload is None:
         raise AssertionError("a line without a codec sends nothing")
     rtx = next((item.payload_type for item in line.send if item.apt == payload.payload_type), None)

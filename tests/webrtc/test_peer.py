@@ -18,6 +18,7 @@ from pexrtc_py.errors import CodecMismatch, IceFailed, LocalProtocolError, SdpEr
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
 from pexrtc_py.protocol.sdp import Content, Direction, parse_sdp
 from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.line_media import sender_config
 from pexrtc_py.webrtc.peer import AnswerPolicy, IceServer, Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.statistics import OutboundRtp
 from pexrtc_py.webrtc.transport_statistics import (
@@ -179,6 +180,22 @@ async def test_slides_begin_and_end_by_renegotiation() -> None:
         push(client, 1, video(1))
         await main.until(lambda: len(main.frames) == 2)
         assert len(slides.frames) == 2
+
+
+async def test_a_sender_keeps_its_codec_through_a_renegotiation() -> None:
+    """The peer's first codec came back: what was being sent in another froze until its next key frame."""
+    async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.VIDEO, direction=Direction.SENDRECV, codecs=[Codec.VP8, Codec.H264])
+        await negotiate(client, node)
+        (line,) = node.lines
+        assert line.sender is not None
+        assert line.negotiated is not None
+        assert line.sender.config.codec is Codec.VP8
+        config = sender_config(line.negotiated, line.sources, before=line.sender.config, codec=Codec.H264)
+        line.sender.reconfigure(config)
+        await negotiate(client, node)
+        assert line.sender.config == config
+        assert config.codec is Codec.H264
 
 
 async def test_a_line_added_later_carries_media() -> None:
