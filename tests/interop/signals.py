@@ -21,18 +21,38 @@ from pexrtc_py.media.sources.encoded import EncodedSource
 from pexrtc_py.media.sources.generated import Generated, Screen
 from pexrtc_py.media.sources.raw import Samples
 
-__all__ = ["HEIGHT", "RATE", "WIDTH", "levels", "mark_in_png", "mark_reader", "mean_colour", "signal", "write_devices"]
+__all__ = [
+    "HEIGHT",
+    "PEER_HZ",
+    "PEER_MARKS",
+    "RATE",
+    "WIDTH",
+    "levels",
+    "mark_in_png",
+    "mark_reader",
+    "mean_colour",
+    "reference_of",
+    "signal",
+    "tone",
+    "write_devices",
+]
+
+PEER_HZ = 440
+PEER_MARKS = range(3_000_000, 3_010_000)
+"""What peers that are not ours send; GStreamer has colour bars instead of marks."""
 
 WIDTH, HEIGHT, FRAME_RATE = 640, 360, 15.0
 RATE = 48000
 _PEAK = 4000
 
 
-def _tone(hz: int, count: int, begin: int = 0) -> NDArray[np.int16]:
+def tone(hz: int, count: int, begin: int = 0) -> NDArray[np.int16]:
+    """Return samples of a tone, from one of its samples on."""
     return (_PEAK * np.sin(2 * np.pi * hz * (begin + np.arange(count)) / RATE)).astype(np.int16)
 
 
-def _reference(first_id: int) -> Reference:
+def reference_of(first_id: int) -> Reference:
+    """Return the pictures whose marks count from this number."""
     return Reference(ReferenceConfig(width=WIDTH, height=HEIGHT, frame_rate=FRAME_RATE, first_id=first_id))
 
 
@@ -41,11 +61,11 @@ def signal(hz: int | None, first_id: int | None, accept: dict[Kind, list[Codec]]
     piece = RATE // 50
 
     def sound(number: int) -> Samples:
-        return _tone(hz or 0, piece, number % 50 * piece)[:, None]  # whole turns in each second
+        return tone(hz or 0, piece, number % 50 * piece)[:, None]  # whole turns in each second
 
     raw = Generated(
         sound=None if hz is None else sound,
-        picture=None if first_id is None else _reference(first_id).picture,
+        picture=None if first_id is None else reference_of(first_id).picture,
         screen=Screen(width=WIDTH, height=HEIGHT, frame_rate=FRAME_RATE),
     )
     return EncodedSource(raw, accept=accept)
@@ -56,8 +76,8 @@ def write_devices(folder: Path, hz: int, first_id: int) -> list[str]:
     sound, pictures = folder / "microphone.wav", folder / "camera.y4m"
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(_tone(hz, 2 * RATE).tobytes())
-    reference = _reference(first_id)
+        file.writeframes(tone(hz, 2 * RATE).tobytes())
+    reference = reference_of(first_id)
     with pictures.open("wb") as out:
         out.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAME_RATE:.0f}:1 Ip A1:1 C420jpeg\n".encode())
         for number in range(round(2 * FRAME_RATE)):
