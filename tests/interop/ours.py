@@ -11,7 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pexrtc_py
-from pexrtc_py import AudioDecoder, Call, CallConfig, Codec, Conference, Direction, Kind, Player, Present, VideoDecoder
+from pexrtc_py import (
+    AudioDecoder,
+    Call,
+    CallConfig,
+    Codec,
+    Conference,
+    Direction,
+    Kind,
+    PeerConfig,
+    Player,
+    Present,
+    VideoDecoder,
+)
 from pexrtc_py.tasks import TaskOwner, task_owner
 from pexrtc_py.webrtc.line import Line
 from tests.interop.signals import levels, mark_reader, signal
@@ -150,11 +162,19 @@ async def _play(call: Call, stack: AsyncExitStack, hz: int | None, first_id: int
 
 @asynccontextmanager
 async def our_endpoint(
-    node_url: str, alias: str, *, pin: str | None = None, name: str = "Ours", hz: int, first_id: int
+    node_url: str,
+    alias: str,
+    *,
+    pin: str | None = None,
+    name: str = "Ours",
+    hz: int,
+    first_id: int,
+    peer: PeerConfig | None = None,
 ) -> AsyncIterator[Ours]:
     """Join, call, play a tone and marked pictures, and decode what comes."""
+    config = CallConfig(slides=Direction.INACTIVE, peer=peer or PeerConfig())
     async with pexrtc_py.connect(node_url, alias, display_name=name, pin=pin) as conference, AsyncExitStack() as stack:
-        call = await stack.enter_async_context(conference.call(CallConfig(slides=Direction.INACTIVE)))
+        call = await stack.enter_async_context(conference.call(config))
         tasks = await stack.enter_async_context(task_owner())
         ours = Ours(conference, call, tasks, stack)
         await ours.listen()

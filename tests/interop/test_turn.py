@@ -12,11 +12,14 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
+from pexrtc_py import Node, NodeConfig
 from pexrtc_py.errors import IceFailed
 from pexrtc_py.media.frames import Codec, Kind
+from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
+from tests.interop.ours import our_endpoint
 from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
 
 
@@ -36,12 +39,15 @@ class Coturn:
 
     def config(self, transport: str) -> PeerConfig:
         """Relay only, over this server."""
-        url = f"turn:127.0.0.1:{self.port}?transport={transport}"
         return PeerConfig(
             addresses=("127.0.0.1",),
             relay_only=True,
-            ice_servers=(IceServer(urls=(url,), username="user", credential="secret"),),
+            ice_servers=(IceServer(urls=(self.url(transport),), username="user", credential="secret"),),
         )
+
+    def url(self, transport: str) -> str:
+        """How it is reached."""
+        return f"turn:127.0.0.1:{self.port}?transport={transport}"
 
 
 @pytest_asyncio.fixture
@@ -94,6 +100,26 @@ async def test_a_call_passes_through_relays_only(coturn: Coturn, transport: str)
         for tap in taps:
             await tap.until(partial(tap.has, 50))
             assert not tap.gaps
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_an_endpoint_reaches_a_node_through_a_relay_only(coturn: Coturn, transport: str) -> None:
+    """The node names the server; known sound and pictures pass both ways, and no path but the relay is used."""
+    server = TurnServer(urls=[coturn.url(transport)], username="user", credential="secret")
+    far_marks, near_marks = range(1_000_000, 1_010_000), range(2_000_000, 2_010_000)
+    relayed = PeerConfig(relay_only=True)
+    async with (
+        asyncio.timeout(45),
+        Node(NodeConfig(turn=(server,))) as node,
+        our_endpoint(node.url, "meet.alice", hz=1000, first_id=far_marks.start, peer=relayed) as far,
+        our_endpoint(node.url, "meet.alice", name="Near", hz=700, first_id=near_marks.start) as near,
+    ):
+        await far.ear.hears(700)
+        await near.ear.hears(1000)
+        await far.eye.sees(near_marks)
+        await near.eye.sees(far_marks)
+        assert find(far.call.peer, LocalCandidate).candidate_type == "relay"
+        assert find(near.call.peer, LocalCandidate).candidate_type == "host"
 
 
 async def test_a_server_that_dies_does_not_hold_us(coturn: Coturn) -> None:
