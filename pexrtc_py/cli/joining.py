@@ -14,7 +14,10 @@ from ..signalling.finding import Resolver, query_dns
 from ..webrtc.peer import PeerConfig
 from .options import read_pin
 
-__all__ = ["WayIn", "find_session", "peer_config", "session_config"]
+__all__ = ["RECORDER_TAG", "WayIn", "find_session", "peer_config", "session_config"]
+
+RECORDER_TAG = f"{BOT_TAG}:record"
+"""The `call_tag` of those that keep what is said: whoever looks at the roster shall know (node/pages.py does)."""
 
 _LINKS = ("http", "https", "pexip")
 
@@ -42,7 +45,9 @@ class WayIn:
         return HttpConfig(ca_file=self.ca_file, proxy=self.proxy, insecure=self.insecure)
 
 
-async def find_session(alias: str, way: WayIn, *, name: str, resolve: Resolver = query_dns) -> SessionConfig:
+async def find_session(
+    alias: str, way: WayIn, *, name: str, tag: str = BOT_TAG, resolve: Resolver = query_dns
+) -> SessionConfig:
     """Describe the participant that joins, asking DNS for the nodes where none is named. Cancelling is safe.
 
     A join link as ALIAS that names its node is followed there, whatever `--node` says; it may be the default of an
@@ -52,6 +57,7 @@ async def find_session(alias: str, way: WayIn, *, name: str, resolve: Resolver =
         alias: an alias, an alias with its domain, or a join link.
         way: what the options say.
         name: the display name.
+        tag: the mark in the participant list; one of ours begins with `BOT_TAG`.
         resolve: looks up SRV records.
 
     Raises:
@@ -79,7 +85,7 @@ async def find_session(alias: str, way: WayIn, *, name: str, resolve: Resolver =
         display_name=name,
         pin=read_pin(way.pin_file) or found.pin or link_pin,
         conference_extension=extension or found.extension,
-        call_tag=BOT_TAG,
+        call_tag=tag,
         http=way.http,
     )
 

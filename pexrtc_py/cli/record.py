@@ -21,8 +21,21 @@ from ..recorder.stopping import Ended
 from ..tasks import task_owner
 from . import record_options as wish
 from .exits import ExitCode, exit_code_of
-from .joining import peer_config, session_config
-from .options import Insecure, Json, MediaAddress, Name, NodeUrl, PinFile, Quiet, Verbose, configure_logging
+from .joining import RECORDER_TAG, WayIn, find_session, peer_config
+from .options import (
+    CaFile,
+    Extension,
+    Insecure,
+    Json,
+    MediaAddress,
+    Name,
+    Node,
+    PinFile,
+    Proxy,
+    Quiet,
+    Verbose,
+    configure_logging,
+)
 from .running import Stopping, run
 from .screen import Screen
 
@@ -33,7 +46,7 @@ _SHOW_EVERY_S = 0.5
 
 def record_command(
     aliases: Annotated[list[str], typer.Argument(metavar="ALIAS...", help="The conferences; one file each.")],
-    node_url: NodeUrl,
+    node: Node = None,
     output: wish.Output = None,
     container: wish.ContainerName = None,
     audio_only: wish.AudioOnly = False,
@@ -56,7 +69,10 @@ def record_command(
     digit_control: wish.DigitControl = False,
     name: Name = "Recorder",
     pin_file: PinFile = None,
+    extension: Extension = None,
     media_address: MediaAddress = None,
+    ca_file: CaFile = None,
+    proxy: Proxy = None,
     insecure: Insecure = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -89,11 +105,15 @@ def record_command(
         wait_for_s=wait_for,
     )
 
+    way = WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure)
+
     async def work(stopping: Stopping) -> ExitCode:
-        recordings = wishes.recordings(aliases, datetime.now().astimezone())
+        sessions = [await find_session(alias, way, name=name, tag=RECORDER_TAG) for alias in aliases]
+        known = [session.alias for session in sessions]  # a join link says more, and some of it is secret
+        recordings = wishes.recordings(known, datetime.now().astimezone())
         jobs = [
             RecordJob(
-                session=session_config(node_url, alias, name=name, pin_file=pin_file, insecure=insecure),
+                session=session,
                 recording=recording,
                 video=not audio_only,
                 slides=not (no_slides or audio_only),
@@ -104,11 +124,11 @@ def record_command(
                 chat_control=chat_control,
                 digit_control=digit_control,
             )
-            for alias, recording in zip(aliases, recordings, strict=True)
+            for session, recording in zip(sessions, recordings, strict=True)
         ]
         running = _Running()
         outcomes = await _record_all(jobs, running, stopping, screen)
-        return _report(aliases, outcomes, running, screen)
+        return _report(known, outcomes, running, screen)
 
     raise typer.Exit(run(work, screen))
 

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pexrtc_py.cli.joining import WayIn, find_session
+from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.cli.joining import RECORDER_TAG, WayIn, find_session
+from pexrtc_py.endpoint.conference import BOT_TAG
 from pexrtc_py.errors import UsageError
-from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.node import Node, NodeConfig, pages
+from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.signalling import SessionConfig, open_session
 from pexrtc_py.signalling.finding import ServiceRecord
+
+from .test_exits import start
 
 RECORDS = (
     ServiceRecord(priority=20, weight=1, port=8443, target="b.example.com"),
@@ -111,3 +117,21 @@ async def test_what_leads_nowhere(alias: str, node: str | None, told: str) -> No
     with pytest.raises(UsageError, match="(?s)" + told.replace("[", r"\\[")) as caught:
         await find(alias, node)
     assert "1234" not in str(caught.value)
+
+
+async def test_a_recorder_comes_by_a_link_and_says_what_it_is(tmp_path: Path) -> None:
+    """A join link is enough to record; its PIN stands nowhere, and the roster tells who keeps what is said."""
+    assert pages.RECORDER_TAG == RECORDER_TAG
+    assert RECORDER_TAG.startswith(BOT_TAG)
+    settings = {"meet.pin": RoomSettings(pin="123456")}
+    async with Node(NodeConfig(conferences=settings, open=False)) as node:
+        session = SessionConfig(node_url=node.url, alias="meet.pin", display_name="Host", pin="123456")
+        async with open_session(session) as host:
+            link = f"{node.url}/webapp/m/meet.pin?pin=123456"
+            process = await start("record", link, "-o", f"{tmp_path}/{{alias}}.mkv", PEXRTC_NODE="http://127.0.0.1:9")
+            await host.wait_for(lambda s: any(p.call_tag == RECORDER_TAG for p in s.roster.participants.values()))
+            process.terminate()
+            out, err = await process.communicate()
+    assert process.returncode == ExitCode.DONE, err
+    assert b"123456" not in out + err
+    assert not [path for path in tmp_path.iterdir() if "123456" in path.name]
