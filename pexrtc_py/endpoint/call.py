@@ -217,19 +217,24 @@ class Call:
 
 
 @asynccontextmanager
-async def open_call(session: Session, config: CallConfig, phases: JoinPhases) -> AsyncIterator[Call]:
+async def open_call(session: Session, config: CallConfig, phases: JoinPhases, calls: list[Call]) -> AsyncIterator[Call]:
     """Call the node; hang up on leaving, however that happens.
 
-    The call is yielded as soon as the node has answered and taken `ack`: add taps, then wait for `connected`.
+    The call is yielded as soon as the node has answered and taken `ack`: add taps, then wait for `connected`. It stands
+    among `calls` from the beginning: the node may end it before it has answered.
 
     Raises:
         PexrtcError: the node refused, cannot be reached, or its answer cannot be used.
     """
     async with Peer(config.peer) as peer:
         call = Call(session, config, peer, phases)
+        calls.append(call)
         try:
             await call._set_up()
+            if session.closed is not None:
+                call.end(session.closed.reason)
             yield call
         finally:
+            calls.remove(call)
             await call._hang_up()
             call.end("hung up")

@@ -108,16 +108,7 @@ class Conference:
         Raises:
             PexrtcError: the node refused, cannot be reached, or its answer cannot be used.
         """
-        return self._call(config or CallConfig())
-
-    @asynccontextmanager
-    async def _call(self, config: CallConfig) -> AsyncIterator[Call]:
-        async with open_call(self._session, self._placed(config), self._phases_of_call()) as call:
-            self._calls.append(call)
-            try:
-                yield call
-            finally:
-                self._calls.remove(call)
+        return open_call(self._session, self._placed(config or CallConfig()), self._phases_of_call(), self._calls)
 
     def _phases_of_call(self) -> JoinPhases:
         """The first call finishes the milestones of joining; a further one has its own."""
