@@ -21,7 +21,7 @@ from ..media.player import Player
 from ..tasks import first_of, task_owner
 from .broadcast import broadcast, send_silence
 from .conference_events import ConferenceEvents
-from .dialling import Dial
+from .dialling import Dial, parse_dialling
 from .played import Announcement, Played
 from .podium import Podium
 from .queue import PlayQueue, Programme, QueueItem, Rule
@@ -200,7 +200,7 @@ class Announcer:
             await self._on_played(item, played)
 
     def _digits_before(self, item: QueueItem) -> Sequence[Dial]:
-        return [Dial(digits=item.digits, wait_s=0.0)] if item.digits else self._config.digits_before
+        return parse_dialling(item.digits) if item.digits else self._config.digits_before
 
     async def _dial(self, podiums: Sequence[Podium], dials: Sequence[Dial]) -> None:
         async def dial_all() -> None:

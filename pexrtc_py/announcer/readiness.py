@@ -82,21 +82,22 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
         path = Path(spec.value)
     else:
         return [Ready(spec=spec, soft=None, prepared=False)]
+    name = "speech" if spec.way is Way.SPEECH else path.name
     tracks = await asyncio.to_thread(probe_file, path)
     # What is H.264 already and can be sent as it is stays so: every node takes it, and nothing is lost by encoding.
     stays = Kind.VIDEO in tracks and tracks[Kind.VIDEO].codec is Codec.H264
     codec = Codec.H264 if stays else Codec.VP8
-    loud = await _prepared(path, how, how.loudness_lufs, codec)
+    loud = await _prepared(path, name, how, how.loudness_lufs, codec)
     soft = None
     if how.duck and how.loudness_lufs is not None and Kind.AUDIO in tracks:
-        soft = await _prepared(path, how, how.loudness_lufs - _SOFTER_LU, codec)
+        soft = await _prepared(path, name, how, how.loudness_lufs - _SOFTER_LU, codec)
     return [Ready(spec=loud, soft=soft, prepared=True)]
 
 
-async def _prepared(path: Path, how: Readiness, loudness_lufs: float | None, codec: Codec) -> SourceSpec:
+async def _prepared(path: Path, name: str, how: Readiness, loudness_lufs: float | None, codec: Codec) -> SourceSpec:
     def told(doing: str, done_s: float) -> None:
         if how.on_progress is not None:
-            how.on_progress(f"{path.name}: {doing}, {done_s:.0f} s done")
+            how.on_progress(f"{name}: {doing}, {done_s:.0f} s done")
 
     config = PrepareConfig(target_lufs=loudness_lufs, video_codec=codec)
     prepared = await prepare(path, how.cache or cache_folder(), config, on_progress=told)

@@ -1,117 +1,169 @@
-"""`pexrtc announce`: play files into a conference."""
+"""`pexrtc announce`: play any source into conferences."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..announcer.announcement import Announcement, Played, play, play_with_slides
-from ..announcer.material import announcement_of_files, presentation_of
-from ..endpoint.conference import Conference, open_conference
-from ..media.player import Player
-from ..tasks import first_of
-from .exits import ExitCode
-from .joining import peer_config, session_config
-from .options import Insecure, Json, MediaAddress, Name, NodeUrl, PinFile, Quiet, Verbose, configure_logging
-from .running import Stopping, run
+from ..announcer.readiness import Readiness
+from ..errors import UsageError
+from .announce_options import (
+    At,
+    Camera,
+    Digits,
+    DigitsAfter,
+    Duck,
+    Every,
+    Greet,
+    Log,
+    Loop,
+    Loudness,
+    Microphone,
+    OnChat,
+    OnDigits,
+    Plays,
+    Present,
+    Prove,
+    Queue,
+    Rooms,
+    Say,
+    SkipWhen,
+    StopWhen,
+    To,
+    When,
+    WhenPeople,
+    read_digits,
+    read_loudness,
+    read_moments,
+    read_places,
+)
+from .announce_run import Order, announce_order
+from .joining import WayIn, peer_config
+from .options import (
+    CaFile,
+    Extension,
+    Insecure,
+    Json,
+    MediaAddress,
+    Name,
+    Node,
+    PinFile,
+    Proxy,
+    Quiet,
+    Verbose,
+    configure_logging,
+)
+from .running import run
 from .screen import Screen
 
 __all__ = ["announce"]
 
-_SHOW_EVERY_S = 0.5
-
 
 def announce(
-    alias: Annotated[str, typer.Argument(help="Alias of the conference.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What to play, one after the other.")],
-    node_url: NodeUrl,
-    loop: Annotated[
-        int, typer.Option("--loop", min=0, metavar="N", help="Play everything N times; 0 until stopped.")
-    ] = 1,
-    present: Annotated[
-        Path | None,
-        typer.Option("--present", metavar="FILE", help="Show this as a presentation meanwhile.", show_default=False),
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[ALIAS] SOURCE...", help="The conference, then what to play.")
     ] = None,
+    node: Node = None,
+    to: To = None,
+    rooms: Rooms = None,
+    loop: Loop = 1,
+    camera: Camera = None,
+    microphone: Microphone = None,
+    present: Present = None,
+    loudness: Loudness = "-20",
+    duck: Duck = False,
+    when: When = None,
+    at: At = None,
+    every: Every = None,
+    when_people: WhenPeople = None,
+    greet: Greet = False,
+    on_digits: OnDigits = None,
+    on_chat: OnChat = None,
+    skip_when: SkipWhen = None,
+    stop_when: StopWhen = None,
+    plays: Plays = None,
+    say: Say = "",
+    digits: Digits = "",
+    digits_after: DigitsAfter = "",
+    prove: Prove = False,
+    log: Log = None,
+    queue: Queue = None,
     name: Name = "Announcer",
     pin_file: PinFile = None,
+    extension: Extension = None,
     media_address: MediaAddress = None,
+    ca_file: CaFile = None,
+    proxy: Proxy = None,
     insecure: Insecure = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Play files into a conference: any that FFmpeg reads.
+    """Play sources into a conference, one after the other without a seam: on time, levelled, from first word to last.
 
-    What the node takes as it is (VP8, H.264 without B-frames, Opus) is sent as it is; all else is transcoded.
+    \b
+    A SOURCE is a file, or
+      list.m3u                a playlist            https://... rtsp://...   an address
+      speech:Hello            a voice (espeak-ng)   slides:a.png@0,b.png@5   pictures with times
+      tone:440                a tone                pattern:1280x720@25      test pattern and clock
+      silence: black:640x360  nothing               screen::0 microphone:default camera:/dev/video0
+      -                       standard input        -:s16le,48000,2          raw samples on it
+      gain:-6:SOURCE          softer                fade:2:SOURCE            faded in
+      mix:SOURCE|SOURCE       together              overlay:SOURCE|SOURCE    one over the other
+      then:SOURCE|SOURCE      in a row              for:10:SOURCE            ten seconds of it
 
+    Files and speech are prepared once (Opus, VP8 or H.264, loudness) and kept in the cache, see `pexrtc prepare`; what
+    is ready is sent as it is. It begins when the far side receives, and leaves when the last sample has been
+    acknowledged. Without a moment (--when and the like) it plays at once. Ctrl-C stops it.
+
+    \b
         pexrtc announce --node http://127.0.0.1:8080 meet.alice media/announcement.mkv
-
-    It leaves when the last sample has been acknowledged. Ctrl-C stops it and leaves the conference.
+        pexrtc announce meet.alice@example.com "speech:Five minutes left" --when "quiet 3s" --prove
+        pexrtc announce --rooms rooms.txt fire-drill.wav --present slides:1.png@0,2.png@5 --log played.jsonl
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
-
-    async def work(stopping: Stopping) -> ExitCode:
-        peer = peer_config(media_address)
-        main = await asyncio.to_thread(announcement_of_files, files, loop=loop or None, peer=peer)
-        slides = await asyncio.to_thread(presentation_of, present, peer=peer) if present is not None else None
-        config = session_config(node_url, alias, name=name, pin_file=pin_file, insecure=insecure)
-        async with open_conference(config) as conference:
-            screen.note(f"joined {alias} as {conference.session.token_result.display_name or name}")
-            played = await _play(conference, main, slides, stopping, screen)
-        screen.note(_summary(played))
-        screen.result(_as_result(played))
-        return ExitCode.DONE
-
-    raise typer.Exit(run(work, screen))
-
-
-async def _play(
-    conference: Conference, main: Announcement, slides: Announcement | None, stopping: Stopping, screen: Screen
-) -> Played:
-    players: list[Player] = []
-    playing = (
-        play(conference, main, on_player=players.append)
-        if slides is None
-        else play_with_slides(conference, main, slides, on_player=players.append)
+    places = read_places(words or [], to or [], rooms, may_lack_source=any((camera, microphone, queue)))
+    level = read_loudness(loudness)
+    if duck and level is None:
+        raise UsageError("--duck: needs a loudness to go below, so --loudness cannot be off")
+    order = Order(
+        aliases=places.aliases,
+        sources=[*places.sources, *_devices(camera, microphone)],
+        present=present,
+        loop=loop or None,
+        readiness=Readiness(loudness_lufs=level, duck=duck),
+        moments=read_moments(
+            when or [],
+            at=at or [],
+            every=every,
+            people=when_people,
+            greet=greet,
+            digits=on_digits,
+            chat=on_chat,
+            skip_when=skip_when or [],
+            stop_when=stop_when or [],
+            plays=plays,
+        ),
+        say=say,
+        digits_before=read_digits(digits),
+        digits_after=read_digits(digits_after),
+        prove=prove,
+        log=log,
+        queue=queue,
+        name=name,
+        way=WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure),
+        peer=peer_config(media_address),
     )
-
-    async def stop() -> None:
-        await stopping.wait()
-        for player in players:
-            player.stop()
-        if players:  # the player ends, and with it the playing; without one there is nothing to wait for
-            await asyncio.Event().wait()
-
-    async def show() -> None:
-        with screen.live() as live:
-            while True:
-                if players and screen.is_terminal:
-                    live.update(screen.rows({"playing": f"{players[0].position_s:6.1f} s"}), refresh=True)
-                await asyncio.sleep(_SHOW_EVERY_S)
-
-    _, played = await first_of(playing=playing, stop=stop(), show=show())
-    return played if isinstance(played, Played) else Played(ended="stopped")
+    raise typer.Exit(run(lambda stopping: announce_order(order, stopping, screen), screen))
 
 
-def _summary(played: Played) -> str:
-    sent = ", ".join(
-        f"{kind} {codec} {played.packets[kind]} packets, {played.lost[kind]} lost"
-        for kind, codec in played.codecs.items()
-    )
-    return f"played {played.duration_s:.1f} s ({played.ended}): {sent or 'nothing'}"
-
-
-def _as_result(played: Played) -> dict[str, object]:
-    return {
-        "duration_s": played.duration_s,
-        "ended": played.ended,
-        "streams": [
-            {"kind": str(kind), "codec": str(codec), "packets": played.packets[kind], "lost": played.lost[kind]}
-            for kind, codec in played.codecs.items()
-        ],
-        "join": played.join_ms,
-    }
+def _devices(camera: str | None, microphone: str | None) -> list[str]:
+    """Return the source that the devices make; both together are one, sound and picture."""
+    parts = []
+    if microphone is not None:
+        parts.append(f"microphone:{microphone}")
+    if camera is not None:
+        parts.append(f"camera:{camera}")
+    return [f"mix:{'|'.join(parts)}"] if len(parts) == 2 else parts

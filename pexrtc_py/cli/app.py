@@ -15,6 +15,7 @@ from .demo import demo
 from .events import events_command
 from .exits import exit_code_of
 from .node import node
+from .prepare import prepare_command
 from .probe import probe
 from .record import record_command
 from .repair import repair_command
@@ -55,6 +56,7 @@ app.command("verify")(verify_command)
 app.command("repair")(repair_command)
 app.command()(announce)
 app.command("play", hidden=True)(announce)
+app.command("prepare")(prepare_command)
 app.command()(probe)
 app.command("events")(events_command)
 app.command("roster")(roster_command)
