@@ -12,7 +12,7 @@ from ..protocol.joinlink import JoinLink, parse_join_link
 from ..signalling import HttpConfig, SessionConfig, find_destination
 from ..signalling.finding import Resolver, query_dns
 from ..webrtc.peer import PeerConfig
-from .options import read_pin
+from .options import read_pin, read_ports
 
 __all__ = ["RECORDER_TAG", "WayIn", "find_session", "peer_config", "session_config"]
 
@@ -109,9 +109,13 @@ def session_config(
     )
 
 
-def peer_config(media_addresses: list[str] | None) -> PeerConfig:
-    """Describe the media transport; without addresses the endpoint chooses those that fit the node."""
-    return PeerConfig(addresses=tuple(media_addresses or ()))
+def peer_config(media_addresses: list[str] | None, media_ports: str | None = None) -> PeerConfig:
+    """Describe the media transport; without addresses the endpoint chooses those that fit the node.
+
+    Raises:
+        UsageError: the ports are no range.
+    """
+    return PeerConfig(addresses=tuple(media_addresses or ()), ports=read_ports(media_ports))
 
 
 def _is_bare(node: str) -> bool:

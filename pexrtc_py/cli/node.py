@@ -14,7 +14,7 @@ from ..node.config import NodeConfig, load_node_file
 from ..node.server import Node
 from .dialling import dial
 from .exits import ExitCode
-from .options import MediaAddress, Quiet, Verbose, configure_logging
+from .options import MediaAddress, MediaPorts, Quiet, Verbose, configure_logging, read_ports
 from .running import Stopping, run
 from .screen import Screen
 
@@ -50,6 +50,7 @@ def node(
         bool, typer.Option("--faults", help="Open a door on loopback by which tests ask this node to fail.")
     ] = False,
     media_address: MediaAddress = None,
+    media_ports: MediaPorts = None,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -68,16 +69,17 @@ def node(
     async def serve(stopping: Stopping) -> ExitCode:
         settings = _config(listen, config, open_=open_)
         settings = replace(settings, tls_cert=tls_cert, tls_key=tls_key, self_signed=self_signed)
-        settings = replace(settings, media_addresses=tuple(media_address or ()), faults=faults)
+        settings = replace(
+            settings, media_addresses=tuple(media_address or ()), media_ports=read_ports(media_ports), faults=faults
+        )
         async with Node(settings, dial=dial) as running:
             sys.stdout.write(running.url + "\n")
             if running.faults is not None:
                 sys.stdout.write(f"faults {running.faults.url} token {running.faults.token}\n")
             sys.stdout.flush()
+            screen.note(f"a browser sees it at {running.url}/")
             if settings.is_open:
-                screen.note(
-                    "any alias is a conference; try: pexrtc announce --node " + running.url + " meet.alice FILE"
-                )
+                screen.note(f"any alias is a conference; try: pexrtc announce --node {running.url} meet.alice FILE")
             await stopping.wait()
         return ExitCode.DONE
 

@@ -21,6 +21,7 @@ __all__ = [
     "Insecure",
     "Json",
     "MediaAddress",
+    "MediaPorts",
     "Name",
     "Node",
     "NodeUrl",
@@ -30,6 +31,7 @@ __all__ = [
     "Verbose",
     "configure_logging",
     "read_pin",
+    "read_ports",
 ]
 
 NodeUrl = Annotated[
@@ -106,6 +108,15 @@ MediaAddress = Annotated[
         show_default=False,
     ),
 ]
+MediaPorts = Annotated[
+    str | None,
+    typer.Option(
+        "--media-ports",
+        metavar="FIRST-LAST",
+        help="Local UDP ports of media, for firewalls: 40000-40999. Default: any.",
+        show_default=False,
+    ),
+]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Do not check the node's TLS certificate. Only for a node of your own.")
 ]
@@ -128,6 +139,20 @@ def read_pin(pin_file: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"--pin-file {pin_file}: {getattr(exc, 'strerror', None) or exc}") from exc
     return lines[0].strip() if lines else None
+
+
+def read_ports(text: str | None) -> tuple[int, int] | None:
+    """Return first and last port of `--media-ports`; None when any will do.
+
+    Raises:
+        UsageError: it is no such range.
+    """
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
+        raise UsageError(f"--media-ports {text}: say FIRST-LAST, between 1024 and 65535")
+    return int(first), int(last)
 
 
 def configure_logging(verbose: int) -> None:

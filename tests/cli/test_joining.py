@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pexrtc_py.cli.exits import ExitCode
-from pexrtc_py.cli.joining import RECORDER_TAG, WayIn, find_session
+from pexrtc_py.cli.joining import RECORDER_TAG, WayIn, find_session, peer_config
 from pexrtc_py.endpoint.conference import BOT_TAG
 from pexrtc_py.errors import UsageError
 from pexrtc_py.node import Node, NodeConfig, pages
@@ -117,6 +117,15 @@ async def test_what_leads_nowhere(alias: str, node: str | None, told: str) -> No
     with pytest.raises(UsageError, match="(?s)" + told.replace("[", r"\\[")) as caught:
         await find(alias, node)
     assert "1234" not in str(caught.value)
+
+
+def test_media_ports() -> None:
+    """A range of ports reaches the transport; what is none is told."""
+    assert peer_config(None, "40000-40099").ports == (40000, 40099)
+    assert peer_config(["10.0.0.1"]).ports is None
+    for text in ("40000", "5-", "a-b", "80-90", "2000-1000", "40000-70000"):
+        with pytest.raises(UsageError, match="say FIRST-LAST"):
+            peer_config(None, text)
 
 
 async def test_a_recorder_comes_by_a_link_and_says_what_it_is(tmp_path: Path) -> None:
