@@ -24,6 +24,7 @@ from pexrtc_py import (
     Present,
     VideoDecoder,
 )
+from pexrtc_py.media.player import PlayerConfig
 from pexrtc_py.tasks import TaskOwner, task_owner
 from pexrtc_py.webrtc.line import Line
 from tests.interop.signals import levels, mark_reader, signal
@@ -156,7 +157,9 @@ async def _play(call: Call, stack: AsyncExitStack, hz: int | None, first_id: int
     }
     accept: dict[Kind, list[Codec]] = {kind: [sender.config.codec] for kind, sender in senders.items()}
     source = signal(hz, first_id, accept)
-    player = await stack.enter_async_context(Player(source, {kind: [sender] for kind, sender in senders.items()}))
+    taps = {kind: [sender] for kind, sender in senders.items()}
+    # What was read ahead is encoded: a key frame that is asked for comes after it.
+    player = await stack.enter_async_context(Player(source, taps, config=PlayerConfig(read_ahead_s=0.2)))
     senders[Kind.VIDEO].on_key_frame_request = player.request_key_frame
 
 
