@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 
-from ..errors import SessionClosed
+from ..errors import SessionClosed, UsageError
 from ..protocol.events import CallDisconnected, PresentationStart
-from ..protocol.models import Message, Participant, ParticipantUuid, Role
+from ..protocol.models import Message, Participant, ParticipantUuid, Role, TokenResult
 from ..protocol.roster import Roster
 from ..signalling import EventSubscription, NodeClient, Session, SessionConfig, open_session
 from ..tasks import task_owner
-from ..webrtc.peer import IceServer
+from ..webrtc.gathering import IceServer, parse_ice_url
 from .addresses import media_addresses
 from .call import Call, CallConfig, open_call
 from .phases import JoinPhases
@@ -120,12 +120,7 @@ class Conference:
         if not peer.addresses:
             peer = replace(peer, addresses=media_addresses(self._session.config.node_url))
         if not peer.ice_servers:
-            servers = [IceServer(urls=(server.url,)) for server in told.stun or ()]
-            for turn in told.turn or ():
-                servers.append(
-                    IceServer(urls=tuple(turn.urls), username=turn.username or "", credential=turn.credential or "")
-                )
-            peer = replace(peer, ice_servers=tuple(servers))
+            peer = replace(peer, ice_servers=_ice_servers(told))
         if told.use_relay_candidates_only is True:
             peer = replace(peer, relay_only=True)
         return replace(config, peer=peer)
@@ -139,6 +134,25 @@ class Conference:
         closed = self._session.closed
         for call in list(self._calls):
             call.end(closed.reason if closed is not None else "the session has ended")
+
+
+def _ice_servers(told: TokenResult) -> tuple[IceServer, ...]:
+    """The servers a node names; what is no URL of one must not cost the call."""
+    servers = [IceServer(urls=(server.url,)) for server in told.stun or ()]
+    servers += [
+        IceServer(urls=tuple(turn.urls), username=turn.username or "", credential=turn.credential or "")
+        for turn in told.turn or ()
+    ]
+    return tuple(replace(server, urls=tuple(filter(_is_usable, server.urls))) for server in servers)
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parse_ice_url(url)
+    except UsageError as exc:
+        logger.warning("! the node names a server that cannot be used: %s", exc)
+        return False
+    return True
 
 
 @asynccontextmanager

@@ -34,6 +34,9 @@ _URL = re.compile(
     r"(\?transport=(?P<transport>udp|tcp))?"
 )
 
+# What comes of servers that do not answer, answer without what was asked for, or have names that are none.
+_UNANSWERED = (OSError, EOFError, LookupError, ValueError, stun.TransactionError)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceServer:
@@ -191,7 +194,7 @@ async def _ask_reflexive(protocol: MediaProtocol, server: ServerAddress) -> IceC
         found = await loop.getaddrinfo(server.host, server.port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
         response, _ = await protocol.request(request, (str(found[0][4][0]), server.port))
         host, port = response.attributes["XOR-MAPPED-ADDRESS"]
-    except (OSError, LookupError, stun.TransactionError) as exc:
+    except _UNANSWERED as exc:
         logger.info("x STUN server %s:%d: %s", server.host, server.port, exc)
         return None
     local = protocol.local_candidate
@@ -221,7 +224,7 @@ async def _ask_relay(
             ssl=True if server.scheme == "turns" else None,
             transport=server.transport,
         )
-    except (OSError, stun.TransactionError) as exc:
+    except _UNANSWERED as exc:
         logger.info("x TURN server %s:%d/%s: %s", server.host, server.port, server.transport, exc)
         return None
     host, port = transport.get_extra_info("sockname")

@@ -8,13 +8,20 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from pexrtc_py.endpoint.conference import connect
-from pexrtc_py.node import Node
+from pexrtc_py.node import Node, NodeConfig
 from pexrtc_py.node.conference_media import ConferenceMedia, ConferenceMediaConfig
 from pexrtc_py.node.media_port import MediaListener
 from pexrtc_py.node.node_state import NodeState
-from pexrtc_py.protocol.models import CallUuid
+from pexrtc_py.protocol.models import CallUuid, StunServer
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.webrtc.peer import PeerConfig
+
+
+async def test_servers_a_node_names_wrongly_cost_no_call() -> None:
+    """A URL that cannot be read was refused as if the user had given it."""
+    config = NodeConfig(stun=(StunServer(url="http://192.0.2.1"),))
+    async with Node(config) as node, connect(node.url, "meet.alice") as conference, conference.call() as call:
+        await call.connected()
 
 
 class RejectingMedia(ConferenceMedia):

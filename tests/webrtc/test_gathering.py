@@ -101,6 +101,14 @@ async def test_a_stun_server_tells_the_outer_address() -> None:
         transport.close()
 
 
+@pytest.mark.parametrize("url", ["stun:a..b:3478", "turn:a..b:3478", "turn:a..b:3478?transport=tcp"])
+async def test_names_that_are_none_cost_nothing(url: str) -> None:
+    """They came out as a group of UnicodeErrors."""
+    servers = (IceServer(urls=(url,), username="u", credential="c"),)
+    found = await gathered(TransportConfig(addresses=("127.0.0.1",), ice_servers=servers))
+    assert [kind for kind, _, _ in found] == ["host"]
+
+
 async def test_silent_servers_cost_the_budget_and_no_more() -> None:
     """A STUN and a TURN server that never answer cost half a second together; host candidates are used."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
