@@ -1,6 +1,6 @@
 """How long to wait before trying again: doubling from try to try, with dice, up to a ceiling.
 
-The range is that of Pexip's own client, 100 ms to 30 s (protocol-facts sections 1.5 and 2.5). The dice spread the
+The range is that of Pexip's own client, 100 ms to 30 s (@pexip/infinity 20). The dice spread the
 clients of a node that has just come back.
 """
 

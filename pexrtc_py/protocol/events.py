@@ -2,8 +2,8 @@
 
 The rule kept here: an event we do not know is `UnknownEvent`, never an error; an event we know and cannot read is a
 `RemoteProtocolError`, which the session logs and passes over. Events "without data" carry `null` or `{}`, because
-clients drop an event without a data line (protocol-facts section 2.1). Sources: guide v14, Server-sent events;
-protocol-facts section 2.2.
+clients drop an event without a data line. Sources: guide v14, Server-sent events; observed: what real clients listen
+to.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One struct for each server-sent event, and the union of them all; `events` reads and writes them.
 
-Sources: guide v14, Server-sent events; protocol-facts section 2.2.
+Sources: guide v14, Server-sent events; observed: what real clients listen to.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Stage(Result, frozen=True, kw_only=True):
 
 
 class MessageReceived(Result, frozen=True, kw_only=True):
-    """A chat message. The guide calls the event `message`; no node and no client does (protocol-facts section 2.2)."""
+    """A chat message. The guide calls the event `message`; no node and no client does."""
 
     origin: str = ""
     """Name of the sender."""

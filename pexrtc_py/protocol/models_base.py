@@ -74,7 +74,7 @@ class Role(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Role:
-        # `dial` has chair and guest in guide v14, HOST and GUEST from clients (protocol-facts section 5).
+        # `dial` has chair and guest in guide v14, HOST and GUEST from real clients.
         return {"host": cls.HOST, "chair": cls.HOST, "guest": cls.GUEST}.get(str(value).lower(), cls.UNKNOWN)
 
 
@@ -87,7 +87,7 @@ class ParticipantRole(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> ParticipantRole:
-        # `transfer` is documented with chair and typed with host by Pexip's own client (protocol-facts section 5).
+        # `transfer` is documented with chair and typed with host by Pexip's own client.
         return {"host": cls.CHAIR, "chair": cls.CHAIR, "guest": cls.GUEST}.get(str(value).lower(), cls.UNKNOWN)
 
 
@@ -181,7 +181,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The envelope of every JSON reply: guide v14, Using the API."""
 
     status: str = ""
-    """"success" or "failed" ("failure" in the guide, which no client takes: protocol-facts section 1.4)."""
+    """"success" or "failed" ("failure" in the guide, which no client takes)."""
     result: msgspec.Raw = msgspec.Raw(b"null")
     """Not yet decoded: what it is depends on the operation."""
 
@@ -209,7 +209,7 @@ def encode_success(result: object) -> bytes:
 
 
 def encode_failure(reason: str) -> bytes:
-    """Write a reply that carries an error string: always "failed" (protocol-facts section 1.4)."""
+    """Write a reply that carries an error string: always "failed"."""
     return msgspec.json.encode({"status": "failed", "result": reason})
 
 

@@ -1,7 +1,7 @@
 """Bodies and results of `calls` and of the call functions.
 
-Sources: guide v14, calls and Call functions; protocol-facts sections 3.1, 3.2 and 7 for what newer nodes and clients
-add.
+Sources: guide v14, calls and Call functions; observed: real clients and captures of nodes up to v36, for what newer
+nodes and clients add.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The participant object, and the bodies and results of the participant functions.
 
-Sources: guide v14, Participant functions and participant_create; protocol-facts sections 2.3, 4 and 5 for what newer
-nodes add. Flags are words on the wire ("YES", "NO") or booleans, and stay as they came; the properties read them.
+Sources: guide v14, Participant functions and participant_create; observed: captures of nodes up to v36 and real
+clients, for what newer nodes add. Flags are words on the wire ("YES", "NO") or booleans, and stay as they came; the
+properties read them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reasons of a disconnect, in the words nodes use, and whether they mean a good end.
 
-Source: the table of reasons in @pexip/infinity-api 20.0.0, getErrorCode; protocol-facts section 1.4.
+Source: the table of reasons in @pexip/infinity-api 20.0.0, getErrorCode.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Bodies and results of request_token, refresh_token and release_token, and what a node may ask for first.
 
-Sources: guide v14, Client control requests; protocol-facts sections 1.2 to 1.5 for what newer nodes and clients add.
+Sources: guide v14, Client control requests; observed: captures of nodes up to v36 and real clients, for what those add.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class IdentityProvider(Result, frozen=True, kw_only=True):
 
 
 class TokenPrompt(Result, frozen=True, kw_only=True):
-    """The result of a 403 to request_token: what the node wants to know first (protocol-facts section 1.4)."""
+    """The result of a 403 to request_token: what the node wants to know first."""
 
     pin: str | UnsetType = UNSET
     """"required" or "none": for Hosts."""

@@ -13,7 +13,7 @@ operations only observed it is the oldest release with which a client that uses 
 vendor's documentation names.
 
 Left out, because nothing that we could run or read speaks them: set_guests_can_present, set_guests_can_see_guests,
-set_clock, get_clock, get_properties, get_attestation, txmute (known by name only, protocol-facts section 5), and
+set_clock, get_clock, get_properties, get_attestation, txmute (known by name only), and
 registrations.
 """
 

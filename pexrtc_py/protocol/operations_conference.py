@@ -12,7 +12,7 @@ __all__ = ["CONFERENCE_ROWS"]
 _CLIENT = "guide: Client control requests"
 _CONFERENCE = "guide: Conference control functions"
 _EVENTS = "guide: Server-sent events"
-_FACTS = "facts 5"
+_OBSERVED = "observed"
 _NO_BREAKOUTS = "the embedded node has no breakouts"
 _NO_MIXES = "the embedded node makes one mix for all"
 _NO_ANALYSIS = "the embedded node does not look into pictures"
@@ -46,7 +46,7 @@ CONFERENCE_ROWS = (
     row(
         "presentation_high.jpeg",
         Caller.TOKEN,
-        "facts 6",
+        _OBSERVED,
         "Fetch a large picture of the presentation.",
         name="presentation_high_jpeg",
         verb="GET",
@@ -58,7 +58,7 @@ CONFERENCE_ROWS = (
     row(
         "presentation",
         Caller.TOKEN,
-        "facts 6",
+        _OBSERVED,
         "Present a picture, after `take_floor` with `jpegs` or a call of type presentation.",
         name="presentation_upload",
         upload="frame",
@@ -115,12 +115,12 @@ CONFERENCE_ROWS = (
         verb="GET",
         result=list[m.Participant],
     ),
-    row("clearallbuzz", Caller.HOST, _FACTS, "Lower all hands.", since=29),
-    row("clearspotlights", Caller.HOST, _FACTS, "Take all spotlights away.", since=34),
+    row("clearallbuzz", Caller.HOST, _OBSERVED, "Lower all hands.", since=29),
+    row("clearspotlights", Caller.HOST, _OBSERVED, "Take all spotlights away.", since=34),
     row(
         "set_guests_can_unmute",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Set whether guests may unmute themselves.",
         body=m.Setting,
         since=29,
@@ -128,7 +128,7 @@ CONFERENCE_ROWS = (
     row(
         "transform_layout",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Change the layout, names, indicators; empty transforms reset everything.",
         body=m.TransformLayout,
         since=29,
@@ -136,7 +136,7 @@ CONFERENCE_ROWS = (
     row(
         "override_layout",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Change the layout as web clients until 2024 do.",
         body=m.Transforms,
         since=14,
@@ -144,7 +144,7 @@ CONFERENCE_ROWS = (
     row(
         "available_layouts",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "List the layouts that transform_layout takes.",
         verb="GET",
         query=m.LayoutsQuery,
@@ -154,7 +154,7 @@ CONFERENCE_ROWS = (
     row(
         "layout_svgs",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Fetch a drawing of each layout.",
         verb="GET",
         result=dict[str, str],
@@ -163,7 +163,7 @@ CONFERENCE_ROWS = (
     row(
         "theme/",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Read the screens of the conference's theme.",
         verb="GET",
         result=dict[str, m.ThemeScreen] | None,
@@ -172,7 +172,7 @@ CONFERENCE_ROWS = (
     row(
         "theme/{path}",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Fetch a picture of the theme.",
         name="theme_file",
         verb="GET",
@@ -180,11 +180,11 @@ CONFERENCE_ROWS = (
         answer=Answer.FILE,
         since=29,
     ),
-    row("set_message_text", Caller.HOST, _FACTS, "Show a text to everybody.", body=m.TextSetting, since=34),
+    row("set_message_text", Caller.HOST, _OBSERVED, "Show a text to everybody.", body=m.TextSetting, since=34),
     row(
         "get_message_text",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Read the text shown to everybody.",
         verb="GET",
         result=m.TextSetting | str | None,
@@ -193,7 +193,7 @@ CONFERENCE_ROWS = (
     row(
         "set_classification_level",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Set the classification level.",
         body=m.ClassificationLevel,
         since=34,
@@ -202,7 +202,7 @@ CONFERENCE_ROWS = (
     row(
         "get_classification_level",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Read the classification levels and which is in force.",
         verb="GET",
         result=m.Classification | None,
@@ -212,7 +212,7 @@ CONFERENCE_ROWS = (
     row(
         "set_pinning_config",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Choose who is pinned to the layout's places.",
         body=m.PinningConfig,
         since=34,
@@ -221,7 +221,7 @@ CONFERENCE_ROWS = (
     row(
         "get_pinning_config",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Read who is pinned.",
         verb="GET",
         result=m.PinningConfig | str | None,
@@ -231,7 +231,7 @@ CONFERENCE_ROWS = (
     row(
         "available_pinning_configs",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "List what set_pinning_config takes.",
         verb="GET",
         result=list[str],
@@ -241,7 +241,7 @@ CONFERENCE_ROWS = (
     row(
         "silent_video_detection",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Set when a picture counts as silent.",
         body=m.SilentVideoDetection,
         since=36,
@@ -250,7 +250,7 @@ CONFERENCE_ROWS = (
     row(
         "video_mixes/create",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Make a personal video mix.",
         name="video_mix_create",
         body=m.MixName,
@@ -260,7 +260,7 @@ CONFERENCE_ROWS = (
     row(
         "video_mixes/{mix}/configure",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Change the layout of a video mix.",
         name="video_mix_configure",
         body=m.VideoMixConfiguration,
@@ -270,7 +270,7 @@ CONFERENCE_ROWS = (
     row(
         "video_mixes/{mix}/delete",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Take a video mix away.",
         name="video_mix_delete",
         since=38,
@@ -279,7 +279,7 @@ CONFERENCE_ROWS = (
     row(
         "breakouts",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Open a breakout.",
         name="breakout_create",
         body=m.BreakoutRequest,
@@ -290,7 +290,7 @@ CONFERENCE_ROWS = (
     row(
         "breakouts/disconnect",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "End all breakouts.",
         name="breakouts_disconnect",
         since=29,
@@ -299,7 +299,7 @@ CONFERENCE_ROWS = (
     row(
         "breakouts/empty",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Take everybody out of all breakouts.",
         name="breakouts_empty",
         since=29,
@@ -308,7 +308,7 @@ CONFERENCE_ROWS = (
     row(
         "breakouts/message",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Send a chat message to all breakouts.",
         name="breakouts_message",
         body=m.Message,
@@ -318,7 +318,7 @@ CONFERENCE_ROWS = (
     row(
         "participants/breakout",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Send participants to a breakout.",
         name="breakout_move",
         body=m.BreakoutMove,
@@ -328,7 +328,7 @@ CONFERENCE_ROWS = (
     row(
         "breakouts/{breakout}/request_guest_token",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Ask for a token to look into a breakout.",
         name="breakout_request_guest_token",
         result=str,
@@ -338,16 +338,16 @@ CONFERENCE_ROWS = (
     row(
         "leavebreakout",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Go back from the breakout to the main conference.",
         since=29,
         node=_NO_BREAKOUTS,
     ),
-    row("breakoutbuzz", Caller.TOKEN, _FACTS, "Call a Host to the breakout.", since=29, node=_NO_BREAKOUTS),
+    row("breakoutbuzz", Caller.TOKEN, _OBSERVED, "Call a Host to the breakout.", since=29, node=_NO_BREAKOUTS),
     row(
         "clearbreakoutbuzz",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Call no Host to the breakout any more.",
         since=29,
         node=_NO_BREAKOUTS,

@@ -13,9 +13,7 @@ _P = "participants/{participant}/"
 _C = "participants/{participant}/calls/{call}/"
 _PARTICIPANT = "guide: Participant functions"
 _CALL = "guide: Call functions"
-_FACTS_CALLS = "facts 3.2"
-_FACTS_FLOOR = "facts 3.3"
-_FACTS = "facts 5"
+_OBSERVED = "observed"
 _NO_MIXES = "the embedded node makes one mix for all"
 _NO_ANALYSIS = "the embedded node does not look into pictures"
 _NO_CAPTIONS = "the embedded node does not transcribe"
@@ -51,49 +49,47 @@ PARTICIPANT_ROWS = (
     row(
         _P + "take_floor",
         Caller.SELF,
-        _FACTS_FLOOR,
+        _OBSERVED,
         "Take the presentation floor.",
         body=m.FloorRequest,
         result=NoneType,
         since=29,
     ),
-    row(
-        _P + "release_floor", Caller.SELF, _FACTS_FLOOR, "Give the presentation floor back.", result=NoneType, since=29
-    ),
-    row(_P + "client_mute", Caller.SELF, _FACTS, "Tell that our microphone is off.", since=36),
-    row(_P + "client_unmute", Caller.SELF, _FACTS, "Tell that our microphone is on.", since=36),
+    row(_P + "release_floor", Caller.SELF, _OBSERVED, "Give the presentation floor back.", result=NoneType, since=29),
+    row(_P + "client_mute", Caller.SELF, _OBSERVED, "Tell that our microphone is off.", since=36),
+    row(_P + "client_unmute", Caller.SELF, _OBSERVED, "Tell that our microphone is on.", since=36),
     row(
         _P + "video_muted",
         Caller.SELF_OR_HOST,
-        _FACTS,
+        _OBSERVED,
         "Tell that our camera is off, or have a participant's picture taken away.",
         since=23,
     ),
     row(
         _P + "video_unmuted",
         Caller.SELF_OR_HOST,
-        _FACTS,
+        _OBSERVED,
         "Tell that our camera is on, or let a participant's picture be seen again.",
         since=23,
     ),
-    row(_P + "buzz", Caller.SELF, _FACTS, "Raise our hand.", since=29),
-    row(_P + "clearbuzz", Caller.SELF_OR_HOST, _FACTS, "Lower a hand.", since=29),
+    row(_P + "buzz", Caller.SELF, _OBSERVED, "Raise our hand.", since=29),
+    row(_P + "clearbuzz", Caller.SELF_OR_HOST, _OBSERVED, "Lower a hand.", since=29),
     row(
         _P + "overlaytext",
         Caller.SELF_OR_HOST,
-        _FACTS,
+        _OBSERVED,
         "Set the text over a participant's picture.",
         body=m.TextSetting,
         since=14,
     ),
-    row(_P + "message", Caller.TOKEN, _FACTS, "Send a chat message to one participant.", body=m.Message, since=37),
-    row(_P + "fecc", Caller.TOKEN, _FACTS, "Move a participant's camera.", body=m.FeccRequest, since=14),
-    row(_P + "hold", Caller.SELF_OR_HOST, _FACTS, "Put a participant on hold.", since=14),
-    row(_P + "resume", Caller.SELF_OR_HOST, _FACTS, "Take a participant off hold.", since=14),
+    row(_P + "message", Caller.TOKEN, _OBSERVED, "Send a chat message to one participant.", body=m.Message, since=37),
+    row(_P + "fecc", Caller.TOKEN, _OBSERVED, "Move a participant's camera.", body=m.FeccRequest, since=14),
+    row(_P + "hold", Caller.SELF_OR_HOST, _OBSERVED, "Put a participant on hold.", since=14),
+    row(_P + "resume", Caller.SELF_OR_HOST, _OBSERVED, "Take a participant off hold.", since=14),
     row(
         _P + "preferred_aspect_ratio",
         Caller.SELF,
-        _FACTS,
+        _OBSERVED,
         "Ask for a picture of this shape.",
         body=m.AspectRatio,
         since=29,
@@ -101,16 +97,16 @@ PARTICIPANT_ROWS = (
     row(
         _P + "pres_in_mix",
         Caller.SELF_OR_HOST,
-        _FACTS,
+        _OBSERVED,
         "Set whether a participant sees the presentation inside the main picture.",
         body=m.StateSetting,
         since=29,
     ),
-    row(_P + "notify_not_afk", Caller.SELF, _FACTS, "Tell that somebody is there.", since=36),
+    row(_P + "notify_not_afk", Caller.SELF, _OBSERVED, "Tell that somebody is there.", since=36),
     row(
         _P + "show_live_captions",
         Caller.SELF,
-        _FACTS,
+        _OBSERVED,
         "Ask for live captions.",
         result=NoneType,
         since=29,
@@ -119,7 +115,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "hide_live_captions",
         Caller.SELF,
-        _FACTS,
+        _OBSERVED,
         "Ask for no more live captions.",
         result=NoneType,
         since=29,
@@ -128,7 +124,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "studiosound",
         Caller.SELF_OR_HOST,
-        _FACTS,
+        _OBSERVED,
         "Set whether the node cleans a participant's sound.",
         body=m.EnabledSetting,
         since=38,
@@ -137,7 +133,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "layout_group",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Put a participant into a layout group.",
         body=m.LayoutGroup,
         since=38,
@@ -146,7 +142,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "send_to_audio_mixes",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Choose the audio mixes a participant is heard in.",
         body=m.AudioMixes,
         since=38,
@@ -155,7 +151,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "receive_from_audio_mix",
         Caller.HOST,
-        _FACTS,
+        _OBSERVED,
         "Choose the audio mix a participant hears.",
         body=m.MixName,
         since=38,
@@ -164,7 +160,7 @@ PARTICIPANT_ROWS = (
     row(
         _P + "avatar.jpg",
         Caller.TOKEN,
-        _FACTS,
+        _OBSERVED,
         "Fetch a participant's picture.",
         name="participant_avatar",
         verb="GET",
@@ -179,7 +175,7 @@ PARTICIPANT_ROWS = (
     row(
         _C + "update",
         Caller.SELF,
-        _FACTS_CALLS,
+        _OBSERVED,
         "Offer anew within a call.",
         body=m.UpdateRequest,
         result=m.CallResult | str,
@@ -188,7 +184,7 @@ PARTICIPANT_ROWS = (
     row(
         _C + "new_candidate",
         Caller.SELF,
-        _FACTS_CALLS,
+        _OBSERVED,
         "Tell a candidate of ours that came after the offer.",
         body=m.CandidateRequest,
         result=NoneType,
@@ -197,11 +193,18 @@ PARTICIPANT_ROWS = (
     row(
         _C + "statistics",
         Caller.SELF,
-        _FACTS_CALLS,
+        _OBSERVED,
         "Tell how the media of a call fares.",
         body=m.StatisticsRequest,
         result=NoneType,
         since=29,
     ),
-    row(_C + "fecc", Caller.TOKEN, _FACTS, "Move the camera at the other end of a call.", body=m.FeccRequest, since=29),
+    row(
+        _C + "fecc",
+        Caller.TOKEN,
+        _OBSERVED,
+        "Move the camera at the other end of a call.",
+        body=m.FeccRequest,
+        since=29,
+    ),
 )

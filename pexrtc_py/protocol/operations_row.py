@@ -65,7 +65,7 @@ class Operation:
     since: int
     """First release, see the module's docstring."""
     section: str
-    """Where it is described: a heading of the guide, or a section of protocol-facts."""
+    """Where it is described: a heading of the guide, or "observed": what real clients call."""
     summary: str
     """What it does, in one sentence."""
     node: str

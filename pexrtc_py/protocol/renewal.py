@@ -1,6 +1,6 @@
 """When a token is refreshed: one at a time, early enough to fail and try again, never after its end.
 
-Rule: half the lifetime after the last token (clients refresh at a third to four fifths, protocol-facts section 1.5);
+Rule: half the lifetime after the last token (real clients refresh at a third to four fifths);
 after a failure again and again by back-off until the token ends.
 """
 

@@ -83,7 +83,7 @@ class Room:
         return not self._state.participants
 
     def sync(self, viewer: ParticipantUuid) -> list[ev.Event]:
-        """Return what an event stream of this participant begins with (protocol-facts 2.4)."""
+        """Return what an event stream of this participant begins with."""
         return self._state.sync(viewer)
 
     def visible_to(self, viewer: ParticipantUuid) -> list[Participant]:

@@ -1,6 +1,6 @@
 """Who comes into a conference, and as what: PINs before the door, the waiting room behind it.
 
-Answers are those of protocol-facts 1.4. Without a Host PIN everybody is a Host; with one, Guests come in by
+Answers are those that real clients understand. Without a Host PIN everybody is a Host; with one, Guests come in by
 `pin: none`, by the guest PIN, or not at all.
 """
 

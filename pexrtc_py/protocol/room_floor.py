@@ -1,6 +1,6 @@
 """The presentation floor: one presenter at a time, the last who asks has it.
 
-All three generations of clients end here (protocol-facts 3.3): a `present: send` call takes the floor by being made,
+All three generations of clients end here: a `present: send` call takes the floor by being made,
 `take_floor` takes it for the third line of the main call, `presentation` calls for pictures. Who loses the floor is
 told by the presentation of the next one, by `call_disconnected` when a call of its own carried it, and by a
 `presentation_start` of empty fields when it may not receive what comes instead.

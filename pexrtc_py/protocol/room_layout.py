@@ -1,4 +1,4 @@
-"""Changing what is seen: the layouts there are, and `transform_layout` (protocol-facts 5)."""
+"""Changing what is seen: the layouts there are, and `transform_layout`."""
 
 from __future__ import annotations
 

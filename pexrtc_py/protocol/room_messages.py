@@ -21,7 +21,7 @@ _DIGITS = re.compile(r"[0-9*#A-D]{1,256}")
 
 
 def _message(state: RoomState, command: Command, now: float) -> bool:
-    """Send to everybody inside but the sender: clients show their own by themselves (protocol-facts 2.4)."""
+    """Send to everybody inside but the sender: clients show their own by themselves."""
     event = _chat(state, command, direct=False)
     for uuid in state.participants:
         if uuid != command.actor and state.sees_others(uuid):

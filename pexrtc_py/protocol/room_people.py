@@ -1,5 +1,5 @@
 """What is done to one participant: muting, roles, spotlights, hands, the waiting room, transfer (v14 guide,
-"Participant functions", and protocol-facts 5)."""
+"Participant functions", and what real clients call)."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class RoomState:
         return self.presenter if self.participants[viewer].may_receive_presentation else None
 
     def sync(self, viewer: ParticipantUuid) -> list[ev.Event]:
-        """Return what an event stream begins with, in the order of protocol-facts 2.4."""
+        """Return what an event stream begins with, in the order of real nodes."""
         told = self._tell(viewer, self._stage_event(), self.stage.order)
         presentation = [] if told.presenter is None else [self._presentation_start(told.presenter)]
         return [
@@ -162,7 +162,7 @@ class RoomState:
 
         Args:
             uuid: who; one who is not there is ignored.
-            reason: one of the strings of protocol-facts 1.4.
+            reason: one of the strings that Pexip's client knows.
             tell: whether it is sent `disconnect`; one who leaves by itself is not.
         """
         if self.participants.pop(uuid, None) is None:

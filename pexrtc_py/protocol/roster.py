@@ -137,7 +137,7 @@ class Roster:
         elif isinstance(event, Layout):
             self._layout = event
         elif isinstance(event, PresentationStart):
-            # All fields empty means "floor revoked" (protocol-facts section 2.2).
+            # All fields empty means "floor revoked" to real clients.
             self._presentation = event if event.presenter_uuid or event.presenter_name or event.presenter_uri else None
         elif isinstance(event, PresentationStop):
             self._presentation = None

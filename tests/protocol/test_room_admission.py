@@ -38,7 +38,7 @@ GUEST = PinVerdict(Role.GUEST)
     ],
 )
 def test_pins(settings: RoomSettings, pin: str | None, verdict: PinVerdict) -> None:
-    """Each header opens what protocol-facts 1.4 says it opens."""
+    """Each header opens what it opens at a real node."""
     assert check_pin(settings, pin) == verdict
 
 
