@@ -1,7 +1,7 @@
 """How the node answers: one envelope, two status words, always JSON.
 
-An object result is "success", an error string is "failed", whatever the HTTP status: the rule that every client takes
-(protocol-facts 1.4). A `Refused` raised anywhere below a route becomes such an answer.
+An object result is "success", an error string is "failed", whatever the HTTP status: the rule that every client takes.
+A `Refused` raised anywhere below a route becomes such an answer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls over HTTP: `calls`, `ack`, `update`, `new_candidate`, `disconnect`, `statistics` (protocol-facts 3.1, 3.2).
+"""Calls over HTTP: `calls`, `ack`, `update`, `new_candidate`, `disconnect`, `statistics`.
 
 Result types are those that validators of real clients want: true for ack, null for new_candidate and statistics, and
 null for disconnect unless the node says it is a 14, where the guide has a boolean.

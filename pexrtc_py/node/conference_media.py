@@ -37,7 +37,7 @@ class ConferenceMediaConfig:
     peer: PeerConfig = field(default_factory=PeerConfig)
     """Addresses, ports and servers of every call."""
     bitrate_bps: int = 3_732_480
-    """What each client may send at most on a video line (observed: protocol-facts 3.5, a real node's TIAS)."""
+    """What each client may send at most on a video line (observed: the TIAS of a real node's answer)."""
     echo_s: float = 2.0
     """A test call: how long until sound and picture come back."""
 

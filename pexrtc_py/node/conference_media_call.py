@@ -5,7 +5,7 @@ call (`present` send or receive) has slides only; elsewhere a video line is slid
 second one and says nothing. Joining is done anew after each negotiation and is idempotent: what a line may do decides.
 
 What the client sends is taken as soon as it comes. What it receives waits until the transport is connected and the
-client has acknowledged the answer, or has not within a second: clients without `ack` exist (protocol-facts 3.2).
+client has acknowledged the answer, or has not within a second: clients that never send `ack` have been observed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Coming in and going out: request_token, refresh_token, release_token (protocol-facts 1)."""
+"""Coming in and going out: request_token, refresh_token, release_token."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _target(node: NodeState, alias: str, body: TokenRequest, invitation: Invitat
     if settings.service_type is not ServiceKind.VIRTUAL_RECEPTION:
         return settings
     if not body.conference_extension:
-        # v14 guide, "Virtual Receptions", and protocol-facts 1.4: clients want both keys.
+        # v14 guide, "Virtual Receptions"; real clients want both keys.
         prompt = TokenPrompt(
             conference_extension="required", conference_extension_type="standard", version=node.version
         )
@@ -159,7 +159,7 @@ def _token_result(node: NodeState, session: Session, role: Role, body: TokenRequ
         direct_media=False,
         client_stats_update_interval=_or_unset(node.config.statistics_interval_ms),
         use_relay_candidates_only=False,
-        # An empty list of STUN servers breaks Pexip's own client (protocol-facts 1.3).
+        # An empty list of STUN servers breaks Pexip's own client (observed: @pexip/infinity 20 in Chromium).
         stun=list(node.config.stun) or UNSET,
         turn=list(node.config.turn),
     )

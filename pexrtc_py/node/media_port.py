@@ -29,7 +29,7 @@ class CallOffer:
     """The client's offer, as it came."""
     present: str | None = None
     """None for main audio and video, `send` or `receive` for a presentation call of its own, `main` for a presentation
-    mixed into the main picture (protocol-facts 3.1)."""
+    mixed into the main picture."""
     media_type: str | None = None
     """`video`, `video-only` or `audio` when the client says so."""
 
@@ -120,7 +120,7 @@ class MediaListener(Protocol):
         """Learn of DTMF digits a participant sent within its media."""
 
     def on_call_lost(self, call: CallUuid, reason: str) -> None:
-        """Learn that a call's transport failed for good, with one of the reasons of protocol-facts 1.4."""
+        """Learn that a call's transport failed for good, with one of the reasons that Pexip's client knows."""
 
     def on_presentation_frame(self, jpeg: bytes) -> None:
         """Take a new picture of the running presentation."""

@@ -1,7 +1,7 @@
 """What is no JSON: presentation pictures, and the theme and avatars that this node has not.
 
-Sequence of pictures: presentation_start, then presentation_frame for each, whose event id asks for it
-(protocol-facts 6). They come from the media, or from a presenter that uploads them.
+Sequence of pictures: presentation_start, then presentation_frame for each, whose event id asks for it. They come from
+the media, or from a presenter that uploads them.
 """
 
 from __future__ import annotations

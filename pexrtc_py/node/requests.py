@@ -17,7 +17,7 @@ B = TypeVar("B", bound=Body)
 
 
 def read_token(request: web.Request) -> str:
-    """Return the token, of the header or of the query; clients use both (protocol-facts 1.1)."""
+    """Return the token, of the header or of the query; real clients use both."""
     return request.headers.get("token") or request.query.get("token", "")
 
 

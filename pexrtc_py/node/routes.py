@@ -129,5 +129,5 @@ async def _read_command(operation: Operation, request: web.Request, session: Ses
 
 
 async def _status(request: web.Request) -> web.Response:
-    """Tell a client that asks before it joins that this node is there (protocol-facts 1.4)."""
+    """Tell a client that asks before it joins that this node is there; the mobile SDKs do."""
     return answer(result=True)

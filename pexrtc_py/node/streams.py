@@ -1,8 +1,8 @@
 """Event streams: one participant's events on their way to its client.
 
-Each event has an id, a name and always a data line (protocol-facts 2.1). The queue is bounded: a client that reads too
-slowly is dropped; it reconnects and is told everything anew. A participant may have a few streams at once, for a client
-that reconnects does not always close the old one first.
+Each event has an id, a name and always a data line: browsers drop events without one. The queue is bounded: a client
+that reads too slowly is dropped; it reconnects and is told everything anew. A participant may have a few streams at
+once, for a client that reconnects does not always close the old one first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..protocol import events as ev
 __all__ = ["KEEPALIVE", "EventStream", "Mailbox"]
 
 KEEPALIVE = b": keepalive\n\n"
-"""A comment; every client skips it (protocol-facts 2.1)."""
+"""A comment; every client skips it."""
 
 QUEUE_LIMIT = 2 * 1024 * 1024
 """Bytes waiting for one reader at most, beyond the list it begins with; a limit of our own: over a thousand events."""

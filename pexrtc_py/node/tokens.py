@@ -1,6 +1,6 @@
 """Tokens: who holds which, until when, and which old ones still work.
 
-Clients refresh in bursts and have requests with the previous token in flight (protocol-facts 1.5), so a token lives on
+Clients refresh in bursts and have requests with the previous token in flight, so a token lives on
 for a grace period after it was refreshed. A holder ends when its newest token does. No clock and no dice of its own.
 """
 

@@ -64,7 +64,7 @@ async def test_the_answer_has_the_type_of_the_table(name: str) -> None:
             assert operation.answer is Answer.JSON
             envelope = response.json()
             assert envelope["status"] == "success"
-            if name == "call_disconnect":  # the guide's boolean is null on newer nodes (protocol-facts 3.2)
+            if name == "call_disconnect":  # the guide's boolean is null on newer nodes
                 assert envelope["result"] is None
             else:
                 decode_model(encode_model(envelope["result"]), operation.result)

@@ -1,4 +1,4 @@
-"""The node over HTTP, media left out: what clients send and what they are told, byte for byte as the facts have it."""
+"""The node over HTTP, media left out: what clients send and what they are told, byte for byte as real nodes say it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_chat_reaches_the_others_only() -> None:
 
 
 async def test_pin_prompts() -> None:
-    """Prompts are successes with an object, a wrong PIN is failed with a string, as protocol-facts 1.4 has them."""
+    """Prompts are successes with an object, a wrong PIN is failed with a string, as real clients want them."""
     settings = {"meet.alice": RoomSettings(pin="1234"), "meet.bob": RoomSettings(pin="1234", guest_pin="5678")}
     config = NodeConfig(conferences=settings, pin_tries=3)
     async with Node(config, media=SilentMediaMaker()) as node, RawClient(node.url) as alice:
