@@ -259,7 +259,7 @@ def _empty(operation: Operation) -> object:
 def _result(operation: Operation, result: msgspec.Raw) -> object:
     if operation.result is NoneType:
         return None
-    # Nodes answer null where the guide has a boolean, and the other way round (protocol-facts section 3.2).
+    # Nodes answer null where the guide has a boolean, and the other way round.
     if operation.result is bool and bytes(result) == b"null":
         return True
     return decode_model(result, operation.result)

@@ -114,7 +114,7 @@ def is_safe_to_retry(operation: Operation, error: PexrtcError) -> bool:
         return True
     if isinstance(error, TransportError):
         return operation.repeatable and not isinstance(error, Redirected)
-    # Gateways in front of a node answer these while it is busy or restarts (protocol-facts section 1.6).
+    # Gateways in front of a node answer these while it is busy or restarts; PexRTC asks again too.
     return isinstance(error, NodeError) and error.status in (502, 504) and operation.repeatable
 
 
@@ -171,7 +171,7 @@ def _read(body: bytes, secrets: Sequence[str]) -> tuple[TokenPrompt | None, str 
 
 
 def _plain_text(response: httpx.Response, body: bytes, secrets: Sequence[str]) -> str | None:
-    """What gateways and `calls` say in plain words (protocol-facts section 3.1)."""
+    """What gateways and `calls` say in plain words."""
     if not response.headers.get("content-type", "").startswith("text/plain"):
         return None
     return printable(body[:1000].decode("utf-8", "replace").strip(), secrets=secrets) or None

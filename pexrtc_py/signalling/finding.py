@@ -144,7 +144,7 @@ def _url(record: ServiceRecord) -> str:
 
 
 async def is_well(node_url: str, http: httpx.AsyncClient) -> bool:
-    """Ask a node whether it takes calls: 200, or 503 in maintenance (protocol-facts section 1.4). Cancelling is safe.
+    """Ask a node whether it takes calls: 200, or 503 in maintenance. Cancelling is safe.
 
     Raises:
         TransportError: no answer.

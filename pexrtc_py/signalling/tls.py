@@ -42,7 +42,7 @@ class HttpConfig:
     answer_s: float = 15.0
     """Longest wait for bytes of an ordinary answer."""
     slow_answer_s: float = 60.0
-    """The same where a node may take its time: request_token, calls, update, ack (protocol-facts sections 1.6, 3.2)."""
+    """The same where a node may take its time: request_token, calls, update, ack; real clients wait as long."""
 
 
 def make_ssl_context(config: HttpConfig) -> ssl.SSLContext:
