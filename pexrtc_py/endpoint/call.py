@@ -1,7 +1,7 @@
 """One call: an offer to the node, its answer, and media until either side ends it.
 
 The order is that of the guide, with `ack` sent as soon as the answer is taken, as real clients do: a node may hold
-media back until then, and none waits for ICE (protocol-facts 3.2). What the lines carry is decided by `CallConfig`.
+media back until then, and none waits for ICE. What the lines carry is decided by `CallConfig`.
 """
 
 from __future__ import annotations
