@@ -1,6 +1,6 @@
 """A node made of nothing but what real nodes were seen to say: it imports nothing of pexrtc_py.
 
-Signalling is written from protocol-facts sections 1.3, 2.3, 2.4 and 3.2: no `stun` key, `turn` empty, a fractional
+Signalling is as real nodes were captured and real clients expect it: no `stun` key, `turn` empty, a fractional
 interval of statistics, sync begin with `null`, full participant objects with YES and NO, `update` answered by a string
 and by an object in turn. Media is aiortc's own peer connection behind answers reshaped as section 3.5 has them:
 `setup:active`, wildcard feedback, TCP candidates beside UDP in the first line only, no end of candidates, slides
@@ -195,7 +195,7 @@ async def _gather_on(gather: Any, connection: Any, address: str, component: int,
 
 
 def _aiortc_can_read(offer: str) -> str:
-    """Leave out lines about payload types without rtpmap: aiortc's parser dies of them (protocol-facts section 3.4)."""
+    """Leave out lines about payload types without rtpmap: aiortc's parser dies of them."""
     kept: list[str] = []
     for part in re.split(r"(?=^m=)", offer, flags=re.M):
         known = set(re.findall(r"^a=rtpmap:(\d+) ", part, flags=re.M)) | {"*"}
