@@ -11,10 +11,44 @@ from ..endpoint.conference import Conference
 from ..errors import SessionClosedError
 from ..media.player import Player
 from .broadcast import broadcast
+from .material import announcement_of_sources
 from .played import Announcement, Played, SourceOpener
 from .podium import open_podium
+from .readiness import Readiness
 
-__all__ = ["Announcement", "Played", "SourceOpener", "play", "play_with_slides"]
+__all__ = ["Announcement", "Played", "SourceOpener", "announce", "play", "play_with_slides"]
+
+
+async def announce(
+    conference: Conference,
+    *sources: str,
+    present: str | None = None,
+    loop: int | None = 1,
+    how: Readiness | None = None,
+    on_player: Callable[[Player], None] | None = None,
+) -> Played:
+    """Announce sources: `await announce(conference, "speech:Five minutes left")`. Cancelling hangs up.
+
+    They are prepared and levelled, begin when the far side receives, and are waited for until the last sample has been
+    acknowledged.
+
+    Args:
+        conference: where.
+        sources: as on the command line: files, `speech:Hello`, `tone:440`, see `media.sources.text`.
+        present: shown as a presentation meanwhile; None: nothing.
+        loop: how often all of it is played, without a seam; None: until the player is stopped.
+        how: loudness, cache, voice.
+        on_player: told the player: its `events`, its position, to stop it.
+
+    Raises:
+        UsageError: a source makes no sense, or cannot be opened.
+        SourceError: a source broke in the middle.
+        SessionClosedError: removed from the conference, or the session was lost.
+        PexrtcError: the call failed.
+    """
+    main = await announcement_of_sources(sources, loop=loop, how=how)
+    slides = await announcement_of_sources([present], loop=None, how=how, present=True) if present is not None else None
+    return await _play(conference, main, slides, on_player)
 
 
 async def play(
