@@ -20,6 +20,7 @@ from .probe import probe
 from .record import record_command
 from .repair import repair_command
 from .roster import roster_command
+from .run import run_command
 from .screen import Screen
 from .verify import verify_command
 
@@ -62,6 +63,7 @@ app.command("events")(events_command)
 app.command("roster")(roster_command)
 app.command("chat")(chat_command)
 app.command("control")(control_command)
+app.command("run")(run_command)
 app.command()(node)
 app.command()(demo)
 

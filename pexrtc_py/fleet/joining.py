@@ -8,7 +8,7 @@ from ..endpoint.conference import BOT_TAG, is_bot, open_conference
 from ..errors import UsageError
 from ..signalling import HttpConfig, Session, SessionConfig, find_destination
 from ..webrtc.peer import PeerConfig
-from .jobs import Job
+from .entries import Job
 
 __all__ = ["peer_of", "session_of", "somebody_is_there"]
 

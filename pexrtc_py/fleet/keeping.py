@@ -13,7 +13,7 @@ from typing import Final
 
 from ..errors import LocalProtocolError
 from ..protocol.backoff import Backoff
-from .jobs import Job
+from .entries import Job
 from .messages import Ended, Outcome, Run, Started
 from .when import Always, Occurrence, due, parse_when
 
@@ -177,6 +177,9 @@ class Keeper:
         elif report.outcome is Outcome.REFUSED:
             self.failures += 1
             self._set_state(JobState.HELD, now, report.reason)
+        elif report.outcome is Outcome.REMOVED:
+            self._not_before = now + self.job.removed_wait_s
+            self._set_state(JobState.RETRYING, now, report.reason)
         else:
             self.failures += 1
             if was_running_s >= _STABLE_S:

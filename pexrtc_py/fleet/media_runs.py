@@ -20,7 +20,7 @@ from ..recorder.naming import expand_template
 from ..signalling import SessionConfig
 from ..tasks import first_of
 from .active_run import ActiveRun
-from .jobs import AnnounceJob, ProbeJob
+from .entries import AnnounceJob, ProbeJob
 from .joining import peer_of
 from .messages import Outcome
 from .record_run import free_path

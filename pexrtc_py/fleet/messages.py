@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct, field
 
-from .jobs import Job
+from .entries import Job
 
 __all__ = [
     "Beat",
@@ -40,6 +40,8 @@ class Run(Struct, frozen=True, kw_only=True):
     """Counts the runs of a job; a report of an earlier one is told by it."""
     conference_only: bool = False
     """Whether to wait until somebody is in the conference."""
+    note_files: bool = False
+    """Whether complete files get a note beside them, for uploads and retention."""
     stop_at: float | None = None
     """When to finish at the latest, seconds since the epoch."""
 
@@ -74,6 +76,8 @@ class Outcome(StrEnum):
     """By an error that may pass."""
     REFUSED = "refused"
     """By what only people can change: a PIN."""
+    REMOVED = "removed"
+    """Somebody put the participant out, and does not want it back at once."""
     LOST = "lost"
     """Its worker died."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import sys
 import time
@@ -155,6 +156,7 @@ class ProcessEngine:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
             start_new_session=True,
+            env={**os.environ, "PEXRTC_LOG": logging.getLevelName(logger.getEffectiveLevel())},
         )
         try:
             assert process.stdin is not None

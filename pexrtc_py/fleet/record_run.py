@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from ..endpoint.conference import Conference
+from ..errors import SessionClosedError, WriteError
 from ..media.writers.container import WriterConfig
 from ..media.writers.target import part_path
 from ..recorder.file_series import SegmentRules
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.naming import expand_template, role_path, segment_path
+from ..recorder.persistence import StayRules, is_final
 from ..recorder.recording import Recording, RecordingConfig
 from ..recorder.roles import Role
+from ..recorder.sidecars import sidecar_path
 from ..recorder.stopping import Ended, StopRules
+from ..service.kept_files import remember
 from ..signalling import SessionConfig
 from ..tasks import task_owner
 from .active_run import ActiveRun
-from .jobs import RecordJobEntry
+from .entries import RecordJobEntry
 from .joining import peer_of
-from .messages import FileClosed, Outcome
+from .messages import FileClosed, Outcome, Report, Run
 
 __all__ = ["closed_files", "free_path", "run_recording"]
+
+logger = logging.getLogger(__name__)
 
 _FILES_EVERY_S = 1.0
 _ALONE_S = 30.0
@@ -64,14 +72,35 @@ async def run_recording(
         async with task_owner() as tasks:
             tasks.start(_tell_files(active, path, told), name="pexrtc closed files")
             recorded = await record(
-                RecordJob(session=session, recording=config, slides=job.slides, peer=peer_of(job)),
+                RecordJob(
+                    session=session,
+                    recording=config,
+                    audio=job.audio,
+                    video=job.video,
+                    slides=job.slides,
+                    peer=peer_of(job),
+                    stay=StayRules(rejoin_for_s=job.rejoin_for_s),
+                    sidecars=job.sidecars,
+                    notice=job.notice,
+                    chat_control=job.chat_control,
+                    digit_control=job.digit_control,
+                ),
                 stopping=active.until_stopped,
                 on_recording=note,
             )
     finally:
         _tell_closed(active, path, told)
-    failed = recorded.result.ended is Ended.REMOVED
-    return Outcome.FAILED if failed else Outcome.DONE, recorded.reason, _figures_of(recorded)
+    events = sidecar_path(path, "events.jsonl")
+    for beside in (*recorded.sidecars, *((events,) if events.exists() else ())):
+        _tell_one(active.run, beside, active.tell)
+    return _outcome_of(recorded), recorded.reason, _figures_of(recorded)
+
+
+def _outcome_of(recorded: Recorded) -> Outcome:
+    if recorded.result.ended is not Ended.REMOVED:
+        return Outcome.DONE
+    put_out = is_final(SessionClosedError(recorded.reason, by_us=False))
+    return Outcome.REMOVED if put_out else Outcome.FAILED
 
 
 def _figures_of(recorded: Recorded) -> dict[str, object]:
@@ -100,9 +129,19 @@ def _tell_closed(active: ActiveRun, path: Path, told: set[Path]) -> None:
     for file in closed_files(path):
         if file not in told:
             told.add(file)
-            with suppress(OSError):
-                size = file.stat().st_size
-                active.tell(FileClosed(job_id=run.job.id, number=run.number, path=str(file), bytes=size))
+            _tell_one(run, file, active.tell)
+
+
+def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:
+    job = run.job
+    if run.note_files and isinstance(job, RecordJobEntry):
+        key = file.absolute().relative_to(job.folder).as_posix()
+        try:
+            remember(file, job=job.id, key=key, now=time.time())
+        except WriteError as exc:
+            logger.warning("! %s", exc)
+    with suppress(OSError):
+        tell(FileClosed(job_id=job.id, number=run.number, path=str(file), bytes=file.stat().st_size))
 
 
 def closed_files(path: Path) -> list[Path]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
-from ..errors import IdentityProviderRequired, PexrtcError, PinInvalid, PinRequired, SessionClosedOK
+from ..errors import IdentityProviderRequired, PexrtcError, PinInvalid, PinRequired, SessionClosedError, SessionClosedOK
+from ..recorder.persistence import is_final
 from ..tasks import first_of
 from .active_run import ActiveRun
-from .jobs import AnnounceJob, Job, ProbeJob, RecordJobEntry
+from .entries import AnnounceJob, Job, ProbeJob, RecordJobEntry
 from .joining import session_of, somebody_is_there
 from .media_runs import run_announcement, run_probe
 from .messages import Ended, Outcome
@@ -32,6 +33,8 @@ async def carry_out(active: ActiveRun) -> Ended:
         outcome, reason, result = await _carry_out(active, run.job)
     except SessionClosedOK as exc:
         outcome, reason, result = Outcome.DONE, str(exc), {}
+    except SessionClosedError as exc:
+        outcome, reason, result = Outcome.REMOVED if is_final(exc) else Outcome.FAILED, str(exc), {}
     except _HOPELESS as exc:
         outcome, reason, result = Outcome.REFUSED, str(exc), {}
     except PexrtcError as exc:

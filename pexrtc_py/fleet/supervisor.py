@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
+import msgspec
+
 from ..tasks import first_of
 from .capacity import Readings, refusal
 from .engine import Engine
-from .jobs import FleetFile, Job, RecordJobEntry
+from .entries import Job, RecordJobEntry
+from .jobs import FleetFile
 from .keeping import JobState, Keeper
 from .messages import Beat, Ended, FileClosed, Outcome, Report, Run, Started
 from .readings import CpuMeter, read_machine
@@ -228,7 +231,8 @@ class Supervisor:
         return max(0.0, look - self._clock())
 
     def _start(self, keeper: Keeper, run: Run, now: float) -> None:
-        folder = _folder_of(run.job)
+        folder = run.job.folder if isinstance(run.job, RecordJobEntry) else None
+        run = msgspec.structs.replace(run, note_files=self._file.upload.needs_notes)
         running = sum(other.is_active for other in self._keepers.values())
         reason = refusal(self._read(folder), self._file.limits, running=running, folder=str(folder or ""))
         if reason is None:
@@ -246,11 +250,3 @@ class Supervisor:
     def _tell(self, happening: Happening) -> None:
         if self._on_happening is not None:
             self._on_happening(happening)
-
-
-def _folder_of(job: Job) -> Path | None:
-    """Return where a job writes, as far as it is known before it starts."""
-    if not isinstance(job, RecordJobEntry):
-        return None
-    fixed = Path(job.output.split("{", 1)[0] + "x").expanduser()
-    return fixed.parent

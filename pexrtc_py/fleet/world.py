@@ -1,0 +1,190 @@
+"""What the fleet shows to the world: webhooks, uploads, metrics. Driven by what the supervisor tells."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self, assert_never
+
+from ..errors import PexrtcError, UsageError
+from ..service.kept_files import KeptFile, read_note
+from ..service.metrics import Figure, JobSample, MachineSample
+from ..service.uploads import UploadConfig, Uploads, remove_expired
+from ..service.webhooks import WebhookConfig, Webhooks
+from .entries import Job, RecordJobEntry
+from .jobs import FleetFile, WebhookTable
+from .messages import Outcome
+from .status import FleetStatus, JobStatus
+from .supervisor import FileDone, Happening, JobEnded, JobRefused, JobStarted
+
+__all__ = ["World", "job_sample", "machine_sample"]
+
+logger = logging.getLogger(__name__)
+
+
+class World:
+    """Tells webhooks, uploads files, and removes old ones, while its block lasts.
+
+    Its webhooks and its upload are those of the file it was made with: they change with a new start only.
+    """
+
+    def __init__(self, file: FleetFile) -> None:
+        """Prepare.
+
+        Raises:
+            UsageError: a secret cannot be read, or the upload's target cannot be used.
+        """
+        self._file = file
+        self._folders = {job.folder for job in file.jobs if isinstance(job, RecordJobEntry)}
+        self._webhooks = [Webhooks(_webhook(table)) for table in file.webhooks]
+        self._busy: set[str] = set()
+        """Recordings that read their files once more at the end, for the manifest."""
+        self.uploads: Uploads | None = None
+        if file.upload.to is not None:
+            config = UploadConfig(to=file.upload.to, delete=file.upload.delete)
+            self.uploads = Uploads(config, on_uploaded=self._note_upload, may_remove=self._may_remove)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        for webhooks in self._webhooks:
+            await self._stack.enter_async_context(webhooks)
+        if self.uploads is not None:
+            await self._stack.enter_async_context(self.uploads)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    def note(self, happening: Happening) -> None:
+        """Learn what happened; it never waits."""
+        match happening:
+            case JobStarted():
+                if isinstance(happening.job, RecordJobEntry) and happening.job.sidecars:
+                    self._busy.add(happening.job.id)
+                self._post("job.start", happening.job, {"path": happening.path})
+            case FileDone():
+                self._post("job.segment", happening.job, {"path": happening.path, "bytes": happening.bytes})
+                self._upload(Path(happening.path))
+            case JobEnded():
+                ended = happening.ended
+                good = ended.outcome in (Outcome.DONE, Outcome.MISSED)
+                about = {"outcome": str(ended.outcome), "reason": ended.reason, "result": ended.result}
+                self._post("job.stop" if good else "job.error", happening.job, about)
+                self._busy.discard(happening.job.id)
+                if self.uploads is not None:
+                    self.uploads.sweep()
+            case JobRefused():
+                self._post("job.refused", happening.job, {"reason": happening.reason})
+            case _:
+                assert_never(happening)
+
+    async def resume(self) -> None:
+        """Upload what an earlier fleet left. Cancelling is safe."""
+        if self.uploads is not None and (found := await self.uploads.resume(self._folders)):
+            logger.info("= %d files of earlier are uploaded", found)
+
+    async def keep_tidy(self, wall_clock: float) -> None:
+        """Remove what was kept long enough. Blocks in a thread."""
+        days = self._file.upload.keep_days
+        if days is None:
+            return
+        for folder in self._folders:
+            await asyncio.to_thread(
+                remove_expired, folder, now=wall_clock, keep_s=days * 86400, uploads=self.uploads is not None
+            )
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Totals for metrics."""
+        totals = {
+            "webhooks_delivered": sum(one.delivered for one in self._webhooks),
+            "webhooks_failed": sum(one.failed for one in self._webhooks),
+            "webhooks_dropped": sum(one.dropped for one in self._webhooks),
+        }
+        if self.uploads is not None:
+            totals |= {
+                "uploads": self.uploads.uploaded,
+                "upload_failures": self.uploads.failures,
+                "files_removed": self.uploads.removed,
+            }
+        return totals
+
+    def _post(self, event: str, job: Job, about: Mapping[str, object]) -> None:
+        for webhooks in self._webhooks:
+            webhooks.post(event, {"job": job.id, "kind": job.kind, "alias": job.alias, **about})
+
+    def _upload(self, path: Path) -> None:
+        if self.uploads is None:
+            return
+        try:
+            self.uploads.add(path, read_note(path))
+        except PexrtcError as exc:
+            logger.error("! not uploaded: %s", exc)
+
+    def _may_remove(self, kept: KeptFile) -> bool:
+        return kept.job not in self._busy
+
+    def _note_upload(self, path: Path, kept: KeptFile) -> None:
+        for webhooks in self._webhooks:
+            about = {"job": kept.job, "path": str(path), "to": kept.to, "key": kept.key, "bytes": kept.size}
+            webhooks.post("file.uploaded", {**about, "sha256": kept.sha256})
+
+
+def _webhook(table: WebhookTable) -> WebhookConfig:
+    try:
+        secret = Path(table.secret_file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = getattr(exc, "strerror", None) or "no text"
+        raise UsageError(f"secret_file {table.secret_file}: {reason}") from exc
+    return WebhookConfig(url=table.url, secret=secret, events=frozenset(table.events))
+
+
+def job_sample(status: JobStatus) -> JobSample:
+    """Make of a job's status what metrics are made of."""
+    result = status.result
+    figures = result.get("figures")
+    return JobSample(
+        job=status.id,
+        kind=status.kind,
+        alias=status.alias,
+        state=status.state,
+        runs=status.runs,
+        failures=status.failures,
+        refusals=status.refusals,
+        media_seconds=status.seconds,
+        bytes=status.bytes,
+        last={name: float(value) for name, value in result.items() if isinstance(value, int | float)},
+        passed=_passed(status),
+        figures=tuple(_figure(one) for one in figures) if isinstance(figures, list) else (),
+    )
+
+
+def machine_sample(status: FleetStatus, counters: Mapping[str, int]) -> MachineSample:
+    """Make of the fleet's status what metrics are made of."""
+    return MachineSample(
+        cpu_ratio=status.cpu,
+        memory_free_bytes=status.memory_free_bytes,
+        workers=tuple((one.name, one.cpu_s, one.rss_bytes, one.restarts) for one in status.workers),
+        counters=counters,
+    )
+
+
+def _passed(status: JobStatus) -> bool | None:
+    return status.outcome == Outcome.DONE if status.kind == "probe" and status.outcome is not None else None
+
+
+def _figure(one: Mapping[str, object]) -> Figure:
+    value = one.get("value")
+    return Figure(
+        metric=str(one.get("metric")),
+        stream=str(one.get("stream")),
+        aggregate=str(one.get("aggregate")),
+        value=float(value) if isinstance(value, int | float) else float("nan"),
+    )
