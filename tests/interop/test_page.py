@@ -96,6 +96,23 @@ class Visitor(Tab):
                 if number is not None:
                     seen.add(number)
 
+    async def hears(self) -> None:
+        """Wait until sound comes out of the main picture, as loud as speech."""
+        await self.evaluate("""(() => {
+            const context = new AudioContext();
+            const meter = new AnalyserNode(context, { fftSize: 4096 });
+            context.createMediaStreamSource(document.querySelector('#main-video').srcObject).connect(meter);
+            window.loudness = () => {
+                const samples = new Float32Array(meter.fftSize);
+                meter.getFloatTimeDomainData(samples);
+                return 10 * Math.log10(samples.reduce((sum, sample) => sum + sample * sample, 1e-12) / samples.length);
+            };
+        })()""")
+        await self.until("window.loudness() > -40")
+        assert await self.evaluate(
+            "(v => !v.muted && !v.paused && v.volume === 1)(document.querySelector('#main-video'))"
+        )
+
     async def fits(self) -> None:
         """Nothing is wider than the screen, at either width, and there is a picture of it for people."""
         for width, height in (WIDE, NARROW):
@@ -199,6 +216,7 @@ async def test_a_person_among_bots(node: Node, visit: Visit) -> None:
                 await person.until(f"{SPEAKING}.includes({HOSTILE!r})")
                 await person.until(f"document.querySelector('#speaker').textContent === {HOSTILE!r}")
                 await person.sees_marks("#main-video")
+                await person.hears()
                 await person.until("[...document.querySelectorAll('#roster .tag.bot')].length === 2")
                 await ours.say(HOSTILE_TEXT)
                 await person.until(f"document.querySelector('#log .body')?.textContent === {HOSTILE_TEXT!r}")
@@ -306,3 +324,44 @@ async def test_what_a_node_does_to_one(node: Node, visit: Visit) -> None:
                 await person.until(
                     "document.querySelector('#door-message').textContent === 'API initiated participant disconnect'"
                 )
+
+
+@pytest.mark.timeout(120)
+async def test_by_keyboard_alone(node: Node, visit: Visit) -> None:
+    """From the list to a message and out again without a mouse, in a window where lists are behind tabs."""
+    async with asyncio.timeout(100):
+        person = await visit()
+        await person.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+        keyboard = person.page.keyboard
+
+        async def tab_to(condition: str) -> None:
+            for _ in range(25):
+                if await person.evaluate(f"(e => {condition})(document.activeElement)"):
+                    return
+                await keyboard.press("Tab")
+            pytest.fail(f"no Tab leads to {condition}")
+
+        await person.go("/")
+        await person.until("document.querySelector('#rooms a')")
+        await tab_to("e.href?.endsWith('/webapp/m/meet.alice')")
+        await keyboard.press("Enter")
+        await person.until("document.activeElement.id === 'name'")
+        await keyboard.type("Kay Board")
+        await tab_to("e.value === 'ears'")
+        await keyboard.press("Enter")
+        await person.people("Kay Board")
+        await tab_to("e.id === 'people-tab'")
+        assert not await person.page.locator("#chat").is_visible()
+        await keyboard.press("ArrowRight")
+        assert await person.evaluate("document.activeElement.id === 'chat-tab'")
+        await tab_to("e.id === 'text'")
+        await keyboard.type("without a mouse")
+        await keyboard.press("Enter")
+        await person.until("document.querySelector('#log .own .body')?.textContent === 'without a mouse'")
+        for _ in range(12):
+            await keyboard.press("Shift+Tab")
+            if await person.evaluate("document.activeElement.id === 'leave'"):
+                break
+        await keyboard.press("Enter")
+        await person.until("document.activeElement.id === 'name'")
+        await person.until("!document.querySelector('#door').hidden")

@@ -114,3 +114,34 @@ async def test_nothing_else_is_served() -> None:
     async with node() as running, httpx.AsyncClient(base_url=running.url) as http:
         for path in ("/page/room.html", "/page/../pages.py", "/page/%2e%2e/server.py", "/page/", "/webapp/m/"):
             assert (await http.get(path)).status_code == 404
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_can_be_read(dark: bool) -> None:
+    """All pairs of text and ground that the sheet uses have the contrast of WCAG 2.2 AA, in light and in dark."""
+    sheet = resources.files("pexrtc_py.node").joinpath("page", "style.css").read_text("utf-8")
+    light, _, rest = sheet.partition("@media (prefers-color-scheme: dark)")
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light))
+    if dark:
+        colours |= dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", rest.partition("\n}\n")[0]))
+    colours |= {
+        f"tone-{tone}": colour for tone, colour in re.findall(r'data-tone="(\d)"\] \{ background: (#\w{6})', sheet)
+    }
+    pairs = [(ink, ground) for ink in ("ink", "quiet", "accent") for ground in ("ground", "surface")]
+    pairs += [("ink", "raised"), ("quiet", "raised"), ("on-accent", "accent"), ("alarm", "alarm-ground")]
+    pairs += [("busy", "busy-ground"), ("on-stage", "stage"), ("stage-quiet", "stage")]
+    for ink, ground in pairs:
+        light_one, dark_one = sorted((_luminance(colours[ink]), _luminance(colours[ground])), reverse=True)
+        assert (light_one + 0.05) / (dark_one + 0.05) >= 4.5, (ink, ground)
+    for tone in range(6):
+        assert 1.05 / (_luminance(colours[f"tone-{tone}"]) + 0.05) >= 4.5, tone
+    for ground in ("ground", "surface"):  # what is not text: WCAG 2.2, 1.4.11
+        light_one, dark_one = sorted((_luminance(colours["focus"]), _luminance(colours[ground])), reverse=True)
+        assert (light_one + 0.05) / (dark_one + 0.05) >= 3

@@ -138,7 +138,19 @@ async function attend() {
   chat.clear();
   const here = session;
   const on = (name, handle) => here.addEventListener(name, event => { if (here === session) handle(event.detail); });
-  on('roster', () => { showRoster(view.roster, here); showAbout(); showOwn(); startWhenIn(); });
+  let due = false;
+  on('roster', () => {
+    startWhenIn();
+    if (due) return; // hundreds may come at once: they are drawn together
+    due = true;
+    setTimeout(() => {
+      due = false;
+      if (here !== session) return;
+      showRoster(view.roster, here);
+      showAbout();
+      showOwn();
+    }, 30);
+  });
   on('speaking', () => { showSpeaking(view.roster, here); showAbout(); });
   on('presentation', showPresentation);
   on('status', () => { $('#lock').hidden = !here.status.locked; });
