@@ -104,7 +104,7 @@ class PexipClient(Tab):
         async with asyncio.timeout(_DEADLINE_MS / 1000):
             while len(seen) < count:
                 text = await self.until(f"endpoint.picture('{video}')")
-                number = mark_in_png(self._readers[video], text)
+                number = await asyncio.to_thread(mark_in_png, self._readers[video], text)
                 if number is not None and number in numbers:
                     seen.add(number)
 
@@ -113,7 +113,7 @@ class PexipClient(Tab):
         async with asyncio.timeout(_DEADLINE_MS / 1000):
             while True:
                 png = await self.until(f"endpoint.picture('{video}')")
-                red, green, blue = mean_colour(png)
+                red, green, blue = await asyncio.to_thread(mean_colour, png)
                 if green > 130 and red < 60 and blue < 60:
                     return
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,14 +94,17 @@ class Eye(_Sense):
     async def follow(self, decoder: VideoDecoder) -> None:
         """Look until the end."""
         async for frame in decoder.frames():
+            await asyncio.to_thread(self._look_at, frame)  # a search for a mark takes as long as some pictures last
             self.decoded += 1
-            pixels = frame.to_ndarray(format="rgb24")
-            red, green, blue = pixels[::8, ::8].reshape(-1, 3).mean(axis=0)
-            self.colour, self.size = (float(red), float(green), float(blue)), (frame.width, frame.height)
-            found = self._reader.read(frame.to_ndarray(format="gray8").astype(np.uint8))
-            if found is not None:
-                self.marks.append(found.mark.frame_id)
             self._changed.set()
+
+    def _look_at(self, frame: av.VideoFrame) -> None:
+        small = frame.reformat(width=64, height=36, format="rgb24").to_ndarray()
+        red, green, blue = small.reshape(-1, 3).mean(axis=0)
+        self.colour, self.size = (float(red), float(green), float(blue)), (frame.width, frame.height)
+        found = self._reader.read(frame.to_ndarray(format="gray8").astype(np.uint8))
+        if found is not None:
+            self.marks.append(found.mark.frame_id)
 
     async def sees(self, numbers: range, count: int = 5) -> None:
         """Wait until so many different pictures of these numbers have been seen from now on."""

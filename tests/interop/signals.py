@@ -87,7 +87,7 @@ def write_devices(folder: Path, hz: int, first_id: int) -> list[str]:
 
 def mark_reader() -> MarkReader:
     """Return a reader of the marks of these pictures."""
-    return MarkReader(WIDTH, HEIGHT, search_every=1)
+    return MarkReader(WIDTH, HEIGHT, search_every=5)
 
 
 def mark_in_png(reader: MarkReader, text: str) -> int | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 
 from pexrtc_py.media.frames import EncodedFrame, Gap
 from pexrtc_py.webrtc.peer import Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
+from tests.interop.conftest import need_program
 from tests.webrtc.test_peer import POLICY, Collector, find
 
 PAGE = Path(__file__).with_name("chromium_peer.html")
@@ -84,8 +83,7 @@ class Browser:
 @asynccontextmanager
 async def chromium(peer: Peer, profile: Path) -> AsyncIterator[Browser]:
     """Chromium with the page, talking to a peer."""
-    if shutil.which("chromium") is None:
-        pytest.fail("chromium is missing: install Debian's package chromium")
+    program = need_program("chromium", "chromium")
     browser = Browser(peer)
     app = web.Application()
     app.router.add_get("/", _page)
@@ -98,7 +96,7 @@ async def chromium(peer: Peer, profile: Path) -> AsyncIterator[Browser]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
         process = await asyncio.create_subprocess_exec(
-            "chromium", *FLAGS, f"--user-data-dir={profile}", url, stdout=-3, stderr=-3
+            program, *FLAGS, f"--user-data-dir={profile}", url, stdout=-3, stderr=-3
         )
         try:
             yield browser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +15,8 @@ import pytest
 
 from pexrtc_py.probe.report import html_report
 from pexrtc_py.probe.result import ProbeResult
+from tests.interop.conftest import need_program
 from tests.support.probe_runs import HOSTILE, doctor, run
-
-CHROMIUM = shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium: make peers")
 
 
 class Page:
@@ -75,7 +72,7 @@ class Page:
 async def browser(folder: Path) -> AsyncIterator[Page]:
     """Run a headless Chromium with one tab."""
     chromium = await asyncio.create_subprocess_exec(
-        CHROMIUM,
+        need_program("chromium", "chromium"),
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
         *("--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank"),
         stderr=asyncio.subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
+from tests.interop.conftest import need_program
 from tests.interop.ours import our_endpoint
 from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
 
@@ -53,11 +53,10 @@ class Coturn:
 @pytest_asyncio.fixture
 async def coturn() -> AsyncIterator[Coturn]:
     """coturn with one user; a machine without it fails with the name of its package."""
-    if shutil.which("turnserver") is None:
-        pytest.fail("turnserver is missing: install Debian's package coturn")
+    turnserver = need_program("turnserver", "coturn")
     port = free_port()
     command = (
-        f"turnserver -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={port} --allow-loopback-peers "
+        f"{turnserver} -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port={port} --allow-loopback-peers "
         "--no-cli --lt-cred-mech --user=user:secret --realm=test --no-tls --no-dtls --log-file=stdout --pidfile= "
         "--no-multicast-peers"
     )
