@@ -22,8 +22,9 @@ from ..webrtc.transport_statistics import PathStatistics
 from .conference_media_call import Boards, MediaCall
 from .conference_media_pictures import Slides, Source, Stage
 from .conference_media_sound import ConferenceSound
-from .media_port import CallAnswer, CallOffer, MediaListener
+from .media_port import CallAnswer, CallOffer, MediaListener, StreamOffer
 from .presentation_frames import PresentationFrames
+from .rtmp import RtmpPublisher, RtmpStream
 
 __all__ = ["ConferenceMedia", "ConferenceMediaConfig"]
 
@@ -38,6 +39,8 @@ class ConferenceMediaConfig:
     """Addresses, ports and servers of every call."""
     bitrate_bps: int = 3_732_480
     """What each client may send at most on a video line (observed: the TIAS of a real node's answer)."""
+    rtmp_ports: tuple[int, int] | None = None
+    """First and last TCP port to wait for RTMP publishers on; None leaves it to the kernel."""
     echo_s: float = 2.0
     """A test call: how long until sound and picture come back."""
 
@@ -57,6 +60,7 @@ class ConferenceMedia:
         self._config = config or ConferenceMediaConfig()
         self._listener = listener
         self._calls: dict[CallUuid, MediaCall] = {}
+        self._streams: dict[CallUuid, RtmpPublisher | RtmpStream] = {}
         self._muted: set[ParticipantUuid] = set()
         self._admitted: frozenset[ParticipantUuid] = frozenset()
         self._sound = ConferenceSound(
@@ -115,8 +119,35 @@ class ConferenceMedia:
         if known := self._calls.get(call):
             known.ack()
 
+    async def listen_stream(self, offer: StreamOffer) -> str:
+        """See `MediaPort.listen_stream`."""
+        addresses = self._config.peer.addresses
+        publisher = RtmpPublisher(
+            offer,
+            self._boards,
+            address=addresses[0] if addresses else "0.0.0.0",  # noqa: S104 - as media of all calls, when none is given
+            ports=self._config.rtmp_ports,
+            on_lost=lambda reason: self._listener.on_call_lost(offer.call, reason),
+        )
+        self._sound.start()
+        url = await publisher.start()
+        self._streams[offer.call] = publisher
+        self._apply_mute(offer.participant)
+        return url
+
+    async def push_stream(self, offer: StreamOffer) -> None:
+        """See `MediaPort.push_stream`."""
+        stream = RtmpStream(
+            offer, self._boards, on_lost=lambda reason: self._listener.on_call_lost(offer.call, reason)
+        )
+        self._sound.start()
+        await stream.start()
+        self._streams[offer.call] = stream
+
     async def remove_call(self, call: CallUuid) -> None:
         """See `MediaPort.remove_call`."""
+        if stream := self._streams.pop(call, None):
+            await stream.aclose()
         if known := self._calls.pop(call, None):
             await known.aclose()
 
@@ -137,6 +168,7 @@ class ConferenceMedia:
         """See `MediaPort.remove_participant`."""
         self._muted.discard(participant)
         self._stage.forget(participant)
+        self._slides.set_allowed(participant, allowed=True)
         self.set_admitted(participant, admitted=False)
 
     def set_stage(self, order: Sequence[ParticipantUuid]) -> None:
@@ -172,8 +204,8 @@ class ConferenceMedia:
 
     async def aclose(self) -> None:
         """See `MediaPort.aclose`."""
-        while self._calls:
-            await self.remove_call(next(iter(self._calls)))
+        while calls := (*self._calls, *self._streams):
+            await self.remove_call(calls[0])
         self._follow_slides(None)
         for frames in self._retired_frames:
             await frames.aclose()

@@ -19,6 +19,7 @@ _EVENT = struct.Struct("!BBH")
 _PACKET_S = 0.020  # as often as audio packets, which events replace
 _VOLUME = 10  # -10 dBm0, what libwebrtc sends
 _END_PACKETS = 3  # RFC 4733 section 2.5.1.4
+_MOST_WAITING = 8192  # packets: three minutes of digits, which nobody waits for
 _LONGEST_SEGMENT = 0xFFFF  # RFC 4733 section 2.5.1.3
 
 
@@ -139,8 +140,10 @@ class EventSchedule:
             pause_s: how long it is silent after each, seconds.
 
         Raises:
-            LocalProtocolError: something is no digit.
+            LocalProtocolError: something is no digit, or minutes of digits are waiting already.
         """
+        if len(self._packets) > _MOST_WAITING:
+            raise LocalProtocolError("too many digits are waiting to be sent")
         packets = event_packets(digits, clock_rate, digit_s=digit_s, pause_s=pause_s)
         start = self._packets[-1].ends_s + pause_s if self._packets else 0.0
         if not self._packets:

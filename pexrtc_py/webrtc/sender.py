@@ -371,7 +371,7 @@ class Sender:
             pause_s: silence after each, seconds; 70 ms or more are told apart everywhere (RFC 4733 section 2.5.1.1).
 
         Raises:
-            LocalProtocolError: no telephone events were negotiated, or something is no digit.
+            LocalProtocolError: no telephone events were negotiated, something is no digit, or too many are waiting.
         """
         if self.config.event_payload_type is None:
             raise LocalProtocolError("telephone events were not negotiated")

@@ -344,6 +344,15 @@ def test_digits_arrive_by_telephone_events_in_place_of_sound(digit_s: float) -> 
     assert link.tap.frames[-1].rtp_time - link.tap.frames[0].rtp_time == (count - 1) * 960
 
 
+def test_digits_do_not_pile_up() -> None:
+    """Digits asked for faster than they are played were kept without a bound."""
+    bench = Bench(Codec.OPUS, event_payload_type=EVENT)
+    for _ in range(5):
+        bench.sender.send_digits(256 * "1")
+    with pytest.raises(LocalProtocolError, match="too many"):
+        bench.sender.send_digits("1")
+
+
 def test_what_is_no_digit_is_refused() -> None:
     with pytest.raises(LocalProtocolError):
         Bench(Codec.OPUS, event_payload_type=101).sender.send_digits("12x")
