@@ -6,15 +6,18 @@ renegotiation; only what it may do changes.
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..media.frames import Codec, Kind
-from ..protocol.negotiation import LineOffer, NegotiatedLine, Payload, Sources
+from ..protocol.negotiation import AnswerPolicy, LineOffer, NegotiatedLine, Payload, Sources
 from ..protocol.sdp import Content, Direction
 from .receiver import Receiver
 from .sender import Sender
 
-__all__ = ["Line"]
+__all__ = ["Line", "draw_sources", "offered_line"]
 
 
 class Line:
@@ -102,3 +105,26 @@ class Line:
 
     def __repr__(self) -> str:
         return f"Line({self.index}, {self.kind}, {self.content}, {self.direction}, {self.codec})"
+
+
+def draw_sources(kind: Kind, cname: str) -> Sources:
+    """Draw what a line sends as."""
+    rtx = secrets.randbits(32) if kind is Kind.VIDEO else None
+    return Sources(ssrc=secrets.randbits(32), rtx_ssrc=rtx, cname=cname, track_id=str(uuid.uuid4()))
+
+
+def offered_line(agreed: NegotiatedLine, sources: Sources, policy: AnswerPolicy) -> Line:
+    """Make the line that a peer's offer and our answer to it settled."""
+    kind = Kind(agreed.kind) if agreed.kind in list(Kind) else None
+    line = Line(
+        index=agreed.index,
+        mid=agreed.mid if agreed.mid is not None else str(agreed.index),
+        kind=kind,
+        content=agreed.content,
+        sources=sources if kind is not Kind.AUDIO else replace(sources, rtx_ssrc=None),
+        wanted=agreed.direction,
+        codecs=[Codec(name) for name in policy.codecs.get(agreed.kind, ())],
+        wanted_bitrate_bps=policy.bitrate_bps,
+    )
+    line.stopped = kind is None
+    return line

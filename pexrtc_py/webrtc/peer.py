@@ -11,14 +11,14 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from ..errors import IceFailed, LocalProtocolError, SdpError
 from ..media.frames import Codec, Kind
 from ..protocol import negotiation
-from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, Sources, TransportParameters
+from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, TransportParameters
 from ..protocol.sdp import (
     Content,
     Direction,
@@ -32,7 +32,7 @@ from .clock import CallClock, SendClock
 from .feedback import TransportFeedbackRecorder, TransportSequence
 from .gathering import IceServer
 from .impairment import Impairment
-from .line import Line
+from .line import Line, draw_sources, offered_line
 from .line_media import receiver_config, sender_config
 from .receiver import Receiver
 from .receiver_config import ReceiverConfig
@@ -88,7 +88,10 @@ class Peer:
         self.timings: dict[str, float] = {}
         self._recorder: PolledRecorder | None = None
         self._transport_sequence = TransportSequence()
-        self._transport = self._make_transport()
+        handlers = TransportHandlers(
+            on_rtp=self._router.handle_rtp, on_rtcp=self._router.handle_rtcp, on_state=self._follow
+        )
+        self._transport = MediaTransport(self._config, handlers, self.timings)
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -134,7 +137,7 @@ class Peer:
             mid=mid,
             kind=kind,
             content=content,
-            sources=self._make_sources(kind),
+            sources=draw_sources(kind, self._cname),
             wanted=direction,
             codecs=codecs,
             wanted_bitrate_bps=bitrate_bps,
@@ -208,11 +211,11 @@ class Peer:
         if len(offer.media) < len(self._lines):
             raise SdpError(f"{len(offer.media)} lines offered, where there were {len(self._lines)}")
         known = [line.sources for line in self._lines]
-        sources = [*known, *(self._make_sources(Kind.VIDEO) for _ in offer.media[len(known) :])]
+        sources = [*known, *(draw_sources(Kind.VIDEO, self._cname) for _ in offer.media[len(known) :])]
         answer, settled = negotiation.create_answer(offer, policy, local, sources.__getitem__, origin=self._origin())
         self._offered = None  # the peer's offer goes before one of ours that it has not answered
         for agreed in settled:
-            line = self._line_of(agreed, sources[agreed.index], policy)
+            line = offered_line(agreed, sources[agreed.index], policy)
             if agreed.index == len(self._lines):
                 self._lines.append(line)
             elif self._lines[agreed.index].kind is not line.kind or self._lines[agreed.index].mid != line.mid:
@@ -320,7 +323,8 @@ class Peer:
     def _receive_on(self, line: Line, agreed: NegotiatedLine) -> None:
         config = receiver_config(agreed, line.sources, max_bitrate_bps=line.wanted_bitrate_bps)
         if line.receiver is None:
-            line.receiver = Receiver(config, self._send_rtcp, self.clock, transport_feedback=self._recorder_of(config))
+            recorder = self._recorder_of(config)
+            line.receiver = Receiver(config, self._transport.send_rtcp, self.clock, transport_feedback=recorder)
             line.receiver.on_timer = self._timer.arm
         else:
             line.receiver.reconfigure(config)
@@ -336,7 +340,11 @@ class Peer:
         if line.sender is None:
             config = sender_config(agreed, line.sources)
             line.sender = Sender(
-                config, self._send_rtp, self._send_rtcp, self.send_clock, transport_sequence=self._transport_sequence
+                config,
+                self._transport.send_rtp,
+                self._transport.send_rtcp,
+                self.send_clock,
+                transport_sequence=self._transport_sequence,
             )
             line.sender.on_timer = self._timer.arm
             self._router.add_sender(line.sender)
@@ -347,15 +355,9 @@ class Peer:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""
         number = config.transport_sequence_id
         if self._recorder is None and number is not None and config.feedback.transport:
-            recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._send_rtcp)
+            recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._transport.send_rtcp)
             self._recorder = PolledRecorder(recorder, lambda: self._transport.counts.packets_received)
         return self._recorder.recorder if self._recorder is not None else None
-
-    def _send_rtp(self, packet: bytes) -> None:
-        self._transport.send_rtp(packet)
-
-    def _send_rtcp(self, packet: bytes) -> None:
-        self._transport.send_rtcp(packet)
 
     def _note_first(self, line: Line, arrival: float) -> None:
         self.timings.setdefault(f"first_rtp:{line.mid}", arrival)
@@ -369,12 +371,6 @@ class Peer:
         if self._recorder is not None:
             yield self._recorder
 
-    def _make_transport(self) -> MediaTransport:
-        handlers = TransportHandlers(
-            on_rtp=self._router.handle_rtp, on_rtcp=self._router.handle_rtcp, on_state=self._follow
-        )
-        return MediaTransport(self._config, handlers, self.timings)
-
     def _follow(self, state: TransportState) -> None:
         self._state = state
         self._enable_senders()
@@ -387,25 +383,6 @@ class Peer:
     def _origin(self) -> str:
         self._origin_version += 1
         return f"- {self._origin_id} {self._origin_version} IN IP4 127.0.0.1"
-
-    def _make_sources(self, kind: Kind) -> Sources:
-        rtx = secrets.randbits(32) if kind is Kind.VIDEO else None
-        return Sources(ssrc=secrets.randbits(32), rtx_ssrc=rtx, cname=self._cname, track_id=str(uuid.uuid4()))
-
-    def _line_of(self, agreed: NegotiatedLine, sources: Sources, policy: AnswerPolicy) -> Line:
-        kind = Kind(agreed.kind) if agreed.kind in list(Kind) else None
-        line = Line(
-            index=agreed.index,
-            mid=agreed.mid if agreed.mid is not None else str(agreed.index),
-            kind=kind,
-            content=agreed.content,
-            sources=sources if kind is not Kind.AUDIO else replace(sources, rtx_ssrc=None),
-            wanted=agreed.direction,
-            codecs=[Codec(name) for name in policy.codecs.get(agreed.kind, ())],
-            wanted_bitrate_bps=policy.bitrate_bps,
-        )
-        line.stopped = kind is None
-        return line
 
     def _check_open(self) -> None:
         if self._state is PeerState.CLOSED:
