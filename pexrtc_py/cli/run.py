@@ -48,33 +48,44 @@ def run_command(
 ) -> None:
     """Keep recordings, announcements and probes going: one process per core, each job tried again when it fails.
 
+        pexrtc run /etc/pexrtc/jobs.toml --metrics 127.0.0.1:9464 --status /run/pexrtc/status.json
+
+    JOBS.toml says what to keep going; --check tells whether it can be read.
+
+    \b
         [defaults]
         node = "https://node.example.com"
 
+    \b
         [[record]]
         alias = "board"
         output = "/srv/recordings/{alias}-{date}-{time}.mkv"
         pin_file = "/etc/pexrtc/board.pin"
         when = "conference"              # or "always", "Mon-Fri 09:00-10:30", "2026-12-24 18:00", "every 15m"
 
+    \b
         [[announce]]
         alias = "lobby"
         files = ["/srv/clips/welcome.mkv"]
         when = ["Mon-Fri 09:00", "Mon-Fri 13:00"]
 
+    \b
         [[probe]]
         alias = "test.call"
         when = "every 15m"
         fail_if = ["audio.loss_ratio > 3%"]
 
+    \b
         [limits]                         # new jobs are refused beyond them, and looked at again
         cpu = 0.85
         disk_free_bytes = 5_000_000_000
 
+    \b
         [upload]
         to = "s3://bucket/recordings"    # or a directory; credentials from the environment
         delete = "hash"                  # only what was read back and compared; never without this line
 
+    \b
         [[webhook]]                      # Standard Webhooks: signed with time, retried
         url = "https://example.com/hook"
         secret_file = "/etc/pexrtc/hook.secret"

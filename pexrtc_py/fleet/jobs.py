@@ -187,7 +187,7 @@ def _checked(job: Job, ids: set[str]) -> Job:
         raise UsageError("proxy: a URL with credentials; set HTTPS_PROXY in the environment instead")
     try:
         _ = job.zone
-    except (ValueError, OSError) as exc:
+    except (ValueError, KeyError, OSError) as exc:  # KeyError: ZoneInfoNotFoundError
         raise UsageError(f"timezone {job.timezone!r}: there is no such one") from exc
     parse_when(job.when)
     match job:

@@ -53,7 +53,9 @@ class _Worker:
         stdin = self.process.stdin if self.process is not None else None
         if stdin is None or stdin.is_closing():
             self.waiting.append(command)
-        else:
+            return
+        # uvloop raises when the process is gone and that is not known yet; its runs are lost in a moment.
+        with suppress(RuntimeError):
             stdin.write(serialize(command))
 
 

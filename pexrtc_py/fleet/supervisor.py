@@ -138,7 +138,7 @@ class Supervisor:
     def apply(self, file: FleetFile) -> Changes:
         """Take another version of the list; jobs that are the same in it are not touched."""
         now = self._clock()
-        before, wanted = self._keepers, {job.id: job for job in file.jobs}
+        before, wanted = dict(self._keepers), {job.id: job for job in file.jobs}
         self._file = file
         changed = tuple(i for i, job in wanted.items() if i in before and before[i].job != job)
         for job_id, keeper in before.items():

@@ -1,0 +1,104 @@
+"""A fleet as an operator has it: real processes, a node, a kill, a new list, a drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import av
+import msgspec
+import pytest
+
+from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.node.server import Node
+
+from .fleet_process import run_fleet_process
+
+
+def jobs_file(path: Path, node: Node, folder: Path, *aliases: str, more: str = "") -> Path:
+    """Write a list of recordings that nothing refuses."""
+    head = f"""
+        [defaults]
+        node = "{node.url}"
+        output = "{folder}/{{alias}}-{{date}}-{{time}}.mkv"
+        [fleet]
+        workers = 2
+        [limits]
+        cpu = 1.0
+        disk_free_bytes = 0
+        memory_free_bytes = 0
+    """
+    path.write_text(head + more + "".join(f'\n[[record]]\nalias = "{alias}"\n' for alias in aliases))
+    return path
+
+
+def all_run(count: int, status: dict[str, Any]) -> bool:
+    """Whether so many jobs run, with media on disk."""
+    running = [job for job in status["jobs"] if job["state"] == "running" and job["seconds"] > 0.5]
+    return len(running) == len(status["jobs"]) == count
+
+
+@pytest.mark.slow
+async def test_a_day_in_the_life_of_a_fleet(tmp_path: Path) -> None:
+    """A killed worker's jobs are back within ten seconds, the others untouched; SIGHUP adds; SIGTERM finishes."""
+    folder, target, status_file = tmp_path / "recordings", tmp_path / "target", tmp_path / "status.json"
+    target.mkdir()
+    upload = f'[upload]\nto = "{target}"\n'
+    async with Node() as node:
+        jobs = jobs_file(tmp_path / "jobs.toml", node, folder, "a", "b", "c", more=upload)
+        async with run_fleet_process(jobs, "--status", str(status_file)) as fleet:
+            before = await fleet.until(lambda status: all_run(3, status), within_s=20)
+            assert sorted(len(worker["runs"]) for worker in before["workers"]) == [1, 2]
+            victim = max(before["workers"], key=lambda worker: len(worker["runs"]))
+            os.kill(victim["pid"], signal.SIGKILL)
+            after = await fleet.until(
+                lambda status: all_run(3, status) and sum(job["failures"] for job in status["jobs"]) == 2, within_s=10
+            )
+            by_id = {job["id"]: job for job in after["jobs"]}
+            for job in before["jobs"]:
+                hit = job["id"] in victim["runs"]
+                assert by_id[job["id"]]["runs"] == (2 if hit else 1)
+                assert (by_id[job["id"]]["path"] == job["path"]) is not hit
+
+            jobs_file(jobs, node, folder, "a", "b", "c", "d", more=upload)
+            fleet.process.send_signal(signal.SIGHUP)
+            last = await fleet.until(lambda status: all_run(4, status), within_s=10)
+            assert [job["runs"] for job in last["jobs"]] == [job["runs"] for job in after["jobs"]] + [1]
+            page = (await fleet.get("/metrics")).text
+            assert 'pexrtc_job_state{alias="d",job="record:d",kind="record",state="running"} 1.0' in page
+            assert (await fleet.get("/healthz")).status_code == 200
+
+            fleet.process.send_signal(signal.SIGTERM)
+            assert await fleet.process.wait() == ExitCode.DONE
+        people = {alias: len(one.room.participants) for alias, one in node.state.conferences.items()}
+        # What was killed gave no token back; everybody else did.
+        assert sum(people.values()) <= len(victim["runs"])
+        assert people.get("d", 0) == 0
+    finished = {job["id"]: job for job in msgspec.json.decode(status_file.read_bytes())["jobs"]}
+    for job in finished.values():
+        assert job["outcome"] == "done"
+        assert job["result"]["gaps"] == job["result"]["dropped"] == 0
+        [file] = job["result"]["files"]
+        assert not Path(file).with_suffix(".part.mkv").exists()
+        with av.open(file) as container:
+            packets = sum(1 for packet in container.demux(audio=0) if packet.size)
+        assert packets == job["result"]["packets"]
+        assert packets >= 45 * job["result"]["duration_s"], "sound is missing"
+        assert (target / Path(file).name).read_bytes() == Path(file).read_bytes(), "uploaded as it is"
+    for job_id in victim["runs"]:
+        lost = Path(next(job["path"] for job in before["jobs"] if job["id"] == job_id))
+        with av.open(str(lost.with_name(f"{lost.stem}.part{lost.suffix}"))) as container:
+            assert sum(1 for packet in container.demux(audio=0) if packet.size) > 0, "what was killed plays as it is"
+
+
+async def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+    """It is said in one line before anything starts, with exit code 2."""
+    from tests.cli.test_exits import pexrtc  # noqa: PLC0415
+
+    (tmp_path / "jobs.toml").write_text('[[record]]\nalias = "a@b"\npin = "8317"')
+    outcome = await pexrtc("run", str(tmp_path / "jobs.toml"))
+    assert outcome.code == ExitCode.USAGE
+    assert "unknown field `pin`" in outcome.err
+    assert "8317" not in outcome.err
