@@ -90,6 +90,10 @@ class Patience:
             self._since = now
             self._backoff.reset()
 
+    def hasten(self) -> None:
+        """Learn that the node is there and answers: the next try is not far."""
+        self._backoff.reset()
+
     def next_delay(self, now: float) -> float | None:
         """Return how long to wait before the next try; None when there shall be none."""
         left = self._limit_s - (now - (now if self._since is None else self._since))

@@ -26,6 +26,7 @@ from ..errors import (
     SessionClosedError,
     SignallingError,
     Throttled,
+    TokenExpired,
     TransportError,
 )
 from ..media.frames import Codec
@@ -48,7 +49,7 @@ __all__ = ["RecordJob", "Visits"]
 logger = logging.getLogger(__name__)
 
 _MAX_TRANSFERS = 20
-_CEILING_S = 3.0
+_CEILING_S = 2.0
 """Longest wait between two tries: each second of it may be one that is not recorded."""
 _CHECK_S = 0.25
 _MAX_SILENCE_S = 60.0
@@ -173,6 +174,8 @@ class Visits:
         delay = None
         if not is_final(exc):
             self._begin_interruption(str(exc), Remedy.SESSION)
+            if isinstance(exc, TokenExpired | SessionClosedError):
+                self._patience.hasten()
             delay = self._patience.next_delay(time.monotonic())
         if delay is not None:
             logger.info("- %s: lost (%s), joining anew in %.1f s", self._job.session.alias, exc, delay)
@@ -230,7 +233,7 @@ class Visits:
                 self._on_recording(self._recording, conference)
             await self._give_notice(conference)
             async with SlidesReceiver(
-                self._recording, conference, codecs=self._video_codecs, peer=self._job.peer
+                self._recording, conference, codecs=self._video_codecs, peer=replace(self._job.peer, relaxed=True)
             ) as slides:
                 if self._job.slides and self._has_video:
                     slides.start()
@@ -264,7 +267,7 @@ class Visits:
             video=Direction.RECVONLY if self._has_video else Direction.INACTIVE,
             audio_codecs=self._audio_codecs,
             video_codecs=self._video_codecs,
-            peer=job.peer,
+            peer=replace(job.peer, relaxed=True),  # who records may read late
         )
         call = await stack.enter_async_context(conference.call(config))
         if attach:

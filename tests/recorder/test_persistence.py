@@ -60,6 +60,8 @@ def test_patience_begins_anew_once_media_was_heard() -> None:
     patience = Patience(10.0, Backoff(lambda: 1.0, first_s=1.0, ceiling_s=4.0))
     patience.lose(100.0, heard_at=100.0)
     assert [patience.next_delay(now) for now in (100.0, 101.0, 103.0, 107.0)] == [1.0, 2.0, 4.0, 3.0]
+    patience.hasten()
+    assert patience.next_delay(107.0) == 1.0
     patience.lose(109.0, heard_at=100.0)
     assert patience.next_delay(110.0) is None
     patience.lose(120.0, heard_at=119.0)

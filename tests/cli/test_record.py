@@ -1,0 +1,155 @@
+"""`pexrtc record` as a process: killed, out of disk, robbed of its file, paused; and what verify and repair say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import pexrtc_py
+from pexrtc_py import Node
+from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.cli.record_options import next_moment
+from pexrtc_py.errors import UsageError
+from pexrtc_py.media.writers.target import part_path
+from tests.cli.test_exits import pexrtc
+from tests.recorder.beacon import beacon, read_marks
+from tests.recorder.killing import kill_when, start_recorder
+
+ALICE = "meet.alice"
+
+
+@pytest.fixture
+async def node_url() -> AsyncIterator[str]:
+    """A node with a beacon in it."""
+    async with Node() as node, beacon(node.url, ALICE):
+        yield node.url
+
+
+async def test_a_kill_costs_less_than_a_second(node_url: str, tmp_path: Path) -> None:
+    """What is left plays up to a second before the kill, is told as not closed, and is mended whole."""
+    async with pexrtc_py.connect(node_url, ALICE, display_name="Host") as host, asyncio.TaskGroup() as group:
+        kills = []
+        for name, after_s in (("talk.mkv", 1.3), ("other.mp4", 1.7)):
+            recorder = await start_recorder(node_url, ALICE, tmp_path / name)
+            kills.append(group.create_task(kill_when(recorder, host, after_s)))
+    for kill in kills:
+        killed = kill.result()
+        assert set(killed.lost_s) == {"audio", "video"}
+        # A loaded node queues sound, and dates pictures that much later to go with it.
+        assert all(-0.6 < lost_s < 1.0 for lost_s in killed.lost_s.values()), killed
+        assert killed.length_s > 1.3
+        assert killed.decoded > 30
+    broken = part_path(tmp_path / "talk.mkv")
+    (outcome, mended) = await asyncio.gather(
+        pexrtc("verify", str(broken), "--json"), pexrtc("repair", str(broken), "--json")
+    )
+    assert outcome.code == ExitCode.THRESHOLD_MISSED
+    assert json.loads(outcome.out)["problems"] == ["not closed"]
+    assert mended.code == ExitCode.DONE
+    assert json.loads(mended.out)["file"] == str(tmp_path / "talk.mkv")
+    outcome = await pexrtc("verify", str(tmp_path / "talk.mkv"), str(tmp_path / "no.mkv"), "--json")
+    assert outcome.code == ExitCode.FAILED
+    whole, missing = json.loads(outcome.out)["files"]
+    assert whole["problems"] == []
+    assert "no such file" in missing["error"]
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[bool]:
+    """Make `folder` a disk of this size; say whether that was possible."""
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = os.geteuid() == 0 and mount is not None
+    if made:
+        made = not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False, capture_output=True
+        ).returncode
+    try:
+        yield made
+    finally:
+        if made:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_disks_that_fail(node_url: str, tmp_path: Path) -> None:
+    """Full, or the file deleted: one clear line, and what was written plays. Too full or read-only: not begun."""
+    size = 60_000
+    with small_disk(tmp_path / "small", size) as is_small:
+        full = await start_recorder(
+            node_url,
+            ALICE,
+            tmp_path / "small" / "full.mkv",
+            "--min-free",
+            "0",
+            "--no-sidecars",
+            file_limit=None if is_small else size,
+        )
+        robbed = await start_recorder(node_url, ALICE, tmp_path / "robbed.mkv")
+        begun, read_only = await asyncio.gather(
+            pexrtc("record", "--node", node_url, ALICE, "-o", str(tmp_path / "a.mkv"), "--min-free", "1e12"),
+            pexrtc("record", "--node", node_url, ALICE, "-o", "/proc/talk.mkv"),
+        )
+        assert begun.code == read_only.code == ExitCode.USAGE
+        assert "are to stay free" in begun.err
+        assert "/proc/talk.mkv cannot be written" in read_only.err
+        await robbed.recorded(1.0)
+        part_path(robbed.path).unlink()
+        code, result, errors = await robbed.result()
+        assert code == ExitCode.FAILED
+        assert errors == [f"error: {robbed.path}: deleted during the recording; what was written is kept"]
+        assert result["file"] == str(robbed.path)
+        assert len(read_marks(robbed.path).numbers) >= 10
+        assert (tmp_path / "robbed.manifest.json").exists()
+        code, result, errors = await full.result()
+        assert code == ExitCode.FAILED
+        [line] = errors
+        assert ("no space left on device" if is_small else "file too large") in line
+        assert f"what was written is kept in {part_path(full.path)}" in line
+        assert result["file"] == str(part_path(full.path))
+        assert read_marks(part_path(full.path)).missing == []
+
+
+async def test_signals_pause_and_resume(node_url: str, tmp_path: Path) -> None:
+    """SIGUSR1 pauses, SIGUSR2 resumes, SIGTERM ends; the result names every file."""
+    path = tmp_path / "talk.mkv"
+    recorder = await start_recorder(node_url, ALICE, path, "--no-slides", "--notice", "on air")
+    await recorder.recorded(0.5)
+    recorder.process.send_signal(signal.SIGUSR1)
+    await asyncio.sleep(1.2)  # the length of the pause
+    recorder.process.send_signal(signal.SIGUSR2)
+    await asyncio.sleep(1.0)  # what is recorded after
+    recorder.process.send_signal(signal.SIGTERM)
+    code, result, errors = await recorder.result()
+    assert (code, errors) == (ExitCode.DONE, [])
+    sidecars = result["sidecars"]
+    assert isinstance(sidecars, list)
+    assert [Path(name).name for name in sidecars] == [
+        "talk.roster.json",
+        "talk.speakers.vtt",
+        "talk.chat.vtt",
+        "talk.manifest.json",
+        "talk.html",
+    ]
+    seen = read_marks(path)
+    assert len(seen.missing) >= 10
+    steps = [after - before for before, after in zip(seen.times, seen.times[1:], strict=False)]
+    assert max(steps) < 1.0, "the clock stood still"
+
+
+def test_time_of_day() -> None:
+    """The next such moment, today or tomorrow."""
+    now = datetime(2026, 11, 22, 16, 30).astimezone()
+    assert next_moment("17:05", now).isoformat()[:16] == "2026-11-22T17:05"
+    assert next_moment("16:30", now).isoformat()[:16] == "2026-11-23T16:30"
+    with pytest.raises(UsageError, match="a time of day"):
+        next_moment("25:00", now)

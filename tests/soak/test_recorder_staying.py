@@ -1,0 +1,144 @@
+"""A long recording through cuts of 2, 10 and 40 seconds, a node that restarts, and a transfer: the long form.
+
+Node and beacon are a process of their own, so that nobody who joins holds up what the others send. `PEXRTC_STAYING_S`
+is the time between two faults: 90 makes ten minutes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import msgspec
+import pytest
+
+import pexrtc_py
+from pexrtc_py import Node, NodeConfig
+from pexrtc_py.node.fault_injection import Restart
+from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
+from tests.recorder.beacon import RATE, beacon, cut_wire, job_of, read_marks
+from tests.recorder.test_job import Running, gaps
+
+BETWEEN_S = float(os.environ.get("PEXRTC_STAYING_S", "90"))
+ALICE, BOB = "meet.alice", "meet.bob"
+
+
+async def serve() -> None:
+    """Be the node and the beacon until killed: says the node's URL, and restarts it when told to on stdin."""
+    async with Node(NodeConfig(faults=True)) as node, beacon(node.url, ALICE, BOB):
+        sys.stdout.write(f"{node.url}\n")
+        sys.stdout.flush()
+        assert node.faults is not None
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            node.faults.restart(msgspec.json.decode(line, type=Restart))
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[str, asyncio.StreamWriter]]:
+    """Run `serve` in a process; return the node's URL, and where to write."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip(), process.stdin
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@pytest.mark.timeout(3600)
+async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
+    """One timeline, holes within 100 ms, every other picture there."""
+    path = tmp_path / "talk.mkv"
+    faults: list[tuple[float, float, str]] = []
+    async with served() as (url, orders), cut_wire(url) as wire, asyncio.TaskGroup() as group:
+        one = Running(replace(job_of(wire.url, path, peer=wire.peer), sidecars=True))
+        recording = group.create_task(one.run())
+        await one.played(2.0)
+        assert one.recording is not None
+
+        async def rest() -> None:
+            await asyncio.sleep(BETWEEN_S)
+
+        def note(what: str, length_s: float) -> None:
+            assert one.recording is not None
+            faults.append((one.recording.position(), length_s, what))
+
+        for length_s in (2.0, 10.0, 40.0):
+            await rest()
+            note(f"cut of {length_s:g} s", length_s)
+            wire.cut()
+            await asyncio.sleep(length_s)
+            wire.mend()
+        await rest()
+        note("node restart, 3 s down", 3.0)
+        orders.write(msgspec.json.encode(Restart(down_s=3.0)) + b"\n")
+        await rest()
+        note("transfer", 0.0)
+        async with pexrtc_py.connect(url, ALICE, display_name="Host") as host:
+            await host.session.wait_for(lambda session: session.roster.synced)
+            [me] = [uuid for uuid, person in host.participants.items() if person.display_name == "Recorder"]
+            await host.client.participant_transfer(
+                me, TransferRequest(conference_alias=BOB, role=ParticipantRole.GUEST)
+            )
+        await rest()
+        one.over.set()
+        await recording
+    assert one.recorded is not None
+    began = time.monotonic()
+    seen = await asyncio.to_thread(read_marks, path)
+    sound = await asyncio.to_thread(_silences, path, "audio")
+    silences = await asyncio.to_thread(_silences, path, "audio", "video")
+    result = one.recorded.result
+    say = sys.stdout.write
+    say(f"\n{result.duration_s:.1f} s in {len(result.files)} file(s), read in {time.monotonic() - began:.0f} s\n")
+    for at_s, _, what in faults:
+        say(f"  {at_s:7.2f} s  {what}\n")
+    for interruption in one.recorded.interruptions:
+        back = "never" if interruption.back_s is None else f"{interruption.back_s:.2f} s"
+        say(f"  {interruption.at_s:7.2f} s  {interruption.reason}: {interruption.remedy}, back at {back}\n")
+    say(f"holes told:      {[(round(hole.start_s, 2), round(hole.end_s, 2)) for hole in result.holes]}\n")
+    say(f"sound missing:   {[(round(a, 2), round(b, 2)) for a, b in sound]}\n")
+    say(f"picture missing: {[(round(a, 2), round(b, 2)) for a, b in gaps(seen)]}\n")
+    errors = _hole_errors(seen.numbers, seen.times)
+    say(
+        f"pictures: {len(seen.numbers)} of {seen.numbers[-1] - seen.numbers[0] + 1}, {seen.unmarked} without a number\n"
+    )
+    say(f"holes measured by the beacon's clock: off by {', '.join(f'{e * 1000:+.0f} ms' for e in errors)}\n")
+    say(f"the clock is off the beacon's by {seen.drift * 1000:.0f} ms at worst\n")
+    assert result.files == (path,)
+    assert seen.unmarked == 0
+    assert all(abs(error) < 0.1 for error in errors)
+    windows = [(at_s - 0.5, at_s + length_s + 12.0) for at_s, length_s, _ in faults]
+    assert all(any(a <= start and end <= b for a, b in windows) for start, end in gaps(seen))
+    assert [(hole.start_s, hole.end_s) for hole in result.holes] == [pytest.approx(gap, abs=0.1) for gap in silences]
+
+
+def _hole_errors(numbers: Sequence[int], times: Sequence[float]) -> list[float]:
+    """How much longer each hole of more than a second is in the recording than it was."""
+    steps = zip(numbers, numbers[1:], times, times[1:], strict=False)
+    return [after - before - (b - a) / RATE for a, b, before, after in steps if b - a > RATE]
+
+
+def _silences(path: Path, *kinds: str) -> list[tuple[float, float]]:
+    """Stretches of more than a second without a packet of any of these kinds."""
+    times: list[float] = []
+    with av.open(path) as container:
+        for packet in container.demux():
+            if packet.stream.type in kinds and packet.pts is not None and packet.time_base is not None:
+                times.append(float(packet.pts * packet.time_base))
+    times.sort()
+    return [(before, after) for before, after in zip(times, times[1:], strict=False) if after - before > 1.0]
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
