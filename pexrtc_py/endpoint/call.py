@@ -18,6 +18,7 @@ from ..media.frames import Codec, EncodedFrame, Gap, Kind
 from ..protocol.models import CallKind, CallRequest, CallUuid, Present, UpdateRequest
 from ..protocol.sdp import Content, Direction
 from ..signalling import Session
+from ..signalling.failures import printable
 from ..webrtc.line import Line
 from ..webrtc.peer import Peer, PeerConfig, PeerState
 from ..webrtc.receiver import Receiver
@@ -145,7 +146,7 @@ class Call:
         if not self._ended.is_set():
             self.ended_reason = reason
             self._ended.set()
-            logger.info("x call %s: %s", self.uuid, reason)
+            logger.info("x call %s: %s", printable(self.uuid), reason)
 
     async def send_digits(self, digits: str) -> None:
         """Send DTMF digits of this call to the conference: 0-9, *, #, A-D (guide: Call functions, dtmf).
@@ -213,7 +214,7 @@ class Call:
             async with asyncio.timeout(_HANG_UP_S):
                 await self._session.client.call_disconnect(self._session.participant_uuid, self.uuid)
         except (PexrtcError, TimeoutError) as exc:
-            logger.debug("! call %s: disconnect: %s", self.uuid, exc)
+            logger.debug("! call %s: disconnect: %s", printable(self.uuid), exc)
 
 
 @asynccontextmanager

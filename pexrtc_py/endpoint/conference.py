@@ -17,6 +17,7 @@ from ..protocol.events import CallDisconnected, PresentationStart
 from ..protocol.models import Message, Participant, ParticipantUuid, Role, TokenResult
 from ..protocol.roster import Roster
 from ..signalling import EventSubscription, NodeClient, Session, SessionConfig, open_session
+from ..signalling.failures import printable
 from ..tasks import task_owner
 from ..webrtc.gathering import IceServer, parse_ice_url
 from .addresses import media_addresses
@@ -130,7 +131,7 @@ class Conference:
             async for event in self._session.events():
                 if isinstance(event, CallDisconnected):
                     for call in [c for c in self._calls if c.uuid == event.call_uuid]:
-                        call.end(event.reason or "disconnected by the node")
+                        call.end(printable(event.reason) or "disconnected by the node")
         closed = self._session.closed
         for call in list(self._calls):
             call.end(closed.reason if closed is not None else "the session has ended")

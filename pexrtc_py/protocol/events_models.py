@@ -236,11 +236,15 @@ class Fecc(Result, frozen=True, kw_only=True):
 class NewOffer(Result, frozen=True, kw_only=True):
     """Direct media: the other side offers."""
 
+    secret: ClassVar[frozenset[str]] = frozenset({"sdp"})
+
     sdp: str
 
 
 class UpdateSdp(Result, frozen=True, kw_only=True):
     """Direct media: the other side offers anew."""
+
+    secret: ClassVar[frozenset[str]] = frozenset({"sdp"})
 
     sdp: str
 

@@ -55,8 +55,14 @@ class Present(StrEnum):
         return cls.UNKNOWN
 
 
+# A description has the ICE password in it.
+_SDP = frozenset({"sdp"})
+
+
 class CallRequest(Body, frozen=True, kw_only=True):
     """The body of calls."""
+
+    secret: ClassVar[frozenset[str]] = _SDP
 
     call_type: CallKind
     sdp: str | None = None
@@ -78,6 +84,8 @@ class CallRequest(Body, frozen=True, kw_only=True):
 class CallResult(Result, frozen=True, kw_only=True):
     """The result of calls, and of update on newer nodes."""
 
+    secret: ClassVar[frozenset[str]] = _SDP | {"url", "secure_url"}  # with the key of the stream
+
     call_uuid: CallUuid
     """Names the call in the call functions."""
     sdp: str | UnsetType = UNSET
@@ -96,6 +104,8 @@ class CallResult(Result, frozen=True, kw_only=True):
 class AckRequest(Body, frozen=True, kw_only=True):
     """The body of ack; the guide has none."""
 
+    secret: ClassVar[frozenset[str]] = _SDP
+
     sdp: str | None = None
     """Direct media: the answer to new_offer or update_sdp."""
     offer_ignored: bool | None = None
@@ -103,6 +113,8 @@ class AckRequest(Body, frozen=True, kw_only=True):
 
 class UpdateRequest(Body, frozen=True, kw_only=True):
     """The body of update: a new offer for the call."""
+
+    secret: ClassVar[frozenset[str]] = _SDP
 
     sdp: str | None = None
     fecc_supported: bool | None = None

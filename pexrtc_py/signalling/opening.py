@@ -18,6 +18,7 @@ from ..errors import ExtensionRequired, NodeError, PexrtcError, RemoteProtocolEr
 from ..protocol.models import TokenRequest, TokenResult
 from ..tasks import task_owner
 from .client import NodeClient
+from .failures import printable
 from .finding import is_well
 from .session import Session
 from .session_config import SessionConfig
@@ -109,7 +110,7 @@ async def _join_at(config: SessionConfig, client: NodeClient) -> Session:
     if isinstance(outcome, PexrtcError):
         raise outcome
     client.set_token(outcome.token)
-    logger.info("= joined %s as %s, role %s", client.alias, outcome.participant_uuid, outcome.role)
+    logger.info("= joined %s as %s, role %s", client.alias, printable(outcome.participant_uuid), outcome.role)
     return Session(config, client, outcome)
 
 

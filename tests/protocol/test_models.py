@@ -18,6 +18,7 @@ from pexrtc_py.protocol.models import (
     CallKind,
     CallRequest,
     CallResult,
+    CallUuid,
     DialRequest,
     Message,
     Participant,
@@ -142,6 +143,10 @@ def test_secrets_hide() -> None:
     one_time = TokenRequest(display_name="A", token="s3cret", sso_token="s3cret")
     assert "s3cret" not in f"{result!r} {result} {request!r} {one_time!r}"
     assert "turn:t" in repr(result)
+    call = CallRequest(call_type=CallKind.WEBRTC, sdp="a=ice-pwd:s3cret")
+    made = CallResult(call_uuid=CallUuid("c"), sdp="a=ice-pwd:s3cret", url="rtmp://h/s3cret")
+    assert "s3cret" not in f"{call!r} {made!r}"
+    assert "sdp" in repr(made)
 
 
 @pytest.mark.parametrize("expires", ['"0"', '"soon"', '"nan"', '"inf"', "-1"])
