@@ -279,7 +279,7 @@ class Peer:
     def _drop(self, line: Line) -> None:
         self._router.set_receiver(line.mid, None)
         if line.sender is not None:
-            line.sender.close()
+            line.sender.end()
             self._router.remove_sender(line.sender)
         if line.receiver is not None:
             line.receiver.close()

@@ -162,10 +162,6 @@ class Sender:
                 serialize_compound([*self._report_packets(self._clock.now()), Bye(ssrcs=(self.config.ssrc,))])
             )
 
-    def close(self) -> None:
-        """End the stream, see `end`."""
-        self.end()
-
     def _drop_mismatch(self, frame: EncodedFrame) -> None:
         self.counts.mismatched += 1
         if not self._told_mismatch:
@@ -225,11 +221,6 @@ class Sender:
         if changed:
             self._rate = self._new_rate()
             self._tell_bitrate()
-
-    @property
-    def packets_sent(self) -> int:
-        """RTP packets sent, retransmissions not counted."""
-        return self.counts.packets
 
     # Reports
 
