@@ -1,0 +1,167 @@
+"""One run of each kind against our node: what it does, how it ends, and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pexrtc_py.endpoint.conference import connect
+from pexrtc_py.fleet.active_run import ActiveRun
+from pexrtc_py.fleet.entries import AnnounceJob, Job, ProbeJob, RecordJobEntry
+from pexrtc_py.fleet.messages import Ended, FileClosed, Outcome, Report, Run, Started
+from pexrtc_py.fleet.record_run import closed_files, free_path
+from pexrtc_py.fleet.runs import carry_out
+from pexrtc_py.media.clips import clip_path
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.server import Node
+from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.service.kept_files import read_note
+from pexrtc_py.tasks import task_owner
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    """A node with a conference that has a PIN; others come to life."""
+    pin = RoomSettings(alias="meet.pin", pin="8317", allow_guests=False)
+    async with Node(NodeConfig(conferences={"meet.pin": pin}, open=True)) as node:
+        yield node
+
+
+class Told:
+    """What a run told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, report: Report) -> None:
+        self.reports.append(report)
+        self._changed.set()
+
+    async def wait(self, condition: Callable[[Report], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not any(condition(report) for report in self.reports):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def active(job: Job, told: Told, **how: object) -> ActiveRun:
+    """A run of a job."""
+    return ActiveRun(run=Run(job=job, number=1, **how), tell=told)  # type: ignore[arg-type]
+
+
+def entry(node: Node, alias: str, folder: Path, **how: object) -> RecordJobEntry:
+    """A recording."""
+    output = f"{folder}/{{alias}}.mkv"
+    return RecordJobEntry(alias=alias, id="r", node=node.url, output=output, **how)  # type: ignore[arg-type]
+
+
+async def test_a_wrong_pin_is_not_tried_on(node: Node, tmp_path: Path) -> None:
+    """Only people can help; the PIN is in no report."""
+    (tmp_path / "pin").write_text("5555\n")
+    told = Told()
+    ended = await carry_out(active(entry(node, "meet.pin", tmp_path, pin_file=str(tmp_path / "pin")), told))
+    assert ended.outcome is Outcome.REFUSED
+    assert "5555" not in repr((ended, told.reports))
+    assert [path.name for path in tmp_path.iterdir()] == ["pin"], "no file was left"
+
+
+async def test_a_pin_file_that_is_not_there(node: Node, tmp_path: Path) -> None:
+    """It is named, and may be there next time."""
+    ended = await carry_out(active(entry(node, "meet.pin", tmp_path, pin_file="/nowhere/pin"), Told()))
+    assert (ended.outcome, ended.reason) == (Outcome.FAILED, "pin_file /nowhere/pin: No such file or directory")
+
+
+async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> None:
+    """It waits for a person, records, and ends when nobody is left; bots are nobody. Complete files have a note."""
+    told = Told()
+    run = active(
+        entry(node, "meet.a", tmp_path, alone_s=0.5, sidecars=True), told, conference_only=True, note_files=True
+    )
+    ended: list[Ended] = []
+
+    async def carry() -> None:
+        ended.append(await carry_out(run))
+
+    async with task_owner() as tasks:
+        running = tasks.start(carry(), name="run")
+        async with connect(node.url, "meet.a", display_name="Bot") as bot:
+            await bot.session.wait_for(lambda session: len(session.roster.participants) == 2)
+            assert not told.reports
+        async with connect(node.url, "meet.a", display_name="Ann", call_tag=""):
+            await told.wait(lambda report: isinstance(report, Started))
+            async with asyncio.timeout(10):
+                while run.progress is None or run.progress()["seconds"] < 0.5:  # noqa: ASYNC110 - a reading
+                    await asyncio.sleep(0.02)
+        async with asyncio.timeout(10):
+            await running
+    [end] = ended
+    assert (end.outcome, end.result["ended"]) == (Outcome.DONE, "alone")
+    assert isinstance(end.result["packets"], int)
+    assert end.result["packets"] >= 25
+    closed = [Path(report.path).name for report in told.reports if isinstance(report, FileClosed)]
+    assert closed[0] == "meet.a.mkv"
+    assert {"meet.a.manifest.json", "meet.a.events.jsonl", "meet.a.roster.json"} <= set(closed)
+    note = read_note(tmp_path / "meet.a.mkv")
+    assert (note.job, note.key, note.size) == ("r", "meet.a.mkv", (tmp_path / "meet.a.mkv").stat().st_size)
+
+
+async def test_asked_to_stop_before_anybody_came(node: Node, tmp_path: Path) -> None:
+    """It leaves, and has made no file."""
+    run = active(entry(node, "meet.a", tmp_path), Told(), conference_only=True)
+    run.stopping.set()
+    ended = await carry_out(run)
+    assert ended.outcome is Outcome.DONE
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_announcement(node: Node) -> None:
+    """It plays to the end, and says for how long."""
+    job = AnnounceJob(alias="meet.b", id="p", node=node.url, files=(str(clip_path("motion.mkv")),))
+    told = Told()
+    ended = await carry_out(active(job, told))
+    assert (ended.outcome, ended.reason) == (Outcome.DONE, "finished")
+    assert ended.result["duration_s"] == pytest.approx(3.0, abs=0.3)
+    assert [type(report) for report in told.reports] == [Started]
+
+
+async def test_a_probe_that_misses(node: Node, tmp_path: Path) -> None:
+    """Its figures are told, its report is kept, and a threshold that cannot be met is named."""
+    job = ProbeJob(
+        alias="meet.c",
+        id="p",
+        node=node.url,
+        duration_s=1.0,
+        width=320,
+        height=180,
+        frame_rate=15.0,
+        fail_if=("video.fps < 1000",),
+        report=f"{tmp_path}/{{alias}}.json",
+    )
+    ended = await carry_out(active(job, Told()))
+    assert (ended.outcome, ended.reason) == (Outcome.MISSED, "missed video.fps < 1000")
+    figures = ended.result["figures"]
+    assert isinstance(figures, list)
+    assert {"video.fps", "audio.delay_ms"} <= {one["metric"] for one in figures}
+    assert (tmp_path / "meet.c.json").read_bytes().startswith(b'{"kind":"pair"')
+
+
+def test_only_complete_files_count(tmp_path: Path) -> None:
+    """Segments and slides of this recording, not of another whose name begins alike, and none that is being written."""
+    names = ["talk.001.mkv", "talk.002.part.mkv", "talk.slides.mkv", "talk-2.mkv", "talk.chat.vtt", "talk.mkv.x"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = [path.name for path in closed_files(tmp_path / "talk.mkv")]
+    assert found == ["talk.001.mkv", "talk.slides.mkv"]
+    assert closed_files(tmp_path / "nowhere" / "talk.mkv") == []
+
+
+@pytest.mark.parametrize("left", ["talk.mkv", "talk.part.mkv", "talk.001.part.mkv", "talk.slides.mkv"])
+def test_a_name_that_a_crash_has_taken(tmp_path: Path, left: str) -> None:
+    """The next recording gets a number, and what is left stays."""
+    assert free_path(tmp_path / "talk.mkv") == tmp_path / "talk.mkv"
+    (tmp_path / left).touch()
+    assert free_path(tmp_path / "talk.mkv") == tmp_path / "talk-2.mkv"
