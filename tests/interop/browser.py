@@ -1,4 +1,4 @@
-"""Chromium in interop tests, by playwright, and Pexip's client in its tabs."""
+"""Chromium in interop tests, by playwright, and clients in its tabs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from tests.interop.signals import mark_in_png, mark_reader, mean_colour, write_devices
 
-__all__ = ["BROWSER_HZ", "BROWSER_MARKS", "Browser", "PexipClient", "infinity_pages", "open_browser"]
+__all__ = ["BROWSER_HZ", "BROWSER_MARKS", "Browser", "Client", "PexipClient", "client_pages", "open_browser"]
 
 BROWSER_HZ = 700
 BROWSER_MARKS = range(30)
@@ -31,6 +31,7 @@ _FLAGS = [
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
+_C = TypeVar("_C", bound="Client")
 _POLL_MS = 100
 _DEADLINE_MS = 25_000
 
@@ -66,24 +67,13 @@ class Tab:
         return await handle.json_value()
 
 
-class PexipClient(Tab):
-    """@pexip/infinity in a tab: the harness of infinity/main.js."""
+class Client(Tab):
+    """A client in a tab that shows itself as `endpoint`, with the senses of infinity/senses.js."""
 
     def __init__(self, page: Any, name: str) -> None:
         super().__init__(page)
         self.name = name
         self._readers = {"main": mark_reader(), "slides": mark_reader()}
-
-    async def start_joining(self, alias: str, pin: str | None = None) -> None:
-        """Begin to join and wait for nothing."""
-        how = json.dumps({"alias": alias, "name": self.name, "pin": pin})
-        await self.evaluate(f"void endpoint.join({how})")
-
-    async def join(self, alias: str, pin: str | None = None) -> None:
-        """Join, with sound and pictures connected."""
-        how = json.dumps({"alias": alias, "name": self.name, "pin": pin})
-        assert await self.evaluate(f"endpoint.join({how})") == 200
-        await self.event("call_connected")
 
     async def event(self, name: str, condition: str = "true") -> Any:
         """Wait for an event whose `detail` fulfils a condition; returns the detail, or true."""
@@ -117,14 +107,6 @@ class PexipClient(Tab):
                 if green > 130 and red < 60 and blue < 60:
                     return
 
-    async def knows(self, name: str) -> None:
-        """Wait until somebody is in its list of participants."""
-        await self.until(f"endpoint.people.has({json.dumps(name)})")
-
-    async def knows_no(self, name: str) -> None:
-        """Wait until somebody is not."""
-        await self.until(f"!endpoint.people.has({json.dumps(name)})")
-
     async def has_decoded(self, count: int, video: str = "main") -> int:
         """Wait until more pictures than that were decoded; returns how many."""
         decoded: int = await self.until(
@@ -136,6 +118,29 @@ class PexipClient(Tab):
         """Return all that the client, the page or the browser complained of."""
         logged: list[object] = await self.evaluate("endpoint.log.errors")
         return logged + self.complaints
+
+
+class PexipClient(Client):
+    """@pexip/infinity: the harness of infinity/main.js."""
+
+    async def start_joining(self, alias: str, pin: str | None = None) -> None:
+        """Begin to join and wait for nothing."""
+        how = json.dumps({"alias": alias, "name": self.name, "pin": pin})
+        await self.evaluate(f"void endpoint.join({how})")
+
+    async def join(self, alias: str, pin: str | None = None) -> None:
+        """Join, with sound and pictures connected."""
+        how = json.dumps({"alias": alias, "name": self.name, "pin": pin})
+        assert await self.evaluate(f"endpoint.join({how})") == 200
+        await self.event("call_connected")
+
+    async def knows(self, name: str) -> None:
+        """Wait until somebody is in its list of participants."""
+        await self.until(f"endpoint.people.has({json.dumps(name)})")
+
+    async def knows_no(self, name: str) -> None:
+        """Wait until somebody is not."""
+        await self.until(f"!endpoint.people.has({json.dumps(name)})")
 
 
 class Browser:
@@ -152,28 +157,35 @@ class Browser:
         return tab
 
     async def pexip_client(self, node_url: str, name: str) -> PexipClient:
-        """Open Pexip's client from a node that serves it (`infinity_pages`)."""
+        """Open Pexip's client from a node that serves it (`client_pages`)."""
+        return await self._client(PexipClient, node_url, name)
+
+    async def old_client(self, node_url: str, name: str) -> Client:
+        """Open what asks as clients of old did, likewise."""
+        return await self._client(Client, node_url, name)
+
+    async def _client(self, kind: type[_C], node_url: str, name: str) -> _C:
         page = await (await self._chromium.new_context()).new_page()
-        client = PexipClient(page, name)
+        client = kind(page, name)
         await page.goto(f"{node_url}/interop/")
         await client.event("ready")
         return client
 
 
 @asynccontextmanager
-async def open_browser(playwright: ModuleType, folder: Path) -> AsyncIterator[Browser]:
+async def open_browser(playwright: ModuleType, program: str, folder: Path) -> AsyncIterator[Browser]:
     """Run Debian's Chromium until the block is left."""
     devices = write_devices(folder, BROWSER_HZ, BROWSER_MARKS.start)
     async with playwright.async_playwright() as driver:
-        chromium = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS, *devices])
+        chromium = await driver.chromium.launch(executable_path=program, args=[*_FLAGS, *devices])
         try:
             yield Browser(chromium)
         finally:
             await chromium.close()
 
 
-def infinity_pages(page: str, script: bytes) -> Any:
-    """Return what serves Pexip's client beside a node's API."""
+def client_pages(page: str, script: bytes) -> Any:
+    """Return what serves a client beside a node's API."""
 
     async def show(_: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html")

@@ -20,7 +20,7 @@ INFINITY = Path(__file__).with_name("infinity")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Pexip's client in a page."""
+    """A page, and the script that drives it."""
 
     page: str
     script: bytes
@@ -62,14 +62,24 @@ def infinity_folder() -> Path:
 @pytest.fixture(scope="session")
 def infinity(infinity_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """@pexip/infinity and our harness, bundled by esbuild."""
-    target = bundle(infinity_folder, "main.js", tmp_path_factory.mktemp("infinity") / "main.js", "--format=iife")
-    return Bundle(page=(infinity_folder / "page.html").read_text(), script=target.read_bytes())
+    return _page_of(infinity_folder, "main.js", tmp_path_factory.mktemp("infinity"))
+
+
+@pytest.fixture(scope="session")
+def old_client(infinity_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """What asks as the web client of 2016 to 2020 did."""
+    return _page_of(infinity_folder, "old_client.js", tmp_path_factory.mktemp("old"))
+
+
+def _page_of(folder: Path, source: str, target: Path) -> Bundle:
+    script = bundle(folder, source, target / "main.js", "--format=iife")
+    return Bundle(page=(folder / "page.html").read_text(), script=script.read_bytes())
 
 
 @pytest_asyncio.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     """Debian's Chromium, headless, with a tone for its microphone and marked pictures for its camera."""
-    need_program("chromium", "chromium")
+    program = need_program("chromium", "chromium")
     playwright = need("playwright.async_api", "playwright")
-    async with open_browser(playwright, tmp_path) as browser:
+    async with open_browser(playwright, program, tmp_path) as browser:
         yield browser

@@ -91,6 +91,12 @@ class Eye(_Sense):
         """Mean red, green and blue of the last picture."""
         self.size = (0, 0)
 
+    @property
+    def is_green(self) -> bool:
+        """Whether the last picture is a slide of the browsers: RGB 0, 160, 0 with some white."""
+        red, green, blue = self.colour
+        return green > 130 and red < 60 and blue < 60
+
     async def follow(self, decoder: VideoDecoder) -> None:
         """Look until the end."""
         async for frame in decoder.frames():

@@ -16,7 +16,7 @@ from pexrtc_py.node.fault_injection import Whom
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.protocol.models import ParticipantUuid
 from pexrtc_py.protocol.room_settings import RoomSettings
-from tests.interop.browser import BROWSER_HZ, BROWSER_MARKS, Browser, PexipClient, infinity_pages
+from tests.interop.browser import BROWSER_HZ, BROWSER_MARKS, Browser, PexipClient, client_pages
 from tests.interop.conftest import Bundle
 from tests.interop.ours import Ours, our_endpoint, our_presentation
 
@@ -36,7 +36,7 @@ class World:
         self._dialled = asyncio.Event()
         self.node = Node(
             NodeConfig(conferences={ALIAS: RoomSettings(pin=PIN)}, open=False, faults=True),
-            add_pages=infinity_pages(bundle.page, bundle.script),
+            add_pages=client_pages(bundle.page, bundle.script),
             on_digits=self._note,
         )
 
@@ -149,7 +149,7 @@ async def test_presentations_both_ways(world: World, browser: Browser) -> None:
         assert ours.conference.presentation is not None
         assert ours.conference.presentation.presenter_name == "Alice"
         await ours.watch_presentation()
-        await ours.slides.until(lambda: ours.slides.decoded > 10 and is_green(ours.slides.colour))
+        await ours.slides.until(lambda: ours.slides.decoded > 10 and ours.slides.is_green)
         assert ours.slides.size[0] * 9 == ours.slides.size[1] * 16  # 1280x720, or less where the machine is slow
         async with our_presentation(ours, first_id=SLIDES_MARKS.start):
             await alice.sees(SLIDES_MARKS, "slides")
@@ -159,7 +159,7 @@ async def test_presentations_both_ways(world: World, browser: Browser) -> None:
         await alice.event("presentation", "detail.recv === 'disconnected'")
         await alice.evaluate("endpoint.stopPresenting()")  # its timer of pictures; it presents no longer
         await alice.evaluate("endpoint.present()")
-        await ours.slides.until(lambda: ours.slides.decoded > before + 10 and is_green(ours.slides.colour))
+        await ours.slides.until(lambda: ours.slides.decoded > before + 10 and ours.slides.is_green)
         await alice.evaluate("endpoint.stopPresenting()")
         await ours.conference.session.wait_for(lambda s: ours.conference.presentation is None)
         await both_hear_and_see(alice, ours)
@@ -248,7 +248,7 @@ async def test_two_browsers_and_one_of_ours(world: World, browser: Browser) -> N
         await alice.evaluate("endpoint.present()")
         await ben.shows_green("slides")
         await ours.watch_presentation()
-        await ours.slides.until(lambda: ours.slides.decoded > 5 and is_green(ours.slides.colour))
+        await ours.slides.until(lambda: ours.slides.decoded > 5 and ours.slides.is_green)
         async with our_presentation(ours, first_id=SLIDES_MARKS.start):
             for client in (alice, ben):
                 await client.sees(SLIDES_MARKS, "slides")
@@ -270,12 +270,6 @@ async def test_two_browsers_and_one_of_ours(world: World, browser: Browser) -> N
     for client, refused in ((alice, GONE), (ben, [(403, "request_token")])):
         assert await client.errors() == []
         assert client.refused == refused
-
-
-def is_green(colour: tuple[float, float, float]) -> bool:
-    """Whether it is that of the browser's slides: RGB 0, 160, 0 with some white."""
-    red, green, blue = colour
-    return green > 130 and red < 60 and blue < 60
 
 
 async def both_hear_and_see(alice: PexipClient, ours: Ours) -> None:
