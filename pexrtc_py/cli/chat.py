@@ -95,7 +95,7 @@ async def _say(config: SessionConfig, text: str, to: str | None, screen: Screen)
         else:
             await session.client.participant_message(find_participant(session, to), message)
         heard_by = 1 if to is not None else len(session.roster.participants) - 1
-        screen.note(f"said to {to if to is not None else heard_by}" + ("" if to is not None else " participants"))
+        screen.note(f"said to {to}" if to is not None else f"said; others in the conference: {heard_by}")
         screen.result({"alias": config.alias, "said": said, "to": to, "participants": heard_by})
     return ExitCode.DONE
 

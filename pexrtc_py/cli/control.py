@@ -16,7 +16,7 @@ from ..protocol.operations import OPERATIONS, Answer, Caller, Operation
 from ..signalling import Session
 from ..tasks import first_of
 from .attending import attend, find_participant
-from .control_table import complete_operation, complete_value, secret_fields, table_as_json, table_as_text
+from .control_table import check_values, complete_operation, complete_value, secret_fields, table_as_json, table_as_text
 from .exits import ExitCode
 from .joining import WayIn, find_session
 from .lines import json_line, write_line
@@ -103,6 +103,7 @@ def control_command(
         raise UsageError("say ALIAS and OPERATION, or --list")
     row = _row(operation)
     given = _read_values(row, values or ())
+    check_values(row, given)
     if row.answer is not Answer.JSON and output is None:
         raise UsageError(f"{row.name} answers with a picture or a file: say --output FILE")
     way = WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure)

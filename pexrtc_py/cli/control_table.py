@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from textwrap import wrap
 from typing import get_args
@@ -10,11 +10,12 @@ from typing import get_args
 import msgspec
 import typer
 
+from ..errors import UsageError
 from ..protocol.models import Body
-from ..protocol.operations import OPERATIONS, Operation, Scope
+from ..protocol.operations import OPERATIONS, Caller, Operation, Scope
 from .lines import json_line
 
-__all__ = ["complete_operation", "complete_value", "secret_fields", "table_as_json", "table_as_text"]
+__all__ = ["check_values", "complete_operation", "complete_value", "secret_fields", "table_as_json", "table_as_text"]
 
 _WIDTH = 100
 
@@ -28,6 +29,24 @@ _HEADINGS = {
 def secret_fields(row: Operation) -> frozenset[str]:
     """Name the values of an operation that nobody shall read over a shoulder."""
     return frozenset(getattr(row.body, "secret", ()))
+
+
+def check_values(row: Operation, given: Collection[str]) -> None:
+    """See that what must be given is, and nothing else, before anybody is asked.
+
+    Raises:
+        UsageError: something is missing or not known.
+    """
+    values = _values(row)
+    known = [name for name, _, _ in values]
+    for name in given:
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes nothing"
+            raise UsageError(f"{row.name}: {name}= is not known; {takes}")
+    for name, required, choices in values:
+        if required and name not in given:
+            hint = f" ({', '.join(choices)})" if choices else ""
+            raise UsageError(f"{row.name}: {name}= is missing{hint}")
 
 
 def table_as_text(word: str = "") -> str:
@@ -98,9 +117,7 @@ def _rows(word: str) -> list[Operation]:
 
 def _values(row: Operation) -> list[tuple[str, bool, list[str]]]:
     """Name what an operation takes, whether it must be there, and what it can be."""
-    values = [
-        (name, row.caller != "the participant itself" or name != "participant", list[str]()) for name in row.takes
-    ]
+    values = [(name, row.caller is not Caller.SELF or name != "participant", list[str]()) for name in row.takes]
     if row.upload:
         values.append((row.upload, True, []))
     model: type[Body] | None = row.body or row.query
