@@ -63,6 +63,7 @@ class _Input:
 class _Output:
     tap: Tap
     encoder: VideoEncoder
+    wanted_bps: int
     force_key: bool = True
     key_time: float = float("-inf")
 
@@ -142,12 +143,16 @@ class Compositor:
         """Push the composed picture to a tap in this codec, beginning with a key frame; replaces an earlier one."""
         width, height = self._canvas.width, self._canvas.height
         bitrate = bitrate_bps or suitable_bitrate(width, height)
-        output = _Output(tap, VideoEncoder(codec, width, height, self._frame_rate, bitrate))
+        output = _Output(tap, VideoEncoder(codec, width, height, self._frame_rate, bitrate), bitrate)
         self._changes.append(lambda: self._outputs.__setitem__(codec, output))
 
     def remove_output(self, codec: Codec) -> None:
         """Make nothing of this codec any more; unknown ones are ignored."""
         self._changes.append(lambda: self._remove_output(codec))
+
+    def set_bitrate(self, codec: Codec, most_bps: int | None) -> None:
+        """Make no more than so many bits per second of this codec; None: what its size needs."""
+        self._changes.append(lambda: self._limit(codec, most_bps))
 
     def request_key_frame(self, codec: Codec) -> None:
         """Make the next picture of this codec a key frame, 0.3 s after the last one at the earliest."""
@@ -167,6 +172,10 @@ class Compositor:
     def _force_key(self, codec: Codec) -> None:
         if output := self._outputs.get(codec):
             output.force_key = True
+
+    def _limit(self, codec: Codec, most_bps: int | None) -> None:
+        if output := self._outputs.get(codec):
+            output.encoder.set_bitrate(min(output.wanted_bps, most_bps or output.wanted_bps))
 
     def _run(self) -> None:
         try:

@@ -46,6 +46,7 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
         self._output = output
         self._ask = request_key_frame
         self._bitrate_bps = bitrate_bps
+        self._most_bps: int | None = None
         self._backlog = VideoBacklog()
         self._decoding = VideoDecoding()
         self._encoder: VideoEncoder | None = None
@@ -55,6 +56,10 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
     def request_key_frame(self) -> None:
         """Make the next picture a key frame, 0.3 s after the last one at the earliest."""
         self._force_key = True
+
+    def set_bitrate(self, most_bps: int | None) -> None:
+        """Make no more than so many bits per second from the next picture on; None: what its size needs."""
+        self._most_bps = most_bps
 
     def _admit(self, item: EncodedFrame | Gap) -> bool:
         admitted, ask = self._backlog.admit(self._inbox, item)
@@ -71,8 +76,11 @@ class VideoTranscoder(DecodingThread[EncodedFrame]):
     def _encode(self, picture: Picture) -> list[EncodedFrame]:
         frame = picture.frame
         size = (frame.width & ~1, frame.height & ~1)
+        bitrate_bps = self._bitrate_bps or suitable_bitrate(*size)
+        bitrate_bps = min(bitrate_bps, self._most_bps or bitrate_bps)
+        if self._encoder is not None and self._encoder.bitrate_bps != bitrate_bps:
+            self._encoder.set_bitrate(bitrate_bps)
         if self._encoder is None or (self._encoder.width, self._encoder.height) != size:
-            bitrate_bps = self._bitrate_bps or suitable_bitrate(*size)
             self._encoder = VideoEncoder(self._codec, *size, _FRAME_RATE, bitrate_bps)
         force_key = self._force_key and picture.time - self._key_time >= LEAST_KEY_INTERVAL_S
         if force_key:

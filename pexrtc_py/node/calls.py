@@ -25,7 +25,7 @@ from ..protocol.models import (
 from ..protocol.room import RoomCall
 from .answers import Refused, answer, outcome_answer
 from .conference import Session
-from .media_port import CallAnswer, CallOffer
+from .media_port import CallAnswer, CallOffer, StreamOffer
 from .node_state import NodeState
 from .requests import read_body
 
@@ -38,7 +38,7 @@ CALLS_LIMIT = 4
 
 
 async def add_call(node: NodeState, request: web.Request, session: Session) -> web.Response:
-    """Make a call: WebRTC, or a presentation sent as pictures."""
+    """Make a call: WebRTC, RTMP, or a presentation sent as pictures."""
     body = await read_body(request, CallRequest)
     room = session.conference.room
     present = body.present
@@ -51,6 +51,8 @@ async def add_call(node: NodeState, request: web.Request, session: Session) -> w
     if body.call_type is CallKind.PRESENTATION:
         _enter(session, RoomCall(uuid=call, pictures=True))
         return answer(CallResult(call_uuid=call))
+    if body.call_type is CallKind.RTMP:
+        return await _add_stream(request, session, body, call)
     if body.call_type is not CallKind.WEBRTC:
         raise Refused(HTTPStatus.FORBIDDEN, "Call rejected")
     if not body.sdp or present is Present.UNKNOWN:
@@ -77,6 +79,27 @@ async def add_call(node: NodeState, request: web.Request, session: Session) -> w
     _replace_main_call(session, present)
     _enter(session, RoomCall(uuid=call, present=present, has_audio=made.has_audio, has_video=made.has_video))
     return answer(CallResult(call_uuid=call, sdp=made.sdp))
+
+
+async def _add_stream(request: web.Request, session: Session, body: CallRequest, call: CallUuid) -> web.Response:
+    """Wait for the client to publish by RTMP (v14 guide, "calls", RTMP; protocol-facts 7)."""
+    has_video = not _is_true(body.audioonly)
+    offer = StreamOffer(participant=session.participant, call=call, host=request.url.host or "", has_video=has_video)
+    try:
+        url = await session.conference.media.listen_stream(offer)
+    except MediaError as exc:
+        raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "Call failed") from exc
+    if session.ended:
+        await session.conference.media.remove_call(call)
+        raise Refused(HTTPStatus.FORBIDDEN, "Invalid token")
+    _replace_main_call(session, None)
+    streaming = _is_true(body.streaming)
+    _enter(session, RoomCall(uuid=call, has_audio=True, has_video=has_video, rtmp=True, streaming=streaming))
+    return answer(CallResult(call_uuid=call, url=url, secure_url=None))
+
+
+def _is_true(value: bool | str | None) -> bool:  # noqa: FBT001 - a value of the wire
+    return value in (True, "true", "yes")
 
 
 async def update(node: NodeState, request: web.Request, session: Session) -> web.Response:

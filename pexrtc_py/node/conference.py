@@ -16,8 +16,8 @@ from typing import Protocol, assert_never
 
 from ..errors import PexrtcError
 from ..protocol import events as ev
-from ..protocol.models import CallUuid, Participant, ParticipantUuid, Role, Token
-from ..protocol.room import Command, Room
+from ..protocol.models import CallType, CallUuid, Participant, ParticipantUuid, Role, Token
+from ..protocol.room import Command, Room, RoomCall
 from ..protocol.room_admission import Newcomer
 from ..protocol.room_effects import (
     DialOut,
@@ -36,7 +36,7 @@ from ..protocol.room_effects import (
 from ..protocol.room_settings import RoomSettings
 from .alarm import Alarm
 from .dialling import DialJob, Dialler
-from .media_port import MediaFactory, MediaPort
+from .media_port import MediaFactory, MediaPort, StreamOffer
 from .streams import Mailbox
 
 __all__ = ["Conference", "ConferenceHost", "Invitation", "Session"]
@@ -198,9 +198,12 @@ class Conference:
 
     def on_call_lost(self, call: CallUuid, reason: str) -> None:
         """End a call whose transport is gone, and tell its participant."""
-        for participant in self.room.participants:
-            if call in self.room.calls(participant):
-                self.end_call(participant, call, reason=reason)
+        for uuid, participant in self.room.participants.items():
+            if call in self.room.calls(uuid):
+                if participant.protocol == "rtmp" and participant.call_direction == "out":
+                    self.leave(uuid, reason)  # a stream is its call and nothing else
+                else:
+                    self.end_call(uuid, call, reason=reason)
                 return
 
     def on_presentation_frame(self, jpeg: bytes) -> None:
@@ -247,17 +250,18 @@ class Conference:
                 if session := self.sessions.get(participant):
                     session.mailbox.push(*ev.serialize_event(ev.Refer(alias=alias, token=token)))
             case DialOut(participant=participant):
-                self._legs[participant] = self._host.spawn(self._run_leg(effect))
+                leg = self._run_stream(effect) if effect.request.protocol == "rtmp" else self._run_leg(effect)
+                self._legs[participant] = self._host.spawn(leg)
             case _:
                 assert_never(effect)
 
     def _end_participant(self, participant: ParticipantUuid, reason: str) -> None:
         if leg := self._legs.pop(participant, None):
             leg.cancel()
+        self.media.remove_participant(participant)
         session = self.sessions.pop(participant, None)
         if session is not None:
             logger.info("left %s: %s (%s)", self.settings.alias, participant, reason)
-            self.media.remove_participant(participant)
             session.ended = True
             session.mailbox.end()
             self._host.end_session(session)
@@ -285,3 +289,29 @@ class Conference:
         finally:
             self._legs.pop(effect.participant, None)
             self.apply(self.room.handle_dial_failure(effect.participant, self.now))
+
+    async def _run_stream(self, effect: DialOut) -> None:
+        """Send the conference to an RTMP server; the participant is there as long as that takes it."""
+        request, uuid = effect.request, effect.participant
+        offer = StreamOffer(
+            participant=uuid,
+            call=self.room.draw_call(),
+            url=request.destination,
+            slides_url=request.presentation_url or request.presentation_uri or "",
+            has_video=request.call_type is not CallType.AUDIO,
+        )
+        try:
+            await self.media.push_stream(offer)
+        except PexrtcError as exc:
+            logger.info("! dial %s: %s", self.settings.alias, exc)
+            self.apply(self.room.handle_dial_failure(uuid, self.now))
+            return
+        finally:
+            self._legs.pop(uuid, None)
+        seated = self.room.join(Newcomer(display_name="", role=request.role, dialled=uuid), self.now)
+        self.apply(seated)
+        if seated.status != HTTPStatus.OK:
+            await self.media.remove_call(offer.call)
+            return
+        call = RoomCall(uuid=offer.call, has_audio=True, has_video=offer.has_video, rtmp=True)
+        self.apply(self.room.handle_call(uuid, call, self.now))

@@ -137,9 +137,7 @@ class ConferenceMedia:
 
     async def push_stream(self, offer: StreamOffer) -> None:
         """See `MediaPort.push_stream`."""
-        stream = RtmpStream(
-            offer, self._boards, on_lost=lambda reason: self._listener.on_call_lost(offer.call, reason)
-        )
+        stream = RtmpStream(offer, self._boards, on_lost=lambda reason: self._listener.on_call_lost(offer.call, reason))
         self._sound.start()
         await stream.start()
         self._streams[offer.call] = stream

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import LocalProtocolError, MediaError
 from ..media.frames import Codec, Kind, Tap
@@ -25,7 +25,7 @@ from ..webrtc.receiver import Receiver
 from ..webrtc.sender import Sender
 from .conference_media_echo import Delay
 from .conference_media_lines import PictureLine, answer_policy, sendable_codecs
-from .conference_media_pictures import Slides, Source, Stage
+from .conference_media_pictures import UNLIMITED_BPS, Slides, Source, Stage
 from .conference_media_sound import ConferenceSound
 from .forwarding import Feed, Outlet
 from .media_port import CallAnswer, CallOffer
@@ -98,6 +98,7 @@ class MediaCall:
         self._on_digit = on_digit
         self._bitrate_bps = bitrate_bps
         self._joints: dict[str, tuple[Line, _Joint]] = {}
+        self._limits: dict[str, int] = {}
         self._answering = asyncio.Lock()
         self._acked = self._connected = self._started = self._closed = False
         self._grace: asyncio.TimerHandle | None = None
@@ -210,8 +211,17 @@ class MediaCall:
                 receiver.add_tap(joint.voice)
         elif joint.source is None:
             joint.board = self._board_of(line)
-            joint.source = joint.board.publish(self.participant, receiver.request_key_frame)
+            joint.source = joint.board.publish(
+                self.participant,
+                receiver.request_key_frame,
+                lambda bps: self._limit(line.mid, bps, receiver),
+            )
             receiver.add_tap(joint.source.feed)
+
+    def _limit(self, mid: str, bitrate_bps: int, receiver: Receiver) -> None:
+        """Tell the client what may be sent on a line; an estimate is of all its streams together."""
+        self._limits[mid] = bitrate_bps
+        receiver.limit_bitrate(min(sum(self._limits.values()), UNLIMITED_BPS))
 
     async def _part_receiving(self, line: Line, joint: _Joint) -> None:
         if joint.voice is not None:
@@ -221,6 +231,7 @@ class MediaCall:
             joint.voice = None
         if joint.source is not None and joint.board is not None:
             source, joint.source = joint.source, None
+            self._limits.pop(line.mid, None)
             if line.receiver is not None:
                 line.receiver.remove_tap(source.feed)
             await joint.board.unpublish(self.participant, source)
@@ -241,6 +252,12 @@ class MediaCall:
             joint.codecs = codecs
             outlet = Outlet(PictureLine(line, sender), codecs=codecs, name=f"call {self._uuid} line {line.mid}")
             joint.outlet = outlet
+            if sender.config.max_bitrate_bps is None:
+                # Without a limit of its own the sender would take no notice of estimates and losses.
+                sender.reconfigure(replace(sender.config, max_bitrate_bps=self._bitrate_bps))
+            else:
+                outlet.set_limit(sender.config.max_bitrate_bps)
+            sender.on_bitrate = outlet.set_limit
             sender.on_key_frame_request = outlet.request_key_frame
             key = (self._uuid, line.mid)
             if self._slides_in_main:

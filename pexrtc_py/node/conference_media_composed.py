@@ -62,6 +62,7 @@ class Composition:
         if codec not in self._feeds:
             compositor = self._running()
             self._feeds[codec] = feed = Feed(lambda: compositor.request_key_frame(codec), delay_s=0.0)
+            feed.on_limit = lambda bps: compositor.set_bitrate(codec, bps)
             compositor.add_output(codec, feed)
         return self._feeds[codec]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..media.frames import Codec, EncodedFrame, Gap
 from ..protocol.sdp import parse_sdp
 from ..webrtc.line import Line
@@ -28,8 +30,9 @@ class PictureLine:
         """Send, after setting the sender to the codec of the picture."""
         agreed = self._line.negotiated
         if isinstance(item, EncodedFrame) and item.codec is not self._sender.config.codec and agreed is not None:
-            config = sender_config(agreed, self._line.sources, before=self._sender.config, codec=item.codec)
-            self._sender.reconfigure(config)
+            before = self._sender.config
+            config = sender_config(agreed, self._line.sources, before=before, codec=item.codec)
+            self._sender.reconfigure(replace(config, max_bitrate_bps=before.max_bitrate_bps))
         self._sender.push(item)
 
     def end(self) -> None:

@@ -17,12 +17,14 @@ from ..protocol.models import ParticipantUuid
 from .conference_media_composed import Actor, Composition
 from .forwarding import Feed, Outlet
 
-__all__ = ["Slides", "Source", "Stage"]
+__all__ = ["UNLIMITED_BPS", "Slides", "Source", "Stage"]
 
 logger = logging.getLogger(__name__)
 
 # A presentation in the main picture: the slides large, seven speakers beneath.
 _SLIDES_LAYOUT = LAYOUTS["1:7"]
+UNLIMITED_BPS = 10_000_000
+"""Told to a publisher whose limit has gone: as much as any picture needs; what its call allows still holds."""
 # A source without pictures for so long gives way to those with: cameras have several a second, browsers that mute send
 # black ones or none.
 _STALE_S = 4.0
@@ -35,14 +37,24 @@ class Source:
     Args:
         request_key_frame: asks the participant for a key frame.
         on_codec: called when pictures begin or change codec: watchers may need another feed.
+        set_bitrate: tells the participant to send at most so many bits per second: what those take who see its pictures
+            as they are. Told at each change, and each second as long as there is a limit.
 
     Attributes:
         feed: the pictures as they come.
         is_live: whether pictures have come of late; a camera that was switched off leaves a source that is not.
     """
 
-    def __init__(self, request_key_frame: Callable[[], None], on_codec: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        request_key_frame: Callable[[], None],
+        on_codec: Callable[[], None],
+        set_bitrate: Callable[[int], None] | None = None,
+    ) -> None:
         self.feed = Feed(request_key_frame, on_codec)
+        self.feed.on_limit = self._tell_limit
+        self._set_bitrate = set_bitrate
+        self._was_limited = False
         self._transcoded: dict[Codec, tuple[Feed, VideoTranscoder]] = {}
         self._retired: list[VideoTranscoder] = []
         self.is_live = True
@@ -50,12 +62,19 @@ class Source:
 
     def check(self, now: float) -> bool:
         """Find out at `now` (seconds) whether pictures still come; returns whether `is_live` changed."""
+        if self.feed.limit_bps is not None:
+            self._tell_limit(self.feed.limit_bps)
         frames, since = self._counted
         if self.feed.frames != frames or not since:
             self._counted = (self.feed.frames, now)
             since = now
         was_live, self.is_live = self.is_live, now - since < _STALE_S
         return was_live is not self.is_live
+
+    def _tell_limit(self, limit_bps: int | None) -> None:
+        if self._set_bitrate is not None and (limit_bps is not None or self._was_limited):
+            self._set_bitrate(UNLIMITED_BPS if limit_bps is None else limit_bps)
+        self._was_limited = limit_bps is not None
 
     def feed_for(self, codecs: Sequence[Codec]) -> Feed | None:
         """Return pictures in one of these codecs, the first one when they must be transcoded; None before any came."""
@@ -67,6 +86,7 @@ class Source:
             logger.debug("= transcodes %s to %s", own, codec)
             feed = Feed(lambda: transcoder.request_key_frame(), delay_s=0.0)
             transcoder = VideoTranscoder(codec, feed, request_key_frame=self.feed.request_key_frame)
+            feed.on_limit = transcoder.set_bitrate
             transcoder.start()
             self.feed.add_tap(transcoder)
             self._transcoded[codec] = (feed, transcoder)
@@ -100,9 +120,14 @@ class _Board:
         self._outlets: dict[Hashable, tuple[ParticipantUuid, Outlet]] = {}
         self._admitted: frozenset[ParticipantUuid] = frozenset()
 
-    def publish(self, participant: ParticipantUuid, request_key_frame: Callable[[], None]) -> Source:
+    def publish(
+        self,
+        participant: ParticipantUuid,
+        request_key_frame: Callable[[], None],
+        set_bitrate: Callable[[int], None] | None = None,
+    ) -> Source:
         """Take a participant's pictures; the source's feed is the tap for its receiver. Replaces an earlier one."""
-        source = self._sources[participant] = Source(request_key_frame, self._update)
+        source = self._sources[participant] = Source(request_key_frame, self._update, set_bitrate)
         return source
 
     async def unpublish(self, participant: ParticipantUuid, source: Source) -> None:

@@ -43,6 +43,8 @@ class NodeConfig:
     """Local addresses of media; empty: the one of HTTP when that is loopback, else all of the host."""
     media_ports: tuple[int, int] | None = None
     """First and last UDP port of media; None leaves it to the kernel."""
+    rtmp_ports: tuple[int, int] | None = None
+    """First and last TCP port of RTMP publishers, one for each call; None leaves it to the kernel."""
     conferences: Mapping[str, RoomSettings] = field(default_factory=lambda: MappingProxyType({}))
     """The conferences there are, by alias."""
     open: bool | None = None

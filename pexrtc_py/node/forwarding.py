@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 _CLOCK_RATE = Codec.VP8.clock_rate
 # Pictures of one stream whose RTP times and call times part by more than this belong to different runs of it.
 _BREAK_S = 0.25
+# Nobody is told to send less, for the sake of one who takes less: a face is still a face at this rate.
+_LEAST_BPS = 150_000
+# Smaller changes of a limit are not told.
+_LIMIT_STEP = 0.05
 # Two pictures are at least a millisecond apart.
 _LEAST_STEP = _CLOCK_RATE // 1000
 # How late sound usually is in the mix: what its queue waits for, less half a packet. Assumed until it is known.
@@ -96,6 +100,8 @@ class Feed:
         codec: of the pictures, None before the first.
         frames: how many came.
         delay_s: how late the publisher's sound is in the mix; the times of its pictures move towards it.
+        limit_bps: what all who are shown it as it is can take, 150 kbit/s at least; None when nobody said.
+        on_limit: told when that changes by 5 % or more.
     """
 
     def __init__(
@@ -108,6 +114,8 @@ class Feed:
         self.codec: Codec | None = None
         self.frames = 0
         self.delay_s = delay_s
+        self.limit_bps: int | None = None
+        self.on_limit: Callable[[int | None], None] | None = None
         self.request_key_frame = request_key_frame
         self._on_codec = on_codec
         self._added: float | None = None
@@ -155,10 +163,23 @@ class Feed:
 
     def _attach(self, outlet: Outlet) -> None:
         self._outlets.append(outlet)
+        self.update_limit()
 
     def _detach(self, outlet: Outlet) -> None:
         if outlet in self._outlets:
             self._outlets.remove(outlet)
+            self.update_limit()
+
+    def update_limit(self) -> None:
+        """Find out anew what its subscribers can take; outlets call this when theirs has changed."""
+        limits = [outlet.limit_bps for outlet in self._outlets if outlet.limit_bps is not None]
+        limit, before = max(_LEAST_BPS, min(limits)) if limits else None, self.limit_bps
+        if limit is not None and before is not None and abs(limit - before) < _LIMIT_STEP * before:
+            return
+        if limit != before:
+            self.limit_bps = limit
+            if self.on_limit is not None:
+                self.on_limit(limit)
 
 
 class Outlet:
@@ -174,10 +195,12 @@ class Outlet:
 
     Attributes:
         codecs: what can be shown; after the first picture only its codec.
+        limit_bps: bits per second the subscriber can take; None when it has not said.
     """
 
     def __init__(self, tap: Tap, *, codecs: tuple[Codec, ...], name: str) -> None:
         self.codecs = codecs
+        self.limit_bps: int | None = None
         self._tap = tap
         self._name = name
         self._shown: Feed | None = None
@@ -208,6 +231,13 @@ class Outlet:
             self._next = feed
             feed._attach(self)
             feed.request_key_frame()
+
+    def set_limit(self, bitrate_bps: int | None) -> None:
+        """Say what the subscriber can take, bits per second: by its description, its estimate and its losses."""
+        self.limit_bps = bitrate_bps
+        for feed in (self._shown, self._next):
+            if feed is not None:
+                feed.update_limit()
 
     def request_key_frame(self) -> None:
         """Pass on that the subscriber needs a key frame (PLI, FIR)."""

@@ -148,7 +148,7 @@ def _token_result(node: NodeState, session: Session, role: Role, body: TokenRequ
         chat_enabled=settings.chat_enabled,
         analytics_enabled=False,
         fecc_enabled=True,
-        rtmp_enabled=False,
+        rtmp_enabled=True,
         rtsp_enabled=False,
         allow_1080p=True,
         vp9_enabled=False,

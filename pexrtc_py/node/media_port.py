@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 from ..protocol.models import CallUuid, ParticipantUuid
 from ..protocol.room_settings import RoomSettings
 
-__all__ = ["CallAnswer", "CallOffer", "MediaFactory", "MediaListener", "MediaPort"]
+__all__ = ["CallAnswer", "CallOffer", "MediaFactory", "MediaListener", "MediaPort", "StreamOffer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,24 @@ class CallAnswer:
     """Whether main video was negotiated in any direction."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOffer:
+    """An RTMP call that is to be made."""
+
+    participant: ParticipantUuid
+    """Whose call it is."""
+    call: CallUuid
+    """The call's name, drawn by the room."""
+    host: str = ""
+    """Publisher: the name it knows this node by."""
+    url: str = ""
+    """Stream: where to send it."""
+    slides_url: str = ""
+    """Stream: where to send the presentation; mixed into the picture when empty."""
+    has_video: bool = True
+    """Whether pictures are wanted."""
+
+
 class MediaPort(Protocol):
     """The media of one conference. Calls that only set a state return at once and never raise for an unknown name."""
 
@@ -72,6 +90,24 @@ class MediaPort(Protocol):
 
     def ack(self, call: CallUuid) -> None:
         """Let media flow once it is connected. May come twice or not at all."""
+
+    async def listen_stream(self, offer: StreamOffer) -> str:
+        """Wait for an RTMP publisher; returns the URL it is to publish to. What becomes of it is told as of any call.
+
+        Cancelling leaves no call behind.
+
+        Raises:
+            MediaError: there is no port or no process for it.
+        """
+
+    async def push_stream(self, offer: StreamOffer) -> None:
+        """Send the conference to an RTMP server, from the time this returns until the call is removed or lost.
+
+        Cancelling leaves no call behind.
+
+        Raises:
+            MediaError: the server does not take it.
+        """
 
     async def remove_call(self, call: CallUuid) -> None:
         """End a call and release all it holds. Idempotent."""

@@ -310,10 +310,13 @@ class Room:
         """Show in the roster what main media a participant has."""
         has_media = call is not None and (call.has_audio or call.has_video)
         has_video = call is not None and call.has_video
+        if call is not None and call.rtmp:
+            streaming = call.streaming or self._state.participants[uuid].is_streaming_conference
+            self._state.update(uuid, protocol="rtmp", is_streaming_conference=streaming)
         self._state.update(
             uuid,
             has_media=has_media,
-            encryption="On" if has_media else "Off",
+            encryption="On" if has_media and not (call is not None and call.rtmp) else "Off",
             is_video_call=yes_no(flag=has_video),
             is_audio_only_call=yes_no(flag=has_media and not has_video),
         )

@@ -90,6 +90,10 @@ class RoomCall:
     """Whether main video was negotiated."""
     pictures: bool = False
     """Whether it is a presentation sent as JPEG pictures, without media."""
+    rtmp: bool = False
+    """Whether it is RTMP, which is not encrypted."""
+    streaming: bool = False
+    """RTMP: whether its participant is one that streams or records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

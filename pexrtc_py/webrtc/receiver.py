@@ -25,6 +25,7 @@ from .rtcp import (
     FullIntraRequest,
     Nack,
     PictureLossIndication,
+    ReceiverEstimate,
     ReceiverReport,
     RtcpPacket,
     SourceDescription,
@@ -194,7 +195,9 @@ class Receiver:
         formats, timeline, nack = self._formats, self._timeline, self.config.feedback.nack
         if self.config.kind is Kind.VIDEO:
             return VideoStream(ssrc, payload_type, self, formats, timeline, form=form, nack=nack)
-        return AudioStream(ssrc, payload_type, self, formats, timeline, codec=form.codec, nack=nack)
+        return AudioStream(
+            ssrc, payload_type, self, formats, timeline, codec=form.codec, nack=nack, patience_s=self.config.patience_s
+        )
 
     def _handle_rtx(self, packet: bytes, header: RtpHeader, form: RtxFormat, arrival: float) -> None:
         """Undo RFC 4588 section 4: the payload begins with the original sequence number."""
@@ -317,6 +320,12 @@ class Receiver:
             self._counts.firs += 1
             self._fir_number = (self._fir_number + 1) & 0xFF
             self._feedback(FullIntraRequest(sender_ssrc=local, requests=((stream.ssrc, self._fir_number),)))
+
+    def limit_bitrate(self, bitrate_bps: int) -> None:
+        """Ask the sender for at most this much on all its streams (REMB, where negotiated); may be lost: repeat it."""
+        if self._stream is not None and self.config.feedback.remb:
+            ssrcs = (self._stream.ssrc,)
+            self._feedback(ReceiverEstimate(sender_ssrc=self.config.local_ssrc, bitrate_bps=bitrate_bps, ssrcs=ssrcs))
 
     # What streams tell (StreamOwner)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pexrtc_py.errors import SdpError
-from pexrtc_py.node.media_port import CallAnswer, CallOffer, MediaListener
+from pexrtc_py.errors import MediaError, SdpError
+from pexrtc_py.node.media_port import CallAnswer, CallOffer, MediaListener, StreamOffer
 from pexrtc_py.protocol.models import CallUuid, ParticipantUuid
 from pexrtc_py.protocol.room_settings import RoomSettings
 
@@ -22,6 +22,7 @@ class SilentMedia:
     settings: RoomSettings
     listener: MediaListener
     calls: dict[CallUuid, CallOffer] = field(default_factory=dict)
+    streams: dict[CallUuid, StreamOffer] = field(default_factory=dict)
     acked: list[CallUuid] = field(default_factory=list)
     candidates: list[tuple[str, str | None]] = field(default_factory=list)
     muted: dict[ParticipantUuid, bool] = field(default_factory=dict)
@@ -53,8 +54,18 @@ class SilentMedia:
     def ack(self, call: CallUuid) -> None:
         self.acked.append(call)
 
+    async def listen_stream(self, offer: StreamOffer) -> str:
+        self.streams[offer.call] = offer
+        return f"rtmp://{offer.host}:40002/pexip/{offer.call}"
+
+    async def push_stream(self, offer: StreamOffer) -> None:
+        if "refuses" in offer.url:
+            raise MediaError("rtmp server refuses")
+        self.streams[offer.call] = offer
+
     async def remove_call(self, call: CallUuid) -> None:
         self.calls.pop(call, None)
+        self.streams.pop(call, None)
 
     def set_muted(self, participant: ParticipantUuid, *, muted: bool) -> None:
         self.muted[participant] = muted
@@ -85,6 +96,7 @@ class SilentMedia:
 
     async def aclose(self) -> None:
         self.calls.clear()
+        self.streams.clear()
         self.closed = True
 
 
