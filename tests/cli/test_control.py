@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -18,17 +20,44 @@ from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.protocol.models import Message
 from pexrtc_py.protocol.operations import OPERATIONS
 from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
-from pexrtc_py.signalling import EventSubscription, SessionConfig, open_session
+from pexrtc_py.signalling import EventSubscription, Session, SessionConfig, open_session
 
+from ..support.background import Background, background
 from ..support.silent_media import SilentMediaMaker
-from .test_exits import Outcome, error_lines, pexrtc, start
+from .test_exits import Outcome, error_lines, start
 
 EVIL = "Eve\x1b[2J\u009b2J<b>\u202e"
 
 
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No node and no PIN of the environment; a wide terminal."""
+    for name in ("PEXRTC_NODE", "PEXRTC_PIN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command sets logging up for its process, which here is that of all tests."""
+    root, names = logging.getLogger(), ("pexrtc_py", "aiortc", "aioice", "libav")
+    handlers, levels = list(root.handlers), [logging.getLogger(name).level for name in names]
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(names, levels, strict=True):
+        logging.getLogger(name).setLevel(level)
+
+
 @pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    """A node with a conference that has a PIN, one that has none, a quiet one, and a Virtual Reception."""
+def beside() -> Iterator[Background]:
+    """Where the node and the others live: a command runs a loop of its own."""
+    with background() as beside:
+        yield beside
+
+
+@pytest.fixture
+def node(beside: Background) -> Iterator[Node]:
+    """A node with a conference that has a PIN, two that have none, a quiet one, and a Virtual Reception."""
     settings = {
         "meet.pin": RoomSettings(alias="meet.pin", pin="1234"),
         "meet.open": RoomSettings(alias="meet.open"),
@@ -36,13 +65,25 @@ async def node() -> AsyncIterator[Node]:
         "meet.quiet": RoomSettings(alias="meet.quiet", chat_enabled=False),
         "reception": RoomSettings(alias="reception", service_type=ServiceKind.VIRTUAL_RECEPTION),
     }
-    async with Node(NodeConfig(conferences=settings, open=False), media=SilentMediaMaker()) as node:
+
+    async def make() -> Node:
+        return Node(NodeConfig(conferences=settings, open=False), media=SilentMediaMaker())
+
+    with beside.living(beside.wait(make())) as node:
         yield node
 
 
 def config(node: Node, alias: str, name: str, pin: str | None = None) -> SessionConfig:
     """A participant of the tests."""
     return SessionConfig(node_url=node.url, alias=alias, display_name=name, pin=pin)
+
+
+def pexrtc(*arguments: str, **environment: str) -> Outcome:
+    """Run a command to its end, here."""
+    result = CliRunner().invoke(app, arguments, env=environment)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
 
 
 def printed(outcome: Outcome) -> list[dict[str, object]]:
@@ -59,41 +100,45 @@ async def next_message(events: EventSubscription) -> MessageReceived:
     raise AssertionError("the session has ended")
 
 
-async def test_roster_as_table_and_json(node: Node) -> None:
+async def say_once_heard(node: Node, session: Session, listener: str, text: str) -> None:
+    """Wait until a participant listens to its events, then say something."""
+    room = node.state.conferences["meet.open"]
+    while True:
+        listening = {uuid for uuid, one in room.sessions.items() if one.mailbox.is_open}
+        if any(p.display_name == listener and uuid in listening for uuid, p in room.room.participants.items()):
+            break
+        await asyncio.sleep(0.01)
+    await session.client.conference_message(Message(payload=text))
+
+
+def test_roster_as_table_and_json(node: Node, beside: Background) -> None:
     """Both show everybody but the command itself; nothing that a terminal would obey comes through."""
-    async with open_session(config(node, "meet.open", EVIL)) as eve:
-        table = await pexrtc("roster", "--node", node.url, "meet.open")
+    with beside.living(open_session(config(node, "meet.open", EVIL))) as eve:
+        table = pexrtc("roster", "--node", node.url, "meet.open")
         assert table.code == ExitCode.DONE
         assert eve.participant_uuid in table.out
         assert "Observer" not in table.out
         assert r"Eve\x1b[2J\x9b2J<b>\u202e" in table.out
         assert all(c.isprintable() or c == "\n" for c in table.out)
-        (result,) = printed(await pexrtc("roster", "--json", "--node", node.url, "meet.open"))
+        (result,) = printed(pexrtc("roster", "--json", "--node", node.url, "meet.open"))
         assert isinstance(result["participants"], list)
         assert [person["display_name"] for person in result["participants"]] == [EVIL]
         assert result["place"] == "conference"
+    assert "nobody else is there" in pexrtc("roster", "--node", node.url, "meet.open").out
 
 
-async def test_events_are_lines_of_json(node: Node) -> None:
+def test_events_are_lines_of_json(node: Node, beside: Background) -> None:
     """First those who are there, then what happens; the command ends after as many as were asked for."""
-    async with open_session(config(node, "meet.open", EVIL)) as eve:
-        first = await pexrtc("events", "--node", node.url, "meet.open", "--count", "3")
+    with beside.living(open_session(config(node, "meet.open", EVIL))) as eve:
+        first = pexrtc("events", "--node", node.url, "meet.open", "--count", "3")
         assert first.code == ExitCode.DONE
-        assert [line["event"] for line in printed(first)] == [
-            "participant_sync_begin",
-            "participant_create",
-            "participant_create",
-        ]
+        names = [line["event"] for line in printed(first)]
+        assert names == ["participant_sync_begin", "participant_create", "participant_create"]
         assert all(c.isprintable() or c == "\n" for c in first.out)
-        process = await start(
-            "events", "--node", node.url, "meet.open",
-            "--event", "participant_sync_end", "--event", "message_received", "--count", "2",
-        )  # fmt: skip
-        assert process.stdout is not None
-        await process.stdout.readline()  # it listens
-        await eve.client.conference_message(Message(payload="hello\x1b[31m"))
-        out, err = await process.communicate()
-        (line,) = printed(Outcome(process.returncode or 0, out.decode(), err.decode()))
+        said = beside.start(say_once_heard(node, eve, "Observer", "hello\x1b[31m"))
+        heard = pexrtc("events", "--node", node.url, "meet.open", "--event", "message_received", "--count", "1")
+        said.result(20)
+        (line,) = printed(heard)
         assert line["alias"] == "meet.open"
         assert str(line["time"]).endswith("Z")
         data = line["data"]
@@ -101,99 +146,99 @@ async def test_events_are_lines_of_json(node: Node) -> None:
         assert (data["origin"], data["payload"]) == (EVIL, "hello\x1b[31m")
 
 
-async def test_events_follow_a_transfer(node: Node) -> None:
-    """A transfer is printed without its token, and what happens there comes after it."""
-    process = await start("events", "--node", node.url, "meet.open", "--event", "refer", "--event", "conference_update")
-    assert process.stdout is not None
-    await process.stdout.readline()  # the state of the conference: it listens
-    moved = await pexrtc(
-        "control", "--node", node.url, "meet.open", "participant_transfer",
-        "participant=Observer", "conference_alias=meet.other", "role=guest",
-    )  # fmt: skip
-    assert moved.code == ExitCode.DONE, moved.err
-    lines = [msgspec.json.decode(await process.stdout.readline()) for _ in range(2)]
-    assert [(line["alias"], line["event"]) for line in lines] == [
-        ("meet.open", "refer"),
-        ("meet.other", "conference_update"),
-    ]
-    assert lines[0]["data"]["token"] == "…"
-    process.send_signal(signal.SIGINT)
-    _, err = await process.communicate()
-    assert process.returncode == ExitCode.INTERRUPTED
-    assert b"Traceback" not in err
-    assert "meet.other" not in node.state.conferences
+async def test_events_follow_a_transfer_until_stopped() -> None:
+    """A transfer is printed without its token, what happens there comes after it; Ctrl-C leaves the conference."""
+    async with Node(media=SilentMediaMaker()) as node, open_session(config(node, "meet.open", "Host")) as host:
+        process = await start(
+            "events", "--node", node.url, "meet.open", "--event", "refer", "--event", "conference_update"
+        )
+        assert process.stdout is not None
+        await process.stdout.readline()  # the state of the conference: it listens
+        observer = next(p.uuid for p in host.roster.participants.values() if p.display_name == "Observer")
+        await host.client.ask_by_name(
+            "participant_transfer", participant=observer, conference_alias="meet.other", role="guest"
+        )
+        lines = [msgspec.json.decode(await process.stdout.readline()) for _ in range(2)]
+        assert [(line["alias"], line["event"]) for line in lines] == [
+            ("meet.open", "refer"),
+            ("meet.other", "conference_update"),
+        ]
+        assert lines[0]["data"]["token"] == "…"
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert b"Traceback" not in err
+        assert "meet.other" not in node.state.conferences
 
 
-async def test_chat_is_said_and_heard(node: Node) -> None:
+def test_chat_is_said_and_heard(node: Node, beside: Background) -> None:
     """A text reaches everybody, or one alone; listening prints a line a message."""
-    async with open_session(config(node, "meet.open", "Bob")) as bob:
+    with beside.living(open_session(config(node, "meet.open", "Bob"))) as bob:
         for to, direct in ((), False), (("--to", "bob"), True):
-            events = bob.events()
-            outcome = await pexrtc("chat", "--node", node.url, "meet.open", "hello", *to, "--name", "Herald")
+            message = beside.start(next_message(bob.events()))
+            outcome = pexrtc("chat", "--node", node.url, "meet.open", "hello", *to, "--name", "Herald")
             assert outcome.code == ExitCode.DONE, outcome.err
-            message = await next_message(events)
-            assert (message.origin, message.payload, message.direct) == ("Herald", "hello", direct)
-        process = await start("chat", "--node", node.url, "meet.open", "--count", "1", "--name", "Ear")
-        assert process.stderr is not None
-        assert b"listening" in await process.stderr.readline()
-        await bob.client.conference_message(Message(payload="two\nlines"))
-        out, _ = await process.communicate()
-        assert out.decode().endswith(r" Bob: two\nlines" + "\n")
+            told = message.result(20)
+            assert (told.origin, told.payload, told.direct) == ("Herald", "hello", direct)
+        said = beside.start(say_once_heard(node, bob, "Ear", "two\nlines"))
+        outcome = pexrtc("chat", "--node", node.url, "meet.open", "--count", "1", "--name", "Ear")
+        said.result(20)
+        assert outcome.out.endswith(r" Bob: two\nlines" + "\n")
 
 
-async def test_chat_that_is_off(node: Node) -> None:
+def test_chat_that_is_off(node: Node) -> None:
     """Where the conference has no chat, that is said, and is a refusal."""
-    outcome = await pexrtc("chat", "--node", node.url, "meet.quiet", "hello")
+    outcome = pexrtc("chat", "--node", node.url, "meet.quiet", "hello")
     assert outcome.code == ExitCode.REFUSED
     assert error_lines(outcome) == ["error: meet.quiet: chat is switched off in this conference"]
 
 
-async def test_control_acts_on_a_participant_by_name(node: Node) -> None:
+def test_control_acts_on_a_participant_by_name(node: Node, beside: Background) -> None:
     """A display name that one participant has is enough; one that several have is told with their UUIDs."""
-    async with open_session(config(node, "meet.open", "Bob Jones")) as bob:
-        outcome = await pexrtc("control", "--node", node.url, "meet.open", "participant_mute", "participant=bob jones")
+    mute = ("control", "--node", node.url, "meet.open", "participant_mute")
+    with beside.living(open_session(config(node, "meet.open", "Bob Jones"))) as bob:
+        outcome = pexrtc(*mute, "participant=bob jones")
         assert outcome.code == ExitCode.DONE, outcome.err
-        await bob.wait_for(lambda s: s.participant is not None and s.participant.muted)
-        async with open_session(config(node, "meet.open", "Bob Jones")) as twin:
-            outcome = await pexrtc(
-                "control", "--node", node.url, "meet.open", "participant_mute", "participant=Bob Jones"
-            )
+        beside.wait(bob.wait_for(lambda s: s.participant is not None and s.participant.muted))
+        with beside.living(open_session(config(node, "meet.open", "Bob Jones"))) as twin:
+            outcome = pexrtc(*mute, "participant=Bob Jones")
             assert outcome.code == ExitCode.USAGE
             assert bob.participant_uuid in outcome.err
             assert twin.participant_uuid in outcome.err
-        outcome = await pexrtc("control", "--node", node.url, "meet.open", "participant_mute", "participant=Carol")
+        outcome = pexrtc(*mute, "participant=Carol")
         assert outcome.code == ExitCode.USAGE
         assert error_lines(outcome) == ["error: no participant is called 'Carol'; there are: Bob Jones"]
 
 
-async def test_control_prints_what_is_more_than_a_yes(node: Node) -> None:
-    """A result is JSON on stdout; a yes is talk, and with --json an object too."""
-    (status,) = printed(await pexrtc("control", "--node", node.url, "meet.open", "conference_status"))
+def test_control_prints_what_is_more_than_a_yes(node: Node) -> None:
+    """A result is JSON on stdout; a yes is talk, and with --json an object too; the token is given back by leaving."""
+    (status,) = printed(pexrtc("control", "--node", node.url, "meet.open", "conference_status"))
     assert status["locked"] is False
-    outcome = await pexrtc("control", "--node", node.url, "meet.open", "conference_lock")
-    assert (outcome.code, outcome.out) == (ExitCode.DONE, "")
-    (result,) = printed(await pexrtc("control", "--json", "--node", node.url, "meet.open", "participant_buzz"))
+    for operation in ("conference_lock", "refresh_token", "release_token"):
+        outcome = pexrtc("control", "--node", node.url, "meet.open", operation)
+        assert (outcome.code, outcome.out) == (ExitCode.DONE, "")
+    (result,) = printed(pexrtc("control", "--json", "--node", node.url, "meet.open", "participant_buzz"))
     assert result == {"alias": "meet.open", "operation": "participant_buzz", "result": True}
 
 
-async def test_control_as_a_guest(node: Node) -> None:
+def test_control_as_a_guest(node: Node, beside: Background) -> None:
     """A Guest is told that it is one, and how to come as a Host; the PIN of the environment makes one."""
-    async with open_session(config(node, "meet.pin", "Host", pin="1234")) as host:
-        outcome = await pexrtc("control", "--node", node.url, "meet.pin", "conference_lock")
+    with beside.living(open_session(config(node, "meet.pin", "Host", pin="1234"))) as host:
+        outcome = pexrtc("control", "--node", node.url, "meet.pin", "conference_lock")
         assert outcome.code == ExitCode.REFUSED
         assert "we are a Guest here: give the Host PIN by PEXRTC_PIN or --pin-file" in outcome.err
-        outcome = await pexrtc("control", "--node", node.url, "meet.pin", "conference_lock", PEXRTC_PIN="1234")
+        outcome = pexrtc("control", "--node", node.url, "meet.pin", "conference_lock", PEXRTC_PIN="1234")
         assert outcome.code == ExitCode.DONE, outcome.err
-        await host.wait_for(lambda s: s.roster.conference.locked)
+        beside.wait(host.wait_for(lambda s: s.roster.conference.locked))
         assert "1234" not in outcome.err + outcome.out
 
 
-async def test_through_a_virtual_reception(node: Node) -> None:
+def test_through_a_virtual_reception(node: Node, beside: Background) -> None:
     """--extension says where to go; without it the refusal says what is asked for."""
-    async with open_session(config(node, "meet.open", "Bob")):
-        outcome = await pexrtc("roster", "--node", node.url, "reception", "--extension", "meet.open")
+    with beside.living(open_session(config(node, "meet.open", "Bob"))):
+        outcome = pexrtc("roster", "--node", node.url, "reception", "--extension", "meet.open")
         assert "Bob" in outcome.out
-        outcome = await pexrtc("roster", "--node", node.url, "reception")
+        outcome = pexrtc("roster", "--node", node.url, "reception")
         assert outcome.code == ExitCode.REFUSED
         assert "a Virtual Reception asks for conference_extension" in outcome.err
 
@@ -206,11 +251,11 @@ async def test_through_a_virtual_reception(node: Node) -> None:
         (("request_token",), "joining does that"),
         (("dial", "destination"), "'destination': say KEY=VALUE"),
         (("dial", "a=1", "a=2"), "a= is given twice"),
-        (("participant_transfer", "pin=1234"), "say pin=@FILE"),
-        (("participant_mute",), "participant= is missing"),
         (("dial", "destination=x", "protocol=sip"), "role= is missing (HOST, GUEST)"),
+        (("participant_mute",), "participant= is missing"),
         (("conference_lock", "reason=x"), "reason= is not known; it takes nothing"),
         (("participant_dtmf", "digit=1"), "digit= is not known; it takes participant, digits"),
+        (("participant_transfer", "pin=1234"), "say pin=@FILE"),
         (("presentation_upload", "frame=slide.jpg"), "say frame=@FILE"),
         (("presentation_upload", "frame=@/nowhere.jpg"), "/nowhere.jpg: No such file"),
         (("presentation_jpeg", "id=1"), "say --output FILE"),
@@ -219,17 +264,17 @@ async def test_through_a_virtual_reception(node: Node) -> None:
 )
 def test_control_that_is_not_understood(arguments: tuple[str, ...], told: str) -> None:
     """A slip is told in one line, before any node is asked."""
-    outcome = CliRunner().invoke(app, ["control", "--node", "http://127.0.0.1:9", "meet.open", *arguments])
-    assert isinstance(outcome.exception, UsageError)
-    assert told in str(outcome.exception)
-    assert "\n" not in str(outcome.exception)
+    with pytest.raises(UsageError) as caught:
+        pexrtc("control", "--node", "http://127.0.0.1:9", "meet.open", *arguments)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_table_is_printed() -> None:
     """Every operation stands in the list, to read and as JSON; a word filters it."""
-    outcome = CliRunner().invoke(app, ["control", "--list"])
-    assert all(f"  {name}  (" in outcome.stdout for name in OPERATIONS)
-    table = msgspec.json.decode(CliRunner().invoke(app, ["control", "--list", "--json", "transfer"]).stdout)
+    outcome = pexrtc("control", "--list")
+    assert all(f"  {name}  (" in outcome.out for name in OPERATIONS)
+    (table,) = printed(pexrtc("control", "--list", "--json", "transfer"))
     assert isinstance(table["operations"], list)
     (row,) = [row for row in table["operations"] if row["name"] == "participant_transfer"]
     assert row["caller"] == "Hosts"
