@@ -11,14 +11,13 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
-from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS, Call, CallConfig
-from ..endpoint.conference import Conference, is_bot, open_conference
+from ..endpoint.call import Call, CallConfig
+from ..endpoint.conference import Conference, open_conference
 from ..endpoint.phases import JoinPhases
 from ..errors import (
-    LocalProtocolError,
     NodeError,
     NoMedia,
     PexrtcError,
@@ -29,22 +28,21 @@ from ..errors import (
     TokenExpired,
     TransportError,
 )
-from ..media.frames import Codec
 from ..protocol.backoff import Backoff
-from ..protocol.events import Event, MessageReceived
-from ..protocol.models import ParticipantRole
+from ..protocol.events import Event
 from ..protocol.sdp import Direction
-from ..signalling import EventSubscription, SessionConfig
+from ..signalling import SessionConfig
 from ..tasks import first_of, task_owner
-from ..webrtc.peer import PeerConfig, PeerState
-from .commands import Command, DigitCommands, chat_command
-from .persistence import Interruption, Patience, Remedy, StayRules, is_final, may_come_to_life
-from .recording import Recording, RecordingConfig
+from ..webrtc.peer import PeerState
+from .company import Company
+from .persistence import Interruption, Patience, Remedy, is_final, may_come_to_life
+from .record_job import RecordJob
+from .recording import Recording
 from .roles import Role
 from .slides import SlidesReceiver
 from .stopping import Ended
 
-__all__ = ["RecordJob", "Visits"]
+__all__ = ["Visits"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,38 +54,6 @@ _MAX_SILENCE_S = 60.0
 """Longest wait for media of a call before the next is tried, when none of those before had any."""
 _WORD_S = 1.0
 """How long to wait, when a call is refused, for the node to say why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordJob:
-    """What to record and how."""
-
-    session: SessionConfig
-    """Which conference, as whom."""
-    recording: RecordingConfig
-    """Where to, and when to stop."""
-    audio: bool = True
-    """Whether to record sound."""
-    video: bool = True
-    """Whether to record pictures, where the container takes them."""
-    slides: bool = True
-    """Whether to record presentations, likewise."""
-    audio_codecs: tuple[Codec, ...] = AUDIO_CODECS
-    """In order of preference; those that the container does not take are not offered."""
-    video_codecs: tuple[Codec, ...] = VIDEO_CODECS
-    """Likewise."""
-    peer: PeerConfig = field(default_factory=PeerConfig)
-    """Addresses, ports, TURN, impairment."""
-    stay: StayRules = field(default_factory=StayRules)
-    """What to do when something is lost."""
-    sidecars: bool = False
-    """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
-    notice: str | None = None
-    """Chat message to everybody once recording begins."""
-    chat_control: bool = False
-    """Whether Hosts may say `!pause`, `!resume` and `!stop` in chat."""
-    digit_control: bool = False
-    """Whether digits sent to the recorder count: `*1` pauses, `*2` resumes, `*9` stops."""
 
 
 class Visits:
@@ -105,16 +71,15 @@ class Visits:
         takes = recording.container.codecs
         self._job = job
         self._recording = recording
-        self._note = note
+        self._company = Company(job, recording, note)
         self._on_recording = on_recording
         self._audio_codecs = tuple(codec for codec in job.audio_codecs if codec in takes)
         self._video_codecs = tuple(codec for codec in job.video_codecs if codec in takes)
         self._has_video = job.video and bool(self._video_codecs)
+        self._peer = job.peer
         self._patience = Patience(job.stay.rejoin_for_s, Backoff(random.random, ceiling_s=_CEILING_S))
         self._was_in = False
         self._fruitless = 0
-        self._notified: set[str] = set()
-        self._digits = DigitCommands()
         self.interruptions: list[Interruption] = []
         """What was lost, in order."""
         self._phases: JoinPhases | None = None
@@ -194,7 +159,7 @@ class Visits:
         """
         events = conference.events()
         async with task_owner() as tasks:
-            following = tasks.start(self._follow_events(conference, events), name="pexrtc events")
+            following = tasks.start(self._company.follow(conference, events), name="pexrtc events")
             try:
                 # A waiting room has a picture of its own, which nobody wants in a recording.
                 await conference.session.wait_in_conference()
@@ -231,9 +196,9 @@ class Visits:
                 self._phases = conference.phases
             if self._on_recording is not None:
                 self._on_recording(self._recording, conference)
-            await self._give_notice(conference)
+            await self._company.give_notice(conference)
             async with SlidesReceiver(
-                self._recording, conference, codecs=self._video_codecs, peer=replace(self._job.peer, relaxed=True)
+                self._recording, conference, codecs=self._video_codecs, peer=self._peer
             ) as slides:
                 if self._job.slides and self._has_video:
                     slides.start()
@@ -267,7 +232,7 @@ class Visits:
             video=Direction.RECVONLY if self._has_video else Direction.INACTIVE,
             audio_codecs=self._audio_codecs,
             video_codecs=self._video_codecs,
-            peer=replace(job.peer, relaxed=True),  # who records may read late
+            peer=self._peer,
         )
         call = await stack.enter_async_context(conference.call(config))
         if attach:
@@ -293,7 +258,7 @@ class Visits:
             if line is not None and line.receiver is not None:
                 self._recording.attach(role, line.receiver, codec=line.codec)
         if self._job.digit_control and call.audio is not None and call.audio.receiver is not None:
-            call.audio.receiver.on_digit = self._handle_digit
+            call.audio.receiver.on_digit = self._company.handle_digit
 
     async def _until_lost(self, conference: Conference, call: Call) -> tuple[str, bool]:
         """Wait until the call has ended, or is silent; return why, and whether it may come back by itself."""
@@ -343,64 +308,3 @@ class Visits:
     def _end_interruption(self) -> None:
         if self.interruptions and self.interruptions[-1].back_s is None:
             self.interruptions[-1] = replace(self.interruptions[-1], back_s=self._recording.position())
-
-    # people
-
-    async def _follow_events(self, conference: Conference, events: EventSubscription) -> None:
-        while True:
-            try:
-                async for event in events:
-                    self._note(event)
-                    self._tell_recording(conference)
-                    if self._job.chat_control and isinstance(event, MessageReceived):
-                        await self._handle_chat(conference, event)
-            except SessionClosed:
-                return
-            except LocalProtocolError as exc:  # we fell behind: the recording is worth more than its story
-                logger.warning("! %s", exc)
-                events = conference.events()
-            else:
-                return
-
-    def _tell_recording(self, conference: Conference) -> None:
-        """Say who is there and whether anybody is heard, for the rules that stop it."""
-        if not conference.roster.synced:
-            return
-        me = conference.participant_uuid
-        others = sum(1 for uuid, person in conference.participants.items() if uuid != me and not is_bot(person))
-        self._recording.note_people(others)
-        self._recording.note_speakers(len(conference.roster.speaking))
-
-    async def _handle_chat(self, conference: Conference, message: MessageReceived) -> None:
-        command = chat_command(message.payload)
-        author = conference.participants.get(message.uuid)
-        if command is None or author is None or author.role is not ParticipantRole.CHAIR:
-            return
-        self.obey(command)
-        with suppress(PexrtcError):
-            await conference.say(f"Recording: {command}")
-
-    def _handle_digit(self, digit: str) -> None:
-        if (command := self._digits.push(digit)) is not None:
-            self.obey(command)
-
-    def obey(self, command: Command) -> None:
-        """Do what somebody in the conference asked for."""
-        logger.info("= %s: told to %s", self._job.session.alias, command)
-        match command:
-            case Command.PAUSE:
-                self._recording.pause()
-            case Command.RESUME:
-                self._recording.resume()
-            case Command.STOP:
-                self._recording.stop()
-
-    async def _give_notice(self, conference: Conference) -> None:
-        alias = conference.session.config.alias
-        if self._job.notice is None or alias in self._notified:
-            return
-        self._notified.add(alias)
-        try:
-            await conference.say(self._job.notice)
-        except PexrtcError as exc:
-            logger.warning("! %s: the notice could not be given: %s", alias, exc)

@@ -58,6 +58,10 @@ class ImpairedProtocol(MediaProtocol):
         super().__init__(connection)
         self._link = _TimedLink(impairment, super().datagram_received)
 
+    def media_received(self, packet: bytes, arrival: float) -> None:
+        """Take media that was read late; its arrival is when it leaves the link."""
+        self.datagram_received(packet, ("", 0))
+
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Give a datagram to the link."""
         if isinstance(data, bytes):

@@ -38,6 +38,8 @@ from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Session as SrtpSession
 
+from .udp import UdpTransport
+
 if TYPE_CHECKING:
     from aiortc import RTCIceTransport
 
@@ -97,11 +99,15 @@ class MediaProtocol(StunProtocol):
         super().__init__(connection)
         self._on_media = connection.on_media
 
+    def media_received(self, packet: bytes, arrival: float) -> None:
+        """Take SRTP or SRTCP that was read late, with the moment it arrived."""
+        self._on_media(packet, arrival)
+
     def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
         """Take a datagram. The first byte tells what it is (RFC 7983 section 7)."""
         packet = cast(bytes, data)
         if packet and 127 < packet[0] < 192:
-            self._on_media(packet)
+            self._on_media(packet, time.monotonic())
             return
         try:
             super().datagram_received(packet, addr)
@@ -114,7 +120,7 @@ class IceConnection(Connection):
     """ICE with its candidates gathered elsewhere, media taken out early, and an ear for silence.
 
     Attributes:
-        on_media: takes each SRTP or SRTCP datagram.
+        on_media: takes each SRTP or SRTCP datagram and its arrival on `time.monotonic`.
         on_silence: told, after each look, for how many seconds nothing was heard.
         last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
         selected: the pair of candidates that carries the media, None before there is one.
@@ -127,7 +133,7 @@ class IceConnection(Connection):
     def __init__(
         self,
         *,
-        on_media: Callable[[bytes], None],
+        on_media: Callable[[bytes, float], None],
         on_silence: Callable[[float], None],
         gather: Callable[[IceConnection], Awaitable[list[IceCandidate]]],
         relay_only: bool,
@@ -179,6 +185,12 @@ class IceConnection(Connection):
         if self._route is not None:
             send, addr = self._route
             send(data, addr)
+
+    def relax(self) -> None:
+        """Let all that arrives be read some milliseconds late."""
+        for protocol in self._protocols:
+            if isinstance(protocol.transport, UdpTransport) and isinstance(protocol, MediaProtocol):
+                protocol.transport.relax(protocol.media_received)
 
     def check_complete(self, pair: CandidatePair) -> None:
         """Follow aioice, and remember which pair carries the media."""

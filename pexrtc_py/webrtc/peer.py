@@ -11,7 +11,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -49,6 +49,9 @@ __all__ = ["AnswerPolicy", "IceServer", "Peer", "PeerConfig", "PeerState"]
 logger = logging.getLogger(__name__)
 
 PeerState = TransportState
+
+# What is read late is asked for late, and waited for in proportion.
+_RELAXED_PATIENCE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +325,8 @@ class Peer:
 
     def _receive_on(self, line: Line, agreed: NegotiatedLine) -> None:
         config = receiver_config(agreed, line.sources, max_bitrate_bps=line.wanted_bitrate_bps)
+        if self._config.relaxed:
+            config = replace(config, patience_s=_RELAXED_PATIENCE_S)
         if line.receiver is None:
             recorder = self._recorder_of(config)
             line.receiver = Receiver(config, self._transport.send_rtcp, self.clock, transport_feedback=recorder)

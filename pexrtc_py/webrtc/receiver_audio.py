@@ -14,7 +14,6 @@ from .reorder import OrderedStream, StreamOwner
 
 __all__ = ["AudioStream"]
 
-_PATIENCE_S = 0.060  # three packets of 20 ms: what overtakes does so within that, and listeners do not notice
 _MOST_PATIENCE_S = 0.200
 
 
@@ -31,9 +30,11 @@ class AudioStream(OrderedStream):
         *,
         codec: Codec,
         nack: bool,
+        patience_s: float,
     ) -> None:
         super().__init__(ssrc, owner, formats, clock_rate=codec.clock_rate, nack=nack)
         self._nack = nack
+        self._least_patience = patience_s
         self._timeline = timeline
         self._payload_type = payload_type
         self.codec = codec
@@ -103,8 +104,8 @@ class AudioStream(OrderedStream):
 
     def _patience(self) -> float:
         if not self._nack:
-            return _PATIENCE_S
-        return max(_PATIENCE_S, min(2 * self.missing.round_trip_s, _MOST_PATIENCE_S))
+            return self._least_patience
+        return max(self._least_patience, min(2 * self.missing.round_trip_s, _MOST_PATIENCE_S))
 
     def _patience_ends(self) -> float:
         since = self.missing.since(self._next)

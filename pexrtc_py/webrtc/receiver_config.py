@@ -81,3 +81,6 @@ class ReceiverConfig:
     """Id of the client-to-mixer audio level extension (RFC 6464)."""
     max_bitrate_bps: int | None = None
     """Most that REMB may ask for; None when unlimited."""
+    patience_s: float = 0.06
+    """How long sound out of order is waited for at least. Three packets of 20 ms: what overtakes does so within that,
+    and listeners do not notice."""

@@ -67,7 +67,7 @@ class MediaTransport:
         self._on_rtp = handlers.on_rtp
         self._on_rtcp = handlers.on_rtcp
         self._task: asyncio.Task[None] | None = None
-        self._early: deque[bytes] | None = deque(maxlen=_MAX_EARLY)
+        self._early: deque[tuple[bytes, float]] | None = deque(maxlen=_MAX_EARLY)
         self._receiving: SrtpSession | None = None
         self._sending: SrtpSession | None = None
         self._certificate = Certificate.generateCertificate()
@@ -314,8 +314,10 @@ class MediaTransport:
         self._sending, self._receiving = self._dtls.sending, self._dtls.receiving
         early, self._early = self._early, None
         self._set_state(TransportState.CONNECTED)
-        for packet in early or ():
-            self._receive(packet)
+        for packet, arrival in early or ():
+            self._receive(packet, arrival)
+        if self._config.relaxed:
+            self._ice.relax()
 
     async def _find_path(self, ice: IceConnection, remote: TransportParameters) -> bool:
         """Look for a path as long as patience lasts: a peer's own check may still come when all of ours have failed.
@@ -337,13 +339,12 @@ class MediaTransport:
             return False
         return ice.selected is not None
 
-    def _receive(self, packet: bytes) -> None:
+    def _receive(self, packet: bytes, arrival: float) -> None:
         session = self._receiving
         if session is None:
             if self._early is not None:
-                self._early.append(packet)
+                self._early.append((packet, arrival))
             return
-        arrival = time.monotonic()
         try:
             # RFC 5761 section 4: these payload types are RTCP's on a port that carries both.
             is_rtcp = 192 <= packet[1] <= 223

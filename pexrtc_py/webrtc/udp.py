@@ -11,7 +11,11 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from .batch import BATCH, receive_batch, stamp
+from .sweep import Sweep, sweep_of
 
 __all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
 
@@ -35,6 +39,7 @@ class UdpTransport(asyncio.DatagramTransport):
         self._socket = sock
         self._protocol = protocol
         self._closing = False
+        self._sweep: Sweep | None = None
         self.dropped = 0
         protocol.connection_made(self)
         self._loop.add_reader(sock.fileno(), self._read_ready)
@@ -54,6 +59,25 @@ class UdpTransport(asyncio.DatagramTransport):
         """`sockname`: the local address and port."""
         return self._socket.getsockname()[:2] if name == "sockname" and not self._closing else default
 
+    def relax(self, on_media: Callable[[bytes, float], None]) -> None:
+        """Read from now on together with other sockets, some milliseconds late; see `sweep`. Idempotent.
+
+        Args:
+            on_media: takes SRTP and SRTCP in place of the protocol, with its arrival by the kernel's clock.
+        """
+        if self._closing or self._sweep is not None:
+            return
+        sweep = sweep_of(self._loop)
+        if sweep is not None and stamp(self._socket):
+            self._sweep = sweep
+            self._loop.remove_reader(self._socket.fileno())
+            sweep.add(self._socket.fileno(), partial(self._read_batch, on_media))
+
+    def _read_batch(self, on_media: Callable[[bytes, float], None]) -> None:
+        while not self._closing:
+            if receive_batch(self._socket.fileno(), on_media, self._protocol.datagram_received) < BATCH:
+                return
+
     def is_closing(self) -> bool:
         """Whether `close` has been called."""
         return self._closing
@@ -62,7 +86,10 @@ class UdpTransport(asyncio.DatagramTransport):
         """Close the socket; the protocol learns it in the next turn of the loop. Idempotent."""
         if not self._closing:
             self._closing = True
-            self._loop.remove_reader(self._socket.fileno())
+            if self._sweep is not None:
+                self._sweep.remove(self._socket.fileno())
+            else:
+                self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
             self._loop.call_soon(self._protocol.connection_lost, None)
 
