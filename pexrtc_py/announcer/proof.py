@@ -25,6 +25,7 @@ from ..media.decoding import AudioDecoding, VideoDecoding
 from ..media.frames import EncodedFrame, Gap, Kind
 from ..media.marks import Plane
 from ..media.marks_reading import MarkReader
+from ..media.voice import level_dbov
 from ..protocol.sdp import Direction
 from ..signalling import SessionConfig
 from ..webrtc.peer import PeerConfig
@@ -41,6 +42,8 @@ _SAMPLES: Final = 8
 _SMALL: Final = (160, 90)
 _SEEN_SSIM: Final = 0.8
 """Alike above this at 160x90; pictures of two different scenes stay below 0.5."""
+_SILENT_DBOV: Final = -70.0
+"""Softer than the noise of any microphone."""
 _SEEN_MARKS: Final = 0.5
 _SEEN_WITHIN_S: Final = 3.0
 
@@ -124,7 +127,7 @@ def _judge(
 ) -> HeardReport:
     has_sound = bool(sent.get(Kind.AUDIO))
     original, recording = _sound(sent.get(Kind.AUDIO, [])), _sound(got.get(Kind.AUDIO, []))
-    found = find_sound(original, recording) if len(original) and len(recording) else None
+    found = find_sound(original, recording) if _is_audible(original) and len(recording) else None
     seen = _pictures(sent.get(Kind.VIDEO, []), got.get(Kind.VIDEO, [])) if sent.get(Kind.VIDEO) else None
     if not has_sound:
         return HeardReport(heard=bool(seen is not None and seen.picture), picture=seen.picture if seen else None)
@@ -148,6 +151,11 @@ def _judge(
         pictures_sent=seen.sent,
         pictures_seen=seen.seen,
     )
+
+
+def _is_audible(samples: NDArray[np.int16]) -> bool:
+    """Whether there is anything to recognise: silence, as a codec makes it, is in every conference."""
+    return bool(len(samples)) and level_dbov(samples) > _SILENT_DBOV
 
 
 def _begin(items: Sequence[EncodedFrame | Gap]) -> float:
