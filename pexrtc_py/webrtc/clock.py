@@ -132,12 +132,6 @@ class StreamClock:
         """Return the sender's wall clock at an unwrapped RTP time, seconds since the Unix epoch; None when unknown."""
         return rtp * self._tick + self._ntp_offset if self._epoch is not None else None
 
-    def peek(self, rtp: int) -> float:
-        """Return where an RTP time lies, without placing a frame: for gaps."""
-        if self._last_media is None:
-            return self._last_time
-        return self._last_time + rtp * self._tick - self._last_media
-
     def place(self, rtp: int, arrival: float) -> float:
         """Return the time of the next frame on the call's timeline, in seconds of `time.monotonic`.
 

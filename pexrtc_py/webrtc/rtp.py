@@ -14,12 +14,7 @@ from typing import NamedTuple
 from ..errors import RemoteProtocolError
 
 __all__ = [
-    "ABS_SEND_TIME",
-    "AUDIO_LEVEL",
-    "MID",
-    "TRANSPORT_SEQUENCE",
     "RtpHeader",
-    "is_rtcp",
     "parse_header",
     "payload_bounds",
     "read_extensions",
@@ -27,12 +22,6 @@ __all__ = [
     "signed_difference",
     "unwrap",
 ]
-
-# URIs of the header extensions we use (IANA RTP compact header extensions, and two of libwebrtc's).
-MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 FIXED_HEADER = struct.Struct("!BBHII")
 _unpack_fixed = FIXED_HEADER.unpack_from
@@ -64,11 +53,6 @@ class RtpHeader(NamedTuple):
     def payload_type(self) -> int:
         """Payload type, 0 to 127."""
         return self[1] & 0x7F
-
-
-def is_rtcp(packet: bytes) -> bool:
-    """Tell RTCP from RTP on a port that carries both (RFC 5761 section 4)."""
-    return len(packet) > 1 and 192 <= packet[1] <= 223
 
 
 def parse_header(packet: bytes) -> RtpHeader:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pexrtc_py.errors import RemoteProtocolError
 from pexrtc_py.webrtc.rtp import (
-    is_rtcp,
     parse_header,
     payload_bounds,
     read_extensions,
@@ -87,9 +86,3 @@ def test_a_step_back_over_the_wrap_is_small() -> None:
     """aiortc takes any backward step for a wrap: 13 hours are added to a recording."""
     assert signed_difference(65535, 0, 16) == -1
     assert unwrap(3999, 4000, 32) == 3999
-
-
-def test_rtcp_is_told_from_rtp() -> None:
-    assert is_rtcp(b"\x80\xc8")
-    assert not is_rtcp(b"\x80\xe0")  # payload type 96 with a marker
-    assert not is_rtcp(b"\x80")
