@@ -19,12 +19,13 @@ from ..errors import PexrtcError, UsageError
 from ..protocol.events import Event
 from ..tasks import first_of
 from .persistence import Interruption
+from .record_job import RecordJob
 from .recording import Recording
 from .results import RecordingResult
 from .sidecars import Sidecars
 from .stopping import Ended
 from .story import Story
-from .visits import RecordJob, Visits
+from .visits import Visits
 
 __all__ = ["RecordJob", "Recorded", "record"]
 

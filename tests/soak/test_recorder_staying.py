@@ -7,6 +7,7 @@ is the time between two faults: 90 makes ten minutes of it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -137,7 +138,7 @@ def _silences(path: Path, *kinds: str) -> list[tuple[float, float]]:
             if packet.stream.type in kinds and packet.pts is not None and packet.time_base is not None:
                 times.append(float(packet.pts * packet.time_base))
     times.sort()
-    return [(before, after) for before, after in zip(times, times[1:], strict=False) if after - before > 1.0]
+    return [(before, after) for before, after in itertools.pairwise(times) if after - before > 1.0]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""What to record and how: one conference, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS
+from ..media.frames import Codec
+from ..signalling import SessionConfig
+from ..webrtc.peer import PeerConfig
+from .persistence import StayRules
+from .recording import RecordingConfig
+
+__all__ = ["RecordJob"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordJob:
+    """What to record and how."""
+
+    session: SessionConfig
+    """Which conference, as whom."""
+    recording: RecordingConfig
+    """Where to, and when to stop."""
+    audio: bool = True
+    """Whether to record sound."""
+    video: bool = True
+    """Whether to record pictures, where the container takes them."""
+    slides: bool = True
+    """Whether to record presentations, likewise."""
+    audio_codecs: tuple[Codec, ...] = AUDIO_CODECS
+    """In order of preference; those that the container does not take are not offered."""
+    video_codecs: tuple[Codec, ...] = VIDEO_CODECS
+    """Likewise."""
+    peer: PeerConfig = field(default_factory=PeerConfig)
+    """Addresses, ports, TURN, impairment."""
+    stay: StayRules = field(default_factory=StayRules)
+    """What to do when something is lost."""
+    sidecars: bool = False
+    """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
+    notice: str | None = None
+    """Chat message to everybody once recording begins."""
+    chat_control: bool = False
+    """Whether Hosts may say `!pause`, `!resume` and `!stop` in chat."""
+    digit_control: bool = False
+    """Whether digits sent to the recorder count: `*1` pauses, `*2` resumes, `*9` stops."""
