@@ -46,6 +46,7 @@ from .options import (
     Insecure,
     Json,
     MediaAddress,
+    MediaPorts,
     Name,
     Node,
     PinFile,
@@ -93,6 +94,7 @@ def announce(
     pin_file: PinFile = None,
     extension: Extension = None,
     media_address: MediaAddress = None,
+    media_ports: MediaPorts = None,
     ca_file: CaFile = None,
     proxy: Proxy = None,
     insecure: Insecure = False,
@@ -154,7 +156,7 @@ def announce(
         queue=queue,
         name=name,
         way=WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure),
-        peer=peer_config(media_address),
+        peer=peer_config(media_address, media_ports),
     )
     raise typer.Exit(run(lambda stopping: announce_order(order, stopping, screen), screen))
 
