@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import pytest
 from aiohttp import web
 
 from tests.interop.signals import mark_in_png, mark_reader, mean_colour, write_devices
@@ -33,7 +34,7 @@ _FLAGS = [
 ]
 _C = TypeVar("_C", bound="Client")
 _POLL_MS = 100
-_DEADLINE_MS = 25_000
+_DEADLINE_S = 25.0
 
 
 class Tab:
@@ -62,9 +63,13 @@ class Tab:
         return await self._page.evaluate(expression)
 
     async def until(self, expression: str) -> Any:
-        """Wait until an expression is true, and return its value; playwright's TimeoutError names it if it never is."""
-        handle = await self._page.wait_for_function(expression, polling=_POLL_MS, timeout=_DEADLINE_MS)
-        return await handle.json_value()
+        """Wait until an expression is true, and return its value."""
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                handle = await self._page.wait_for_function(expression, polling=_POLL_MS, timeout=0)
+                return await handle.json_value()
+        except TimeoutError:
+            pytest.fail(f"in {_DEADLINE_S:g} s not true: {expression}; complaints: {self.complaints}")
 
 
 class Client(Tab):
@@ -74,11 +79,13 @@ class Client(Tab):
         super().__init__(page)
         self.name = name
         self._readers = {"main": mark_reader(), "slides": mark_reader()}
+        self._passed: dict[str, int] = {}
 
-    async def event(self, name: str, condition: str = "true") -> Any:
-        """Wait for an event whose `detail` fulfils a condition; returns the detail, or true."""
-        found = f"endpoint.log.events.find(({{ name, detail }}) => name === '{name}' && ({condition}))"
-        return (await self.until(found)).get("detail", True)
+    async def event(self, name: str, condition: str = "true") -> None:
+        """Wait for an event whose `detail` fulfils a condition, after the last of its name that was waited for."""
+        passed = self._passed.get(name, 0)
+        found = f"({{ name, detail }}, at) => at >= {passed} && name === '{name}' && ({condition})"
+        self._passed[name] = await self.until(f"endpoint.log.events.findIndex({found}) + 1")
 
     async def hears(self, *frequencies: int) -> None:
         """Wait until all these tones are heard."""
@@ -91,7 +98,7 @@ class Client(Tab):
     async def sees(self, numbers: range, video: str = "main", count: int = 5) -> None:
         """Wait until so many different pictures of these numbers were seen."""
         seen: set[int] = set()
-        async with asyncio.timeout(_DEADLINE_MS / 1000):
+        async with asyncio.timeout(_DEADLINE_S):
             while len(seen) < count:
                 text = await self.until(f"endpoint.picture('{video}')")
                 number = await asyncio.to_thread(mark_in_png, self._readers[video], text)
@@ -100,7 +107,7 @@ class Client(Tab):
 
     async def shows_green(self, video: str) -> None:
         """Wait until what is shown is the green slide of the harness."""
-        async with asyncio.timeout(_DEADLINE_MS / 1000):
+        async with asyncio.timeout(_DEADLINE_S):
             while True:
                 png = await self.until(f"endpoint.picture('{video}')")
                 red, green, blue = await asyncio.to_thread(mean_colour, png)

@@ -46,6 +46,7 @@ def bundle(folder: Path, source: str, target: Path, kind: str) -> Path:
     esbuild = folder / "node_modules/.bin/esbuild"
     if not esbuild.exists():
         pytest.fail("esbuild is missing: make peers installs it from npm")
+    need_program("node", "nodejs")  # runs esbuild
     command = [str(esbuild), source, "--bundle", kind, f"--outfile={target}", "--log-level=warning"]
     subprocess.run(command, cwd=folder, check=True, timeout=60)
     return target
