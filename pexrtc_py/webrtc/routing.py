@@ -119,7 +119,7 @@ class Router:
     def handle_rtcp(self, data: bytes, arrival: float) -> None:
         """Hand each packet of a compound to whom it concerns. What is damaged is dropped."""
         try:
-            packets = parse_compound(data)
+            packets = parse_compound(data, transport_feedback=False)  # our senders go by losses and REMB
         except RemoteProtocolError as exc:
             self.unrouted += 1
             logger.debug("x %s", exc)

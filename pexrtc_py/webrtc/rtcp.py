@@ -272,8 +272,12 @@ def serialize_compound(packets: Iterable[RtcpPacket]) -> bytes:
     return b"".join(packet.serialize() for packet in packets)
 
 
-def parse_compound(data: bytes) -> list[RtcpPacket]:
+def parse_compound(data: bytes, *, transport_feedback: bool = True) -> list[RtcpPacket]:
     """Read a compound packet, reduced-size ones included (RFC 5506); what is unknown is left out.
+
+    Args:
+        data: the packet.
+        transport_feedback: whether to read that too; 36 bytes of it can tell of 65535 packets, which takes its time.
 
     Raises:
         RemoteProtocolError: a length does not fit, or a body is cut short.
@@ -288,6 +292,9 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
         if end > len(data):
             raise RemoteProtocolError("RTCP packet is cut short")
         body = data[at + 4 : end]
+        if not transport_feedback and kind == 205 and first & 0x1F == 15:
+            at = end
+            continue
         if first & 0x20:
             if not body or not 0 < body[-1] <= len(body):
                 raise RemoteProtocolError("RTCP padding is damaged")

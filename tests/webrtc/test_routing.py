@@ -137,3 +137,14 @@ def test_reports_reach_whom_they_concern() -> None:
     assert (main.reports, slides.reports) == ([(7, 70)], [(8, 80)])
     assert (main.byes, slides.byes) == ([], [8])
     assert sender.packets == packets
+
+
+def test_transport_feedback_is_not_read() -> None:
+    """Nobody here follows it, and one datagram of it held the loop for half a second: runs of packets cost two bytes."""
+    router, sender = Router(), Outgoing()
+    router.add_sender(sender)
+    body = struct.pack("!IIHHI", 1, 2, 0, 65528, 0) + 8 * struct.pack("!H", 8191)
+    feedback = struct.pack("!BBH", 0x80 | 15, 205, len(body) // 4) + body
+    lost = Nack(sender_ssrc=1, media_ssrc=2, lost=(3,))
+    router.handle_rtcp(feedback * 30 + lost.serialize(), 1.0)
+    assert sender.packets == [lost]
