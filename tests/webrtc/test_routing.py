@@ -140,7 +140,7 @@ def test_reports_reach_whom_they_concern() -> None:
 
 
 def test_transport_feedback_is_not_read() -> None:
-    """Nobody here follows it, and one datagram of it held the loop for half a second: runs of packets cost two bytes."""
+    """Nobody here follows it, and one datagram of it held the loop for half a second: a run takes two bytes."""
     router, sender = Router(), Outgoing()
     router.add_sender(sender)
     body = struct.pack("!IIHHI", 1, 2, 0, 65528, 0) + 8 * struct.pack("!H", 8191)
