@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ class Tab:
         """What was written to the console as an error, or thrown, but for what `refused` has."""
         self.refused: list[tuple[int, str]] = []
         """Status and last part of the path of each request that was refused."""
+        self.answered: Counter[str] = Counter()
+        """How often each last part of a path was answered, well or not."""
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("response", self._note_response)
@@ -55,8 +58,10 @@ class Tab:
             self.complaints.append(message.text)
 
     def _note_response(self, response: Any) -> None:
+        last = response.url.partition("?")[0].rpartition("/")[2]
+        self.answered[last] += 1
         if response.status >= 400:
-            self.refused.append((response.status, response.url.partition("?")[0].rpartition("/")[2]))
+            self.refused.append((response.status, last))
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript; a promise is waited for."""

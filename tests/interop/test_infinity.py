@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -31,11 +32,11 @@ GONE = [(403, "release_token")]
 class World:
     """A node that serves Pexip's client, and the digits that were sent to it."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, **config: Any) -> None:
         self.digits: list[tuple[str, str]] = []
         self._dialled = asyncio.Event()
         self.node = Node(
-            NodeConfig(conferences={ALIAS: RoomSettings(pin=PIN)}, open=False, faults=True),
+            NodeConfig(conferences={ALIAS: RoomSettings(pin=PIN)}, open=False, faults=True, **config),
             add_pages=client_pages(bundle.page, bundle.script),
             on_digits=self._note,
         )
@@ -69,6 +70,26 @@ async def world(infinity: Bundle) -> AsyncIterator[World]:
     world = World(infinity)
     async with world.node:
         yield world
+
+
+async def test_tokens_and_statistics(infinity: Bundle, browser: Browser) -> None:
+    """It refreshes its token again and again, and tells its statistics, while the call and the events go on."""
+    world = World(infinity, token_lifetime_s=12.0, statistics_interval_ms=1411.068)
+    async with (
+        asyncio.timeout(50),
+        world.node,
+        our_endpoint(world.node.url, ALIAS, pin=PIN, hz=OUR_HZ, first_id=OUR_MARKS.start) as ours,
+    ):
+        alice = await browser.pexip_client(world.node.url, "Alice")
+        await alice.join(ALIAS, PIN)
+        for _ in range(2):
+            await alice.event("refreshed")
+        await ours.conference.say("your token is new")
+        await alice.event("message", "detail.message === 'your token is new'")
+        await both_hear_and_see(alice, ours)
+    assert alice.answered["statistics"] >= 2
+    assert await alice.errors() == []
+    assert alice.refused == []
 
 
 async def said(ours: Ours, text: str) -> MessageReceived:
@@ -218,11 +239,12 @@ async def test_the_other_side_ends_it(world: World, browser: Browser) -> None:
         assert client.refused == refused
 
 
+@pytest.mark.timeout(120)
 async def test_two_browsers_and_one_of_ours(world: World, browser: Browser) -> None:
     """Each hears both others; a spotlight shows us to both; slides, chat, cut streams and leaving among three."""
     alice, ben = [await browser.pexip_client(world.node.url, name) for name in ("Alice", "Ben")]
     async with (
-        asyncio.timeout(55),
+        asyncio.timeout(110),
         our_endpoint(world.node.url, ALIAS, pin=PIN, hz=OUR_HZ, first_id=OUR_MARKS.start) as ours,
     ):
         await alice.join(ALIAS, PIN)

@@ -23,6 +23,7 @@ const callSignals = createCallSignals([]);
 const client = createInfinityClient(signals, callSignals);
 
 signals.onConnected.add(() => note('connected'));
+signals.onTokenRefreshed.add(() => note('refreshed'));
 signals.onDisconnected.add(detail => note('disconnected', detail));
 signals.onError.add(detail => note('error', detail));
 signals.onPinRequired.add(detail => note('pin_required', detail));
