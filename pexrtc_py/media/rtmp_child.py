@@ -1,8 +1,8 @@
 """RTMP in a process of its own: FFmpeg holds Python's lock while it connects, and what comes from outside costs it.
 
 `python -m pexrtc_py.media.rtmp_child listen URL DEADLINE_S` waits for one publisher and writes its frames to standard
-output as `frame_pipe` has them: H.264 as it comes where WebRTC takes it, else encoded anew, and Opus. It reads `key`
-and `bitrate N` from standard input, a line each.
+output as `frame_pipe` has them: H.264 as it comes where WebRTC takes it (it says `prepared` then), else encoded anew,
+and Opus. It reads `key` and `bitrate N` from standard input, a line each.
 
 `python -m pexrtc_py.media.rtmp_child push URL KINDS` reads frames from standard input and publishes them as H.264 of
 one size with a key frame every two seconds and AAC, whatever comes: a stream has one form for ever. It writes
@@ -36,6 +36,7 @@ from .sources.demuxed import LIVE_LOOK_S, Demuxed
 from .sources.encoded import EncodeConfig
 from .sources.file import DemuxedSource
 from .sources.opening import NETWORK_SCHEMES, Opening, open_input, shown
+from .sources.packets import codec_of
 
 __all__ = ["main"]
 
@@ -100,6 +101,9 @@ def _listen(url: str, deadline: str) -> None:
     opened: Demuxed[EncodedFrame] = Demuxed(opening.name, container, accept, look_s=LIVE_LOOK_S)
     made = DemuxedSource(opened, accept, EncodeConfig(largest=_SIZE), live=True)
     source.append(made)
+    pictures = opened.tracks.get(Kind.VIDEO)
+    if pictures is not None and not pictures.obstacle and codec_of(pictures.stream) is Codec.H264:
+        _write("prepared")
     _write("connected")
     try:
         while (frame := made.pull()) is not None:

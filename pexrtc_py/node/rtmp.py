@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..errors import MediaError
 from ..media.frames import Codec, EncodedFrame, Gap, Kind, Tap
+from ..webrtc.sender_replay import GroupReplay
 from .conference_media_call import Boards
 from .conference_media_pictures import Source
 from .forwarding import Outlet
@@ -35,6 +36,8 @@ NOBODY_CAME = "No RTMP publisher connected"
 STREAM_ENDED = "RTMP stream ended"
 # The timeline of a publisher follows its earliest frames, and forgets them this fast: clocks are not so far apart.
 _FORGET_S_PER_S = 200e-6
+# Between two replays: many who come in at once need only one.
+_REPLAY_INTERVAL_S = 0.3
 # Sound goes into the mix as one; pictures in either of these, a child decodes both.
 _PICTURE_CODECS = (Codec.H264, Codec.VP8)
 
@@ -70,7 +73,9 @@ class RtmpPublisher:
         listen = f"rtmp://{f'[{address}]' if ':' in address else address}:{port}/{path}"
         self._child = RtmpChild("listen", listen, f"{ACCEPT_S:g}", on_item=self._take, on_end=self._end)
         self._listening = asyncio.Event()
-        self._is_connected = False
+        self._is_connected = self._is_prepared = False
+        self._pictures: GroupReplay | None = None
+        self._asked_at = float("-inf")
         self._voice: Tap | None = None
         self._source: Source | None = None
         self._base: float | None = None
@@ -87,8 +92,9 @@ class RtmpPublisher:
         self._voice = self._boards.sound.add_input(self.participant)
         if self._offer.has_video:
             self._source = self._boards.stage.publish(
-                self.participant, lambda: self._ask("key"), lambda bps: self._ask(f"bitrate {bps}")
+                self.participant, self._ask_for_key_frame, lambda bps: self._ask(f"bitrate {bps}")
             )
+            self._pictures = GroupReplay(self._source.feed)
         return self.url
 
     async def aclose(self) -> None:
@@ -110,13 +116,25 @@ class RtmpPublisher:
         if isinstance(item, str):
             logger.debug("= rtmp call %s is %s", self._offer.call, item)
             self._is_connected = item == "connected"
+            self._is_prepared = self._is_prepared or item == "prepared"
             self._listening.set()
             return
         frame = self._placed(item)
-        if frame.kind is Kind.VIDEO and self._source is not None:
-            self._source.feed.push(frame)
+        if frame.kind is Kind.VIDEO and self._pictures is not None:
+            self._pictures.push(frame)
         elif frame.kind is Kind.AUDIO and self._voice is not None:
             self._voice.push(frame)
+
+    def _ask_for_key_frame(self) -> None:
+        """Ask the child for one; pictures that are passed as they come begin again at their last key frame instead."""
+        now = clocks.monotonic()
+        if now - self._asked_at < _REPLAY_INTERVAL_S:
+            return
+        self._asked_at = now
+        if self._is_prepared and self._pictures is not None:
+            self._pictures.replay()
+        else:
+            self._ask("key")
 
     def _ask(self, what: str) -> None:
         self._child.send(f"{what}\n".encode())
