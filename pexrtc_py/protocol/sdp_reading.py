@@ -37,6 +37,9 @@ _DIRECTIONS = {direction.value: direction for direction in Direction}
 _CONTENTS = {content.value: content for content in Content}
 _SETUPS = {setup.value: setup for setup in Setup}
 _MAX_SSRC = 0xFFFFFFFF
+# Limits of our own, ten times what browsers write: each media line is looked through for each thing it may say.
+_MAX_LINES = 4000
+_MAX_MEDIA = 32
 
 _Attributes = list[tuple[str, str | None]]
 _T = TypeVar("_T")
@@ -46,20 +49,25 @@ def parse_sdp(text: str) -> SessionDescription:
     """Read a session description.
 
     Raises:
-        SdpError: a line has no type, an `m=` line cannot be read, or there is nothing to read.
+        SdpError: a line has no type, an `m=` line cannot be read, there is nothing to read, or far too much.
     """
     session: list[tuple[int, str, str]] = []
     sections: list[list[tuple[int, str, str]]] = []
     current = session
-    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+    rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", _MAX_LINES)
+    for number, raw in enumerate(rows, 1):
         line = raw.strip()
         if not line:
             continue
+        if number > _MAX_LINES:
+            raise SdpError(f"more than {_MAX_LINES} lines")
         if len(line) < 2 or line[1] != "=":
             raise SdpError(f"not a type and a value: {_shown(line)}", line=number)
         if line[0] == "m":
             current = []
             sections.append(current)
+            if len(sections) > _MAX_MEDIA:
+                raise SdpError(f"more than {_MAX_MEDIA} media lines", line=number)
         current.append((number, line[0], line[2:]))
     if not session and not sections:
         raise SdpError("nothing in it")

@@ -141,6 +141,16 @@ def test_what_has_no_meaning_is_refused(text: str, line: int) -> None:
     assert caught.value.line == line
 
 
+@pytest.mark.parametrize(
+    "text", ["v=0\n" + 33 * "m=audio 9 X 0\n", "v=0\n" + 4000 * "a=x\n"], ids=["media lines", "lines"]
+)
+def test_endless_descriptions_are_refused(text: str) -> None:
+    """One request of 400 kB held a node for 40 seconds: every media line is looked through with all of the session."""
+    with pytest.raises(SdpError, match="more than"):
+        parse_sdp(text)
+    assert parse_sdp("v=0\n" + 32 * "m=audio 9 X 0\n" + 3900 * "a=x\n").media[31].port == 9
+
+
 def test_errors_show_no_control_characters() -> None:
     """What the peer wrote is shown short and escaped."""
     with pytest.raises(SdpError) as caught:
