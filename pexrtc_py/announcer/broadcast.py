@@ -140,7 +140,7 @@ async def _groups(
         group = _Group([outlet for outlet, _ in members], player)
         bitrates = _LeastBitrate(player)
         for outlet, podium in members:
-            group.taps[outlet.call.uuid] = _taps(outlet, podium, announcement, source, player)
+            group.taps[outlet.call.uuid] = _taps(outlet, podium, source, player)
             if (video := outlet.senders.get(Kind.VIDEO)) is not None:
                 video.on_bitrate = bitrates.of(outlet.call.uuid)
         own = {(kind, tap) for kind, tap in (sent or {}).items() if not groups}
@@ -162,14 +162,17 @@ def _open(announcement: Announcement, accept: Mapping[Kind, Sequence[Codec]]) ->
         raise
 
 
-def _taps(
-    outlet: Outlet, podium: Podium | None, announcement: Announcement, source: Source, player: Player
-) -> list[tuple[Kind, Tap]]:
-    on_key_frame = None if announcement.prepared else player.request_key_frame
-    sound = outlet.taps(Kind.AUDIO, on_key_frame=on_key_frame)
+def _taps(outlet: Outlet, podium: Podium | None, source: Source, player: Player) -> list[tuple[Kind, Tap]]:
+    def make_key_frame() -> bool:
+        if getattr(source, "passes_pictures", False):
+            return False
+        player.request_key_frame()
+        return True
+
+    sound = outlet.taps(Kind.AUDIO, make_key_frame=make_key_frame)
     if isinstance(source, Ducked) and podium is not None:
         sound = source.tap(*sound, decision=podium.ducking)
-    pictures = outlet.taps(Kind.VIDEO, on_key_frame=on_key_frame)
+    pictures = outlet.taps(Kind.VIDEO, make_key_frame=make_key_frame)
     return [(Kind.AUDIO, tap) for tap in sound] + [(Kind.VIDEO, tap) for tap in pictures]
 
 

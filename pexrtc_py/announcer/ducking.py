@@ -80,6 +80,11 @@ class Ducked:
         """Whether the loud level makes its own pace."""
         return bool(getattr(self._loud, "live", False))
 
+    @property
+    def passes_pictures(self) -> bool:
+        """Whether the loud level sends pictures as they came."""
+        return bool(getattr(self._loud, "passes_pictures", False))
+
     def tap(self, *taps: Tap, decision: DuckingDecision | None = None) -> Sequence[Tap]:
         """Wrap audio taps; call it before playing.
 

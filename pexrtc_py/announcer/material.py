@@ -129,7 +129,6 @@ def announcement_of_ready(
         present=present,
         peer=peer or PeerConfig(),
         hold=True,
-        prepared=all(one.prepared for one in ready),
         soft=opener_of(soft) if len(soft) == len(ready) else None,
     )
 
@@ -149,6 +148,9 @@ def _kinds_of(spec: SourceSpec) -> Mapping[Kind, Codec | None]:
         return {kind: None for part in parts for kind in _kinds_of(part)}
     if spec.way is Way.STDIN and spec.value:
         return {Kind.AUDIO: None}
+    if spec.way is Way.ADDRESS and spec.value.lower().startswith(("rtsp", "rtmp")):
+        # What comes so is H.264 nearly always, and can then be sent as it is.
+        return {Kind.AUDIO: None, Kind.VIDEO: Codec.H264}
     return {Kind.AUDIO: None, Kind.VIDEO: None}
 
 

@@ -54,13 +54,13 @@ class Outlet:
         """What was agreed to be sent."""
         return {kind: sender.config.codec for kind, sender in self.senders.items()}
 
-    def taps(self, kind: Kind, *, on_key_frame: Callable[[], None] | None) -> Sequence[Tap]:
+    def taps(self, kind: Kind, *, make_key_frame: Callable[[], bool]) -> Sequence[Tap]:
         """Return where a player pushes to; none when nothing of this kind is sent.
 
         Args:
             kind: of the frames.
-            on_key_frame: makes a key frame for all; None: what is played is prepared, and is played again from its
-                last key frame, for this far side alone, when that asks for one.
+            make_key_frame: makes a key frame for all, or returns False when pictures are sent as they came: then all
+                since the last one is sent again, to this far side alone.
         """
         sender = self.senders.get(kind)
         if sender is None:
@@ -68,11 +68,14 @@ class Outlet:
         if kind is Kind.AUDIO:
             return (sender,)
         watched = _KeyWatch(sender, self._note_key)
-        if on_key_frame is not None:
-            sender.on_key_frame_request = self._asked(on_key_frame)
-            return (watched,)
         replay = GroupReplay(watched)
-        sender.on_key_frame_request = self._asked(replay.replay)
+
+        def ask() -> None:
+            self._key_packets = None  # what was sent so far was not taken
+            if not make_key_frame():
+                replay.replay()
+
+        sender.on_key_frame_request = ask
         return (replay,)
 
     async def ready(self) -> bool:
@@ -93,13 +96,6 @@ class Outlet:
         return await self._until(
             lambda: all(self._covers(kind, count) for kind, count in sent.items()), _ACKNOWLEDGED_S
         )
-
-    def _asked(self, make: Callable[[], None]) -> Callable[[], None]:
-        def ask() -> None:
-            self._key_packets = None  # what was sent so far was not taken
-            make()
-
-        return ask
 
     def _note_key(self, sender: Sender) -> None:
         self._key_packets = sender.counts.packets

@@ -31,8 +31,6 @@ class Announcement:
     hold: bool = False
     """Whether silence and the first picture are sent until the far side has reported that it receives, so that nothing
     of the first word is lost. A recording then shows the first picture for a second before the rest."""
-    prepared: bool = False
-    """Whether its pictures are sent as they are in a file: who asks for a key frame is sent the last second again."""
     soft: SourceOpener | None = None
     """The same at a lower level, packet by packet, for ducking; None: there is none."""
 

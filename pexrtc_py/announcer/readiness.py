@@ -60,8 +60,6 @@ class Ready:
     """What to open: the prepared files in place of the given ones."""
     soft: SourceSpec | None
     """The same at a softer level; None when there is none."""
-    prepared: bool
-    """Whether sending it encodes nothing."""
 
 
 async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
@@ -81,7 +79,7 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
     elif spec.way is Way.FILE:
         path = Path(spec.value)
     else:
-        return [Ready(spec=spec, soft=None, prepared=False)]
+        return [Ready(spec=spec, soft=None)]
     name = "speech" if spec.way is Way.SPEECH else path.name
     tracks = await asyncio.to_thread(probe_file, path)
     # What is H.264 already and can be sent as it is stays so: every node takes it, and nothing is lost by encoding.
@@ -91,7 +89,7 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
     soft = None
     if how.duck and how.loudness_lufs is not None and Kind.AUDIO in tracks:
         soft = await _prepared(path, name, how, how.loudness_lufs - _SOFTER_LU, codec)
-    return [Ready(spec=loud, soft=soft, prepared=True)]
+    return [Ready(spec=loud, soft=soft)]
 
 
 async def _prepared(path: Path, name: str, how: Readiness, loudness_lufs: float | None, codec: Codec) -> SourceSpec:

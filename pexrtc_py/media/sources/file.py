@@ -167,6 +167,11 @@ class DemuxedSource:
         if self._pictures is not None:
             self._pictures.set_bitrate(video_bps)
 
+    @property
+    def passes_pictures(self) -> bool:
+        """Whether pictures are sent as they came, so that none can be made a key frame."""
+        return Kind.VIDEO in self.formats and self._pictures is None
+
     def close(self) -> None:
         """Close the input. Idempotent."""
         self._opened.close()

@@ -55,6 +55,11 @@ class Sequence:
         return bool(getattr(self._current, "live", False))
 
     @property
+    def passes_pictures(self) -> bool:
+        """Whether the current source sends pictures as they came."""
+        return bool(getattr(self._current, "passes_pictures", False))
+
+    @property
     def formats(self) -> Mapping[Kind, TrackFormat]:
         """The tracks of the first source."""
         return self._formats
