@@ -56,7 +56,8 @@ class Visitor(Tab):
                         return value
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            pytest.fail(f"never true: {expression}; the page complained of {self.complaints}")
+            said = await self.evaluate("document.querySelector('#door-message')?.textContent")
+            pytest.fail(f"never true: {expression}; complaints: {self.complaints}, at the door: {said!r}")
 
     async def go(self, path: str) -> None:
         """Open a page of the node."""
@@ -131,8 +132,10 @@ async def node() -> AsyncIterator[Node]:
         "meet.alice": RoomSettings(name="Alice's weekly"),
         "meet.pin": RoomSettings(pin="1234"),
         "reception": RoomSettings(service_type=ServiceKind.VIRTUAL_RECEPTION),
+        "test.call": RoomSettings(service_type=ServiceKind.TEST_CALL, test_call_s=9),
     }
-    async with Node(NodeConfig(conferences=conferences, open=True)) as node:
+    # Tokens are renewed every three seconds.
+    async with Node(NodeConfig(conferences=conferences, open=True, token_lifetime_s=9)) as node:
         yield node
 
 
@@ -345,6 +348,7 @@ async def test_by_keyboard_alone(node: Node, visit: Visit) -> None:
         await person.until("document.querySelector('#rooms a')")
         await tab_to("e.href?.endsWith('/webapp/m/meet.alice')")
         await keyboard.press("Enter")
+        await person.page.wait_for_url("**/webapp/m/meet.alice")
         await person.until("document.activeElement.id === 'name'")
         await keyboard.type("Kay Board")
         await tab_to("e.value === 'ears'")
@@ -365,3 +369,19 @@ async def test_by_keyboard_alone(node: Node, visit: Visit) -> None:
         await keyboard.press("Enter")
         await person.until("document.activeElement.id === 'name'")
         await person.until("!document.querySelector('#door').hidden")
+
+
+@pytest.mark.timeout(120)
+async def test_a_test_call(node: Node, visit: Visit) -> None:
+    """One sees and hears oneself until the call has finished, and is told so; the token was renewed meanwhile."""
+    async with asyncio.timeout(100):
+        person = await visit()
+        renewals: list[str] = []
+        person.page.on("request", lambda r: renewals.append(r.url) if r.url.endswith("/refresh_token") else None)
+        await person.join("test.call", "Echo")
+        await person.sees_marks("#main-video")
+        await person.until("document.querySelector('#main-video').dataset.shows === 'true'")
+        await person.hears()
+        await person.until("document.querySelector('#door-message').textContent === 'Test call finished'")
+        assert len(renewals) >= 2
+        assert {what for _, what in person.refused} <= {"release_token"}  # it says goodbye to who has put it out

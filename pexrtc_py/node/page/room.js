@@ -210,7 +210,7 @@ function showAbout() {
   $('#speaker').textContent = speaker?.display_name ?? '';
   const others = people.filter(person => person.uuid !== session.me);
   const seen = others.some(person => person.has_media && person.is_video_call === 'YES' && person.is_video_muted !== true);
-  const shows = seen && view.main.videoWidth > 0;
+  const shows = (seen || isTestCall()) && view.main.videoWidth > 0;
   view.main.dataset.shows = String(shows);
   $('#main-empty').hidden = shows;
   const named = speaker ?? others.find(person => !isBot(person)) ?? others[0];
@@ -220,8 +220,13 @@ function showAbout() {
   $('#main-note').textContent = noteOfStage(others, seen);
 }
 
+function isTestCall() {
+  return session.result.service_type === 'test_call';
+}
+
 function noteOfStage(others, seen) {
   if (session.isWaiting) return 'You are in the waiting room. You come in when a Host lets you, or is there.';
+  if (isTestCall()) return 'A test call: what you say and show comes back.';
   if (!others.length) return 'Nobody else is here yet.';
   return seen ? 'The picture is coming.' : 'Nobody sends a picture.';
 }
