@@ -26,7 +26,9 @@ class Readings:
     """Room where the job would write; None when it writes nothing."""
 
 
-def refusal(readings: Readings, limits: LimitsTable, *, running: int, folder: str = "") -> str | None:
+def refusal(
+    readings: Readings, limits: LimitsTable, *, running: int, folder: str = "", returns: bool = False
+) -> str | None:
     """Return why another job is refused, None when there is room.
 
     Args:
@@ -34,10 +36,12 @@ def refusal(readings: Readings, limits: LimitsTable, *, running: int, folder: st
         limits: what must be left.
         running: jobs that run already.
         folder: where the job would write, for the message.
+        returns: it was running until its process died: its share of the cores and its place were its own, and a full
+            machine must not turn one crash into the loss of many recordings. Memory and disk count all the same.
     """
-    if limits.jobs is not None and running >= limits.jobs:
+    if not returns and limits.jobs is not None and running >= limits.jobs:
         return f"{running} jobs run already, the limit is {limits.jobs}"
-    if readings.cpu is not None and readings.cpu >= limits.cpu:
+    if not returns and readings.cpu is not None and readings.cpu > limits.cpu:
         return f"CPU at {readings.cpu:.0%} of {readings.cores} cores, the limit is {limits.cpu:.0%}"
     if readings.memory_free_bytes is not None and readings.memory_free_bytes < limits.memory_free_bytes:
         return f"memory: {_size(readings.memory_free_bytes)} left, {_size(limits.memory_free_bytes)} must be"

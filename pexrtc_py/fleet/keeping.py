@@ -88,6 +88,11 @@ class Keeper:
         return self.state in _ACTIVE
 
     @property
+    def returns(self) -> bool:
+        """Whether the next run takes the place of one that was lost with its process."""
+        return self.ended is not None and self.ended.outcome is Outcome.LOST
+
+    @property
     def is_gone(self) -> bool:
         """Whether the job is no longer wanted and has ended."""
         return self._leaving and not self.is_active

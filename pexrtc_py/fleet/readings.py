@@ -12,8 +12,8 @@ from .capacity import Readings
 
 __all__ = ["CpuMeter", "disk_free", "memory_free", "read_machine"]
 
-_WINDOW_S = 1.0
-"""The least time between two readings of a share: a shorter one is noise."""
+_WINDOW_S = 3.0
+"""The least time between two readings of a share: in a shorter one every join is a peak."""
 
 
 class CpuMeter:
@@ -28,7 +28,7 @@ class CpuMeter:
         self._share: float | None = None
 
     def share(self) -> float | None:
-        """Return the share lately, 0 to 1; None until a second has passed, or where it is not known."""
+        """Return the share lately, 0 to 1; None until three seconds have passed, or where it is not known."""
         now = self._clock()
         if now - self._looked_at >= _WINDOW_S and self._before is not None:
             after = self._read()

@@ -234,7 +234,9 @@ class Supervisor:
         folder = run.job.folder if isinstance(run.job, RecordJobEntry) else None
         run = msgspec.structs.replace(run, note_files=self._file.upload.needs_notes)
         running = sum(other.is_active for other in self._keepers.values())
-        reason = refusal(self._read(folder), self._file.limits, running=running, folder=str(folder or ""))
+        reason = refusal(
+            self._read(folder), self._file.limits, running=running, folder=str(folder or ""), returns=keeper.returns
+        )
         if reason is None:
             keeper.start(run, now)
             self._engine.start(run)

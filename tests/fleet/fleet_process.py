@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class FleetProcess:
                         return status
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"not within {within_s} s; the last status: {status}") from None
+            counts = Counter((job["state"], job["reason"]) for job in status.get("jobs", ()))
+            raise AssertionError(f"not within {within_s} s: {dict(counts)}") from None
 
 
 @asynccontextmanager

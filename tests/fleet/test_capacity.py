@@ -24,7 +24,7 @@ def test_room() -> None:
 @pytest.mark.parametrize(
     ("readings", "running", "reason"),
     [
-        (Readings(cpu=0.85, cores=2), 0, "CPU at 85% of 2 cores, the limit is 85%"),
+        (Readings(cpu=0.86, cores=2), 0, "CPU at 86% of 2 cores, the limit is 85%"),
         (Readings(memory_free_bytes=10**9 - 1), 0, "memory: 1000 MB left, 1.0 GB must be"),
         (Readings(disk_free_bytes=10**9), 0, "disk: 1.0 GB left in /srv, 5.0 GB must be"),
         (ROOM, 50, "50 jobs run already, the limit is 50"),
@@ -35,19 +35,27 @@ def test_the_reason_has_figures(readings: Readings, running: int, reason: str) -
     assert refusal(readings, LIMITS, running=running, folder="/srv") == reason
 
 
+def test_what_was_lost_in_a_crash_comes_back() -> None:
+    """Its share of the cores was its own; a disk that is full is full for it as well."""
+    busy = Readings(cpu=1.0, disk_free_bytes=10**10)
+    assert refusal(busy, LIMITS, running=50, returns=True) is None
+    assert refusal(Readings(cpu=1.0), LimitsTable(cpu=1.0), running=0) is None, "a limit of all cores is none"
+    assert refusal(Readings(disk_free_bytes=0), LIMITS, running=0, returns=True) is not None
+
+
 def test_share_of_cores(tmp_path: Path) -> None:
-    """Busy ticks of all ticks between two looks, at least a second apart; waiting for a disk is not busy."""
+    """Busy ticks of all ticks between two looks, at least three seconds apart; waiting for a disk is not busy."""
     stat, now = tmp_path / "stat", 0.0
     stat.write_text("cpu  100 0 100 800 50 0 0 0 0 0\ncpu0 1 1 1 1\n")
     meter = CpuMeter(clock=lambda: now, stat=stat)
     assert meter.share() is None
     stat.write_text("cpu  130 0 120 840 60 0 0 0 0 0\n")
-    now = 0.5
+    now = 2.9
     assert meter.share() is None
-    now = 1.0
+    now = 3.0
     assert meter.share() == pytest.approx(0.5)
     stat.write_text("nonsense")
-    now = 2.0
+    now = 6.0
     assert meter.share() == pytest.approx(0.5), "the last that is known"
 
 
