@@ -116,7 +116,8 @@ async def _until_over(recording: Recording, visits: Visits, stopping: Callable[[
         else:
             await stopping()
 
-    name, what = await first_of(recording=recording.wait_ended(), visits=visits.attend(), asked=asked())
+    # Who attends knows best why it ended.
+    name, what = await first_of(visits=visits.attend(), recording=recording.wait_ended(), asked=asked())
     if name == "asked":
         recording.stop(Ended.STOPPED)
     return str(Ended.STOPPED if name == "asked" else what)

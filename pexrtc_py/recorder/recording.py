@@ -15,10 +15,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from ..errors import LocalProtocolError, PexrtcError, UsageError, WriteError
-from ..media.frames import Codec, EncodedFrame, Gap, Tap
+from ..media.frames import Codec, EncodedFrame, Gap
 from ..media.writers.container import Container, WriterConfig
 from ..media.writers.containers import container_for
 from ..media.writers.muxer import Chapter
@@ -31,28 +31,16 @@ from .naming import role_path
 from .results import Hole, RecordingResult, sum_up
 from .roles import Role
 from .stopping import Ended, Observed, StopRules, stop_reason
+from .tap_source import RoleTap, TapSource
 from .timeline import Timeline
 
-__all__ = ["Recording", "RecordingConfig", "TapSource"]
+__all__ = ["Recording", "RecordingConfig"]
 
 logger = logging.getLogger(__name__)
 
 _CHECK_S = 0.2
 _HOLE_S = 1.0
 """Time without any frame that is told as a hole; shorter ones are gaps of a stream."""
-
-
-class TapSource(Protocol):
-    """What a recording needs of a receiver."""
-
-    def add_tap(self, tap: Tap) -> None:
-        """Give every frame to `tap` as well."""
-
-    def remove_tap(self, tap: Tap) -> None:
-        """Give it no more."""
-
-    def request_key_frame(self) -> None:
-        """Ask the sender for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +99,7 @@ class Recording:
             chapters=self._chapters_so_far,
         )
         self._alignment: Alignment | None = Alignment(config.start_budget_s)
-        self._sources: dict[Role, tuple[TapSource, _RoleTap]] = {}
+        self._sources: dict[Role, tuple[TapSource, RoleTap]] = {}
         self._codecs: dict[Role, Codec] = {}
         self._chapters: list[tuple[float, str]] = []
         self._holes: list[Hole] = []
@@ -167,7 +155,7 @@ class Recording:
         self.detach(role)
         if not self.container.takes(role.kind):
             return
-        tap = _RoleTap(self, role)
+        tap = RoleTap(role, self._push)
         self._sources[role] = (source, tap)
         if codec is not None:
             self._codecs[role] = codec
@@ -403,18 +391,3 @@ class Recording:
             holes=self._holes,
             error=self._error,
         )
-
-
-class _RoleTap:
-    """Tells the recording what a stream is."""
-
-    def __init__(self, recording: Recording, role: Role) -> None:
-        self._recording = recording
-        self._role = role
-
-    def push(self, item: EncodedFrame | Gap) -> None:
-        """Take the next frame of this role."""
-        self._recording._push(self._role, item)
-
-    def end(self) -> None:
-        """A stream ended; the recording goes on, another may come."""

@@ -52,15 +52,15 @@ class Beacon:
     """Sends the same to any number of conferences, and is back at once where it was lost."""
 
     node_url: str
-    codec: Codec = Codec.VP8
+    pin: str | None = None
     player: Player | None = None
     fans: dict[Kind, _Fan] = field(default_factory=lambda: {kind: _Fan() for kind in Kind})
     there: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def attend(self, alias: str) -> None:
         """Send into a conference until cancelled."""
-        config = SessionConfig(node_url=self.node_url, alias=alias, display_name=f"Beacon {alias}")
-        call_config = CallConfig(audio=Direction.SENDONLY, video=Direction.SENDONLY, video_codecs=(self.codec,))
+        config = SessionConfig(node_url=self.node_url, alias=alias, display_name=f"Beacon {alias}", pin=self.pin)
+        call_config = CallConfig(audio=Direction.SENDONLY, video=Direction.SENDONLY, video_codecs=(Codec.VP8,))
         while True:
             with suppress(PexrtcError):
                 async with open_conference(config) as conference, conference.call(call_config) as call:
@@ -82,13 +82,13 @@ class Beacon:
 
 
 @asynccontextmanager
-async def beacon(node_url: str, *aliases: str, codec: Codec = Codec.VP8) -> AsyncIterator[Beacon]:
+async def beacon(node_url: str, *aliases: str, pin: str | None = None) -> AsyncIterator[Beacon]:
     """Run a beacon in these conferences; it is there when the block begins."""
-    one = Beacon(node_url, codec)
+    one = Beacon(node_url, pin)
     reference = Reference(ReferenceConfig(width=WIDTH, height=HEIGHT, frame_rate=RATE))
-    source = reference.source(video=codec, video_bps=300_000)
-    # A key frame that is asked for comes after what was read ahead.
-    config = PlayerConfig(read_ahead_s=0.3)
+    source = reference.source(video_bps=300_000)
+    # A key frame that is asked for comes after what was read ahead; and the beacon's time is true, however late it is.
+    config = PlayerConfig(read_ahead_s=0.3, late_limit_s=60)
     taps: dict[Kind, list[Tap]] = {kind: [fan] for kind, fan in one.fans.items()}
     async with Player(source, taps, config=config) as player, task_owner() as tasks:
         one.player = player
