@@ -290,7 +290,11 @@ async def test_the_node_says_goodbye() -> None:
 async def test_limits() -> None:
     """A full conference, a full node and too many requests are refused with the words of a real node."""
     config = NodeConfig(
-        conferences={"meet.alice": RoomSettings(participant_limit=1)}, open=True, participant_limit=2, request_burst=9
+        conferences={"meet.alice": RoomSettings(participant_limit=1)},
+        open=True,
+        participant_limit=2,
+        request_burst=9,
+        requests_per_s=1,
     )
     async with (
         Node(config, media=SilentMediaMaker()) as node,
