@@ -3,8 +3,10 @@
 import { Refusal } from './api.js';
 import { Call } from './call.js';
 import { Chat } from './chat.js';
+import { openMedia } from './devices.js';
 import { initialsOf, isBot, records, showRoster, showSpeaking, toneOf } from './roster.js';
 import { Session } from './session.js';
+import { isShown, watchTabs } from './tabs.js';
 
 const $ = selector => document.querySelector(selector);
 const NAME = 'pexrtc.name';
@@ -25,10 +27,16 @@ let unread = 0;
 let wanted = null; // "media" or "ears": how we came in, for a transfer
 
 const chat = new Chat(() => {
-  if (chatIsShown()) return;
+  if (isShown('chat')) return;
   unread += 1;
   $('#unread').textContent = String(unread);
   $('#unread').hidden = false;
+});
+
+watchTabs(() => {
+  if (!isShown('chat')) return;
+  unread = 0;
+  $('#unread').hidden = true;
 });
 
 function aliasOfAddress() {
@@ -47,22 +55,6 @@ function complain(text, kind = 'trouble') {
   view.message.className = kind;
   view.message.textContent = text;
   view.message.hidden = !text;
-}
-
-async function openMedia() {
-  if (!navigator.mediaDevices) return { stream: null, why: 'This browser gives no camera and microphone to this page.' };
-  const sound = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-  const picture = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
-  for (const constraints of [{ audio: sound, video: picture }, { audio: sound }, { video: picture }]) {
-    try {
-      return { stream: await navigator.mediaDevices.getUserMedia(constraints), why: '' };
-    } catch (error) {
-      if (error.name === 'NotAllowedError') {
-        return { stream: null, why: 'Camera and microphone are not allowed for this page: allow them in the browser, or watch and listen only.' };
-      }
-    }
-  }
-  return { stream: null, why: 'No camera and no microphone can be opened. You can still watch and listen.' };
 }
 
 async function enter(how) {
@@ -383,36 +375,6 @@ $('#say').addEventListener('submit', async event => {
     $('#connection').textContent = `Not sent: ${error.message}`;
   }
 });
-
-// Tabs, where there is no place for both lists
-
-const tabs = [$('#people-tab'), $('#chat-tab')];
-
-function chatIsShown() {
-  return $('#chat').offsetParent !== null;
-}
-
-function choose(tab) {
-  for (const other of tabs) {
-    other.ariaSelected = String(other === tab);
-    other.tabIndex = other === tab ? 0 : -1;
-  }
-  $('.side').dataset.shown = tab.getAttribute('aria-controls');
-  if (chatIsShown()) {
-    unread = 0;
-    $('#unread').hidden = true;
-  }
-}
-
-for (const tab of tabs) {
-  tab.addEventListener('click', () => choose(tab));
-  tab.addEventListener('keydown', event => {
-    if (!['ArrowLeft', 'ArrowRight'].includes(event.key)) return;
-    const other = tabs[(tabs.indexOf(tab) + 1) % tabs.length];
-    choose(other);
-    other.focus();
-  });
-}
 
 // Begin
 
