@@ -87,9 +87,9 @@ async def test_tokens_and_statistics(infinity: Bundle, browser: Browser) -> None
         await ours.conference.say("your token is new")
         await alice.event("message", "detail.message === 'your token is new'")
         await both_hear_and_see(alice, ours)
-    assert alice.answered["statistics"] >= 2
-    assert await alice.errors() == []
-    assert alice.refused == []
+        assert alice.answered["statistics"] >= 2
+        assert await alice.errors() == []
+        assert alice.refused == []
 
 
 async def said(ours: Ours, text: str) -> MessageReceived:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import wave
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from aiohttp import web
 
 import pexrtc_py
-from pexrtc_py import RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py import Kind, RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py.recorder.results import RecordingResult
 from tests.interop.browser import Browser
 from tests.interop.conftest import need_program
 from tests.interop.ours import HEARD_DB, our_endpoint
@@ -36,15 +39,14 @@ FORMATS = {
 """What ffprobe calls the container, and the codecs in it."""
 
 
-async def recorded(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
+async def recorded(folder: Path, endings: Sequence[str]) -> dict[str, RecordingResult]:
     """Record the same seconds of one of ours into a file of each kind."""
 
-    async def job(node_url: str, ending: str) -> Path:
+    async def job(node_url: str, ending: str) -> RecordingResult:
         session = SessionConfig(node_url=node_url, alias=ALIAS, display_name=ending)
         target = RecordingConfig(path=folder / f"talk.{ending}", stop=StopRules(duration_s=SECONDS))
         done = await pexrtc_py.record(RecordJob(session=session, recording=target))
-        assert done.result.file is not None
-        return done.result.file
+        return done.result
 
     async with (
         pexrtc_py.Node() as node,
@@ -59,11 +61,12 @@ async def test_ffprobe_reads_every_container(tmp_path: Path) -> None:
     """Codecs, sizes, durations and the count of what can be decoded are right, and nothing is complained of."""
     ffprobe = need_program("ffprobe", "ffmpeg")
     async with asyncio.timeout(50):
-        files = await recorded(tmp_path, list(FORMATS))
-        for ending, path in files.items():
+        results = await recorded(tmp_path, list(FORMATS))
+        for ending, result in results.items():
+            assert result.file is not None
             options = ["-v", "warning", "-of", "json", "-count_frames", "-show_format", "-show_streams"]
             process = await asyncio.create_subprocess_exec(
-                *(ffprobe, *options, str(path)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+                *(ffprobe, *options, str(result.file)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
             )
             out, complaints = await process.communicate()
             assert complaints == b"", ending
@@ -75,16 +78,23 @@ async def test_ffprobe_reads_every_container(tmp_path: Path) -> None:
             duration = float(told["format"]["duration"])
             assert SECONDS - 0.2 < duration < SECONDS + LATE_S, ending
             assert streams["audio"]["sample_rate"] == "48000"
+            written = {stream.codec.kind: stream.packets for stream in result.streams}
+            read = {Kind(kind): int(stream["nb_read_frames"]) for kind, stream in streams.items()}
             if ending != "wav":
-                assert int(streams["audio"]["nb_read_frames"]) == pytest.approx(duration * 50, abs=20), ending
+                assert read[Kind.AUDIO] == pytest.approx(written[Kind.AUDIO], abs=1), ending
+                assert read[Kind.AUDIO] > 0.8 * SECONDS * 50
             if "video" in streams:
                 assert (streams["video"]["width"], streams["video"]["height"]) == (WIDTH, HEIGHT)
-                assert int(streams["video"]["nb_read_frames"]) == pytest.approx(duration * FRAME_RATE, abs=8), ending
-    with wave.open(str(files["wav"])) as sound:
+                assert read[Kind.VIDEO] == written[Kind.VIDEO], ending
+                assert read[Kind.VIDEO] > 0.5 * SECONDS * FRAME_RATE  # a slow machine skips some
+    wav = results["wav"].file
+    assert wav is not None
+    with wave.open(str(wav)) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)[:: sound.getnchannels()]
     assert levels(samples[-RATE:], HZ)[0] > HEARD_DB
 
 
+@pytest.mark.timeout(120)
 async def test_chromium_plays_what_we_record(browser: Browser, tmp_path: Path) -> None:
     """It plays to the end, hears the tone, and finds the right picture wherever it is sent."""
     app = web.Application()
@@ -93,21 +103,21 @@ async def test_chromium_plays_what_we_record(browser: Browser, tmp_path: Path) -
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        async with asyncio.timeout(55):
-            files = await recorded(tmp_path, ["mkv", "webm", "mp4"])
+        async with asyncio.timeout(110):
+            results = await recorded(tmp_path, ["mkv", "webm", "mp4"])
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             tab = await browser.tab(f"http://127.0.0.1:{runner.addresses[0][1]}/")
-            for ending, path in files.items():
+            for ending, result in results.items():
+                path = result.file
+                assert path is not None
                 loaded = await tab.evaluate(f"player.load('/recordings/{path.name}')")
                 assert (loaded["width"], loaded["height"]) == (WIDTH, HEIGHT)
                 assert SECONDS - 0.2 < loaded["duration"] < SECONDS + LATE_S
-                reader, seen = mark_reader(), list[int]()
+                reader, marks = mark_reader(), await asyncio.to_thread(marks_in, path)
                 for position in (0.5, 2.5, 1.0):
                     number = mark_in_png(reader, await tab.evaluate(f"player.picture({position})"))
-                    assert number is not None and number in MARKS, (ending, position)  # noqa: PT018
-                    seen.append(number)
-                steps = [(number - seen[0]) / FRAME_RATE for number in seen]
-                assert steps == pytest.approx([0.0, 2.0, 0.5], abs=0.15), ending
+                    at = bisect_right(marks, (position, MARKS.stop)) - 1
+                    assert number in [mark for _, mark in marks[at - 1 : at + 2]], (ending, position)
                 await tab.evaluate("player.picture(0)")
                 played = await tab.evaluate(f"player.play({HZ})")
                 assert played["at"] == pytest.approx(loaded["duration"], abs=0.1)
@@ -117,6 +127,18 @@ async def test_chromium_plays_what_we_record(browser: Browser, tmp_path: Path) -
             assert tab.refused == []
     finally:
         await runner.cleanup()
+
+
+def marks_in(path: Path) -> list[tuple[float, int]]:
+    """Return when each picture of a file is due, and its number."""
+    reader = mark_reader()
+    with av.open(path) as container:
+        pictures = [(frame.time, frame.to_ndarray(format="gray8")) for frame in container.decode(video=0)]
+    sightings = [(time, reader.read(plane.astype(np.uint8))) for time, plane in pictures]
+    marks = [(time, found.mark.frame_id) for time, found in sightings if found is not None and time is not None]
+    assert len(marks) > 30
+    assert marks[0][1] in MARKS
+    return marks
 
 
 async def _page(_: web.Request) -> web.FileResponse:
