@@ -40,7 +40,7 @@ class Process:
     async def recorded(self, seconds: float) -> None:
         """Wait until its file is there and so long has gone."""
         part = part_path(self.path)
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             while not (part.exists() and part.stat().st_size > 2000):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
         await asyncio.sleep(seconds)

@@ -438,6 +438,12 @@ async def test_a_disk_too_full_to_begin(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_place_that_cannot_be_written() -> None:
+    """What is read-only is told before anything is begun, to the superuser too."""
+    with pytest.raises(UsageError, match=r"/proc/talk\.mkv cannot be written"):
+        await Recording(RecordingConfig(path=Path("/proc/talk.mkv"))).__aenter__()
+
+
 async def test_a_cancelled_recording_is_complete(tmp_path: Path) -> None:
     """Cancelling the task that records leaves a closed file."""
     path = tmp_path / "talk.mkv"
