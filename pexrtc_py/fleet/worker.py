@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -102,7 +103,10 @@ class _Worker:
             await asyncio.sleep(_BEAT_S)
 
     def _tell(self, report: Report) -> None:
-        self._writer.write(serialize(report))
+        # A fleet that died reads no more; its runs finish all the same. uvloop raises where asyncio only warns.
+        if not self._writer.is_closing():
+            with suppress(RuntimeError):
+                self._writer.write(serialize(report))
 
 
 def _resident() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -91,6 +92,37 @@ async def test_a_day_in_the_life_of_a_fleet(tmp_path: Path) -> None:
         lost = Path(next(job["path"] for job in before["jobs"] if job["id"] == job_id))
         with av.open(str(lost.with_name(f"{lost.stem}.part{lost.suffix}"))) as container:
             assert sum(1 for packet in container.demux(audio=0) if packet.size) > 0, "what was killed plays as it is"
+
+
+@pytest.mark.slow
+async def test_a_fleet_that_is_killed_leaves_finished_files(tmp_path: Path) -> None:
+    """Workers learn by the end of their input that nobody is there, close their files and give their tokens back."""
+    folder = tmp_path / "recordings"
+    async with Node() as node:
+        jobs = jobs_file(tmp_path / "jobs.toml", node, folder, "a", "b")
+        async with run_fleet_process(jobs) as fleet:
+            status = await fleet.until(lambda status: all_run(2, status), within_s=20)
+            fleet.process.kill()
+            await fleet.process.wait()
+            # Neither the node's room nor processes that are not our children have an event to wait for.
+            async with asyncio.timeout(10):
+                while sum(len(one.room.participants) for one in node.state.conferences.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                while any(is_alive(worker["pid"]) for worker in status["workers"]):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+    assert sorted(path.name.split("-")[0] for path in folder.iterdir()) == ["a", "b"]
+    for file in folder.iterdir():
+        assert ".part" not in file.name
+        with av.open(str(file)) as container:
+            assert sum(1 for packet in container.demux(audio=0) if packet.size) >= 25
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process; one that is only not yet waited for is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 async def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
