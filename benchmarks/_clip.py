@@ -27,7 +27,7 @@ def clip() -> Path:
     """Return where the clip is; it is made when it is not there."""
     folder = Path(tempfile.gettempdir()) / f"pexrtc-benchmarks-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    path = folder / "720p30-vp8-opus-1.mkv"
+    path = folder / "720p30-vp8-opus-2.mkv"
     if not path.exists():
         part = path.with_suffix(f".{os.getpid()}.part")
         _make(part)
@@ -84,12 +84,18 @@ def _make(path: Path) -> None:
         sound = out.add_stream("libopus", rate=48000, layout="stereo", format="s16")
         sound.bit_rate = 64_000
         with av.open(_PICTURE, format="lavfi") as pictures, av.open(_SOUND, format="lavfi") as sounds:
-            for frame in pictures.decode(video=0):
+            resampler = av.AudioResampler(format="s16", layout="stereo", rate=48000, frame_size=960)
+            pieces = (
+                piece for sample in chain(sounds.decode(audio=0), (None,)) for piece in resampler.resample(sample)
+            )
+            heard = 0.0
+            for number, frame in enumerate(pictures.decode(video=0)):
                 frame.pict_type = 0
                 out.mux(picture.encode(frame))
-            resampler = av.AudioResampler(format="s16", layout="stereo", rate=48000, frame_size=960)
-            for decoded in chain(sounds.decode(audio=0), (None,)):
-                for piece in resampler.resample(decoded):
+                while heard <= number / 30 and (piece := next(pieces, None)) is not None:
+                    heard += 0.02
                     out.mux(sound.encode(piece))
+            for piece in pieces:
+                out.mux(sound.encode(piece))
         out.mux(picture.encode())
         out.mux(sound.encode())

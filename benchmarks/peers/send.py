@@ -24,11 +24,9 @@ POLICY = AnswerPolicy(codecs={Kind.AUDIO: [Codec.OPUS], Kind.VIDEO: [Codec.VP8]}
 class Playing:
     """Plays the clip to one call, without end."""
 
-    def __init__(self, frames: list[EncodedFrame], peer: Peer, phase_s: float) -> None:
+    def __init__(self, frames: list[EncodedFrame], senders: dict[Kind, Sender], phase_s: float) -> None:
         self._frames = frames
-        self._senders: dict[Kind, Sender] = {
-            line.kind: line.sender for line in peer.lines if line.kind is not None and line.sender is not None
-        }
+        self._senders = senders
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time() + phase_s
         self._at = 0
@@ -70,8 +68,9 @@ async def run() -> None:
             peer = await stack.enter_async_context(Peer(PeerConfig(addresses=("127.0.0.1",))))
             number = said["call"]
             say(call=number, answer=await peer.answer_offer(said["offer"], POLICY))
+            senders = {line.kind: line.sender for line in peer.lines if line.kind and line.sender is not None}
             # Each call somewhere else in the 33 ms of a picture, by the golden ratio.
-            calls[number] = Playing(frames, peer, (number * 0.618 % 1) / 30)
+            calls[number] = Playing(frames, senders, (number * 0.618 % 1) / 30)
             stack.callback(calls[number].stop)
 
 

@@ -1,0 +1,40 @@
+"""Stock aiortc sending a prepared file by MediaPlayer(decode=False). Args: the file. Speaks as `send`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaPlayer
+
+from benchmarks._children import read_commands, say
+from benchmarks.peers.aiortc_loopback import use_loopback
+
+
+async def run(path: str) -> None:
+    """Send until the input ends, or the file: it cannot be looped, MediaPlayer floods then."""
+    peers = []
+    async with read_commands() as reader:
+        while line := await reader.readline():
+            said = json.loads(line)
+            if "offer" not in said:
+                continue
+            peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            peers.append(peer)
+            player = MediaPlayer(path, decode=False)
+            assert player.audio is not None
+            assert player.video is not None
+            peer.addTrack(player.audio)
+            peer.addTrack(player.video)
+            await peer.setRemoteDescription(RTCSessionDescription(sdp=said["offer"], type="offer"))
+            await peer.setLocalDescription(await peer.createAnswer())
+            say(call=said["call"], answer=peer.localDescription.sdp)
+    for peer in peers:
+        await peer.close()
+
+
+if __name__ == "__main__":
+    use_loopback()
+    asyncio.run(run(sys.argv[1]))
