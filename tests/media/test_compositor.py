@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time as clocks
 from dataclasses import replace
 
 import av
@@ -166,3 +167,52 @@ async def test_an_input_that_is_not_emptied_waits_for_a_key_frame() -> None:
         assert len(asked) == 12
     finally:
         await compositor.aclose()
+
+
+async def test_the_composed_picture_is_of_the_time_of_the_main_speakers() -> None:
+    """Lips stay with the sound: where the main tile stands on the timeline, there the composed picture."""
+    compositor = Compositor(width=320, height=180)
+    screen = Screen()
+    try:
+        compositor.start()
+        compositor.set_scene([tile("ada", 0, 0, 0.5, 1), tile("ben", 0.5, 0, 0.5, 1)])
+        compositor.add_output(Codec.VP8, screen)
+        ada, ben = (compositor.add_input(name, lambda: None) for name in ("ada", "ben"))
+        time = clocks.monotonic() + 0.4
+        for source, grey, moment in ((ben, 180, time - 0.2), (ada, 80, time)):
+            encoder = VideoEncoder(Codec.VP8, 160, 120, 30, 300_000)
+            for frame in encoder.encode(plain(grey), rtp_time=0, time=moment):
+                source.push(frame)
+        await screen.shows(80, 180)
+    finally:
+        await compositor.aclose()
+    assert min(abs(frame.time - time) for frame in screen.frames) < 0.001
+
+
+async def test_a_compositor_keeps_to_what_its_watchers_can_take() -> None:
+    """A limit lowers the rate at once, and none gives it back; an unknown codec's is ignored."""
+    compositor = Compositor(width=320, height=180)
+    screen, dice = Screen(), np.random.default_rng(1)
+    sizes: dict[int, list[int]] = {}
+    try:
+        compositor.start()
+        compositor.set_scene([tile("ada", 0, 0, 1, 1)])
+        compositor.add_output(Codec.VP8, screen, bitrate_bps=2_000_000)
+        compositor.set_bitrate(Codec.H264, 1)
+        ada = compositor.add_input("ada", lambda: None)
+        encoder = VideoEncoder(Codec.VP8, 320, 180, 25, 4_000_000)
+        for limit in (2_000_000, 150_000):
+            compositor.set_bitrate(Codec.VP8, limit)
+            before = len(screen.frames)
+            number = 0
+            async with asyncio.timeout(15):
+                while len(screen.frames) < before + 20:
+                    noise = av.VideoFrame.from_ndarray(dice.integers(110, 140, (270, 320), np.uint8), format="yuv420p")
+                    for frame in encoder.encode(noise, rtp_time=3600 * number, time=0.0, force_key=number == 0):
+                        ada.push(frame)
+                    number += 1
+                    await asyncio.sleep(0.04)
+            sizes[limit] = [len(frame.data) for frame in screen.frames[before + 8 :]]
+    finally:
+        await compositor.aclose()
+    assert np.mean(sizes[150_000]) < 0.6 * np.mean(sizes[2_000_000])
