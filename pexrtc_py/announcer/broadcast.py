@@ -140,7 +140,7 @@ async def _groups(
         group = _Group([outlet for outlet, _ in members], player)
         bitrates = _LeastBitrate(player)
         for outlet, podium in members:
-            group.taps[outlet.call.uuid] = _taps(outlet, podium, source, player)
+            group.taps[outlet.call.uuid] = _taps(outlet, podium, source, player, replay=announcement.replay)
             if (video := outlet.senders.get(Kind.VIDEO)) is not None:
                 video.on_bitrate = bitrates.of(outlet.call.uuid)
         own = {(kind, tap) for kind, tap in (sent or {}).items() if not groups}
@@ -162,9 +162,11 @@ def _open(announcement: Announcement, accept: Mapping[Kind, Sequence[Codec]]) ->
         raise
 
 
-def _taps(outlet: Outlet, podium: Podium | None, source: Source, player: Player) -> list[tuple[Kind, Tap]]:
+def _taps(
+    outlet: Outlet, podium: Podium | None, source: Source, player: Player, *, replay: bool
+) -> list[tuple[Kind, Tap]]:
     def make_key_frame() -> bool:
-        if getattr(source, "passes_pictures", False):
+        if replay and getattr(source, "passes_pictures", False):
             return False
         player.request_key_frame()
         return True

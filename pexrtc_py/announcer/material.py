@@ -129,6 +129,7 @@ def announcement_of_ready(
         present=present,
         peer=peer or PeerConfig(),
         hold=True,
+        replay=True,
         soft=opener_of(soft) if len(soft) == len(ready) else None,
     )
 

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 _READY_S = 5.0
 """Longest wait for the first reports: RFC 3550 section 6.2 has receivers report every five seconds at most."""
-_ACKNOWLEDGED_S = 2.5
-"""Longest wait for the report on the last packets."""
+_ACKNOWLEDGED_S = 4.0
+"""Longest wait for the report on the last packets: a report a second, of which some may be lost."""
 
 
 class Outlet:

@@ -31,6 +31,9 @@ class Announcement:
     hold: bool = False
     """Whether silence and the first picture are sent until the far side has reported that it receives, so that nothing
     of the first word is lost. A recording then shows the first picture for a second before the rest."""
+    replay: bool = False
+    """Whether a far side that asks for a key frame is sent all since the last one again, at once, where none can be
+    made. Otherwise it waits for the next, a second in prepared media. Recordings then have those pictures twice."""
     soft: SourceOpener | None = None
     """The same at a lower level, packet by packet, for ducking; None: there is none."""
 

@@ -171,7 +171,7 @@ async def test_proof_record_and_exit_codes(tmp_path: Path, capsys: pytest.Captur
     for result, entry in zip(results, entries, strict=True):
         assert result["proof"] == entry["proof"]
         assert entry["proof"]["heard"] is True
-        assert entry["proof"]["missing_s"] == 0
+        assert entry["proof"]["missing_s"] <= 0.2
         assert entry["ended"] == "finished"
         assert entry["duration_s"] == pytest.approx(1.0, abs=0.05)
 
