@@ -10,7 +10,7 @@ from . import errors
 from .announcer.announcement import Announcement, Played, play, play_with_slides
 from .announcer.material import announcement_of_files, presentation_of
 from .endpoint.call import Call, CallConfig
-from .endpoint.conference import BOT_TAG, Conference, connect, is_bot, open_conference
+from .endpoint.conference import BOT_TAG, RECORDER_TAG, Conference, connect, is_bot, open_conference
 from .errors import PexrtcError
 from .media.clips import clip_path
 from .media.decoding_taps import AudioDecoder, VideoDecoder
@@ -31,6 +31,7 @@ from .webrtc.peer import IceServer, PeerConfig
 
 __all__ = [
     "BOT_TAG",
+    "RECORDER_TAG",
     "Announcement",
     "AudioDecoder",
     "Call",

@@ -16,7 +16,7 @@ from pexrtc_py import RecordingConfig, RecordJob, SessionConfig, StopRules
 async def main(node_url: str, alias: str, path: str, seconds: str) -> None:
     """Join, record, and say what was recorded."""
     job = RecordJob(
-        session=SessionConfig(node_url=node_url, alias=alias, display_name="Recorder", call_tag=pexrtc_py.BOT_TAG),
+        session=SessionConfig(node_url=node_url, alias=alias, display_name="Recorder", call_tag=pexrtc_py.RECORDER_TAG),
         recording=RecordingConfig(path=Path(path), stop=StopRules(duration_s=float(seconds))),
     )
     recorded = await pexrtc_py.record(job)

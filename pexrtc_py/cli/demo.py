@@ -11,7 +11,7 @@ import typer
 
 from ..announcer.announcement import Played, play_with_slides
 from ..announcer.material import announcement_of_files, presentation_of
-from ..endpoint.conference import BOT_TAG, Conference, open_conference
+from ..endpoint.conference import BOT_TAG, RECORDER_TAG, Conference, open_conference
 from ..media.clip_comparison import ClipComparison, compare_with_clip
 from ..media.clips import clip_path
 from ..node.server import Node
@@ -83,7 +83,7 @@ async def _record_while_playing(
     async def until_over() -> None:
         await over.wait()
 
-    job = RecordJob(session=_session(node_url, "Recorder"), recording=RecordingConfig(path=path))
+    job = RecordJob(session=_session(node_url, "Recorder", RECORDER_TAG), recording=RecordingConfig(path=path))
     async with task_owner() as tasks:
         recording = tasks.start(record(job, stopping=until_over, on_recording=note), name="demo recorder")
         await joined.wait()
@@ -105,8 +105,8 @@ async def _announce(node_url: str, screen: Screen) -> Played:
         return played
 
 
-def _session(node_url: str, name: str) -> SessionConfig:
-    return SessionConfig(node_url=node_url, alias=_ALIAS, display_name=name, call_tag=BOT_TAG)
+def _session(node_url: str, name: str, tag: str = BOT_TAG) -> SessionConfig:
+    return SessionConfig(node_url=node_url, alias=_ALIAS, display_name=name, call_tag=tag)
 
 
 def _tell(recorded: Recorded, played: Played | None, came_out: ClipComparison, screen: Screen) -> None:

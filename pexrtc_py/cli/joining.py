@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from ..endpoint.conference import BOT_TAG
+from ..endpoint.conference import BOT_TAG, RECORDER_TAG
 from ..errors import UsageError
 from ..protocol.joinlink import JoinLink, parse_join_link
 from ..signalling import HttpConfig, SessionConfig, find_destination
@@ -15,9 +15,6 @@ from ..webrtc.peer import PeerConfig
 from .options import read_pin, read_ports
 
 __all__ = ["RECORDER_TAG", "WayIn", "find_session", "peer_config", "session_config"]
-
-RECORDER_TAG = f"{BOT_TAG}:record"
-"""The `call_tag` of those that keep what is said: whoever looks at the roster shall know (node/pages.py does)."""
 
 _LINKS = ("http", "https", "pexip")
 

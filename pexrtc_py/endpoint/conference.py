@@ -24,12 +24,14 @@ from .addresses import media_addresses
 from .call import Call, CallConfig, open_call
 from .phases import JoinPhases
 
-__all__ = ["BOT_TAG", "Conference", "connect", "is_bot", "open_conference"]
+__all__ = ["BOT_TAG", "RECORDER_TAG", "Conference", "connect", "is_bot", "open_conference"]
 
 logger = logging.getLogger(__name__)
 
 BOT_TAG = "pexrtc-bot"
 """The `call_tag` by which our participants are known as bots in every roster."""
+RECORDER_TAG = BOT_TAG + ":record"
+"""The `call_tag` of a bot that records: our node's page says so to everybody."""
 
 
 def is_bot(participant: Participant) -> bool:
@@ -119,7 +121,7 @@ class Conference:
         """Fill in addresses and ICE servers that the caller left to us."""
         peer, told = config.peer, self._session.token_result
         if not peer.addresses:
-            peer = replace(peer, addresses=media_addresses(self._session.config.node_url))
+            peer = replace(peer, addresses=media_addresses(self._session.client.node_url))
         if not peer.ice_servers:
             peer = replace(peer, ice_servers=_ice_servers(told))
         if told.use_relay_candidates_only is True:
