@@ -8,10 +8,11 @@ import uvloop
 
 import pexrtc_py
 from benchmarks._children import read_commands, say
-from benchmarks._clip import clip, load
-from benchmarks.peers.send import Playing
+from benchmarks._clip import clip
 from pexrtc_py.endpoint.call import CallConfig
-from pexrtc_py.media.frames import Codec
+from pexrtc_py.media.frames import Codec, Kind
+from pexrtc_py.media.player import Player
+from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.protocol.sdp import Direction
 
 
@@ -25,10 +26,12 @@ async def run(url: str, alias: str) -> None:
     ):
         await call.connected()
         senders = [line.sender for line in (call.audio, call.video) if line is not None and line.sender is not None]
-        playing = Playing(load(clip()), {sender.config.kind: sender for sender in senders}, 0.0)
-        say(joined=True)
-        await reader.readline()
-        playing.stop()
+        source = open_file(clip(), accept={Kind.AUDIO: (Codec.OPUS,), Kind.VIDEO: (Codec.VP8,)}, loop=None)
+        async with Player(source, {sender.config.kind: [sender] for sender in senders}) as player:
+            for sender in senders:
+                sender.on_key_frame_request = player.request_key_frame
+            say(joined=True)
+            await reader.readline()
 
 
 if __name__ == "__main__":
