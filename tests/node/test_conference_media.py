@@ -59,7 +59,7 @@ async def test_h264_and_vp8_see_each_other() -> None:
             client.add_main()
             await client.join(media)
         media.set_stage([ada.name, ben.name])
-        await perform(clients, 2.5)
+        await perform(clients, 1.8)
     assert [client.seen.grey for client in clients] == pytest.approx([180, 90, 90], abs=6)
     assert {frame.codec for frame in ada.seen.frames} == {frame.codec for frame in cleo.seen.frames} == {Codec.H264}
     assert {frame.codec for frame in ben.seen.frames} == {Codec.VP8}
@@ -317,7 +317,7 @@ async def test_present_main_mixes_slides_into_the_main_picture() -> None:
         slides.present = slides.peer.add_line(Kind.VIDEO, direction=Direction.SENDONLY, codecs=[Codec.VP8])
         await slides.join(media, present="send")
         media.set_floor(slides.name)
-        await asyncio.gather(perform([ada], 2.5), perform([slides], 2.5, on_slides=True))
+        await asyncio.gather(perform([ada], 1.8), perform([slides], 1.8, on_slides=True))
         frame = ben.seen.pictures[-1][1]
         assert (frame.width, frame.height) == (1280, 720)
         assert luma_of(frame, 0.5, 0.4) == pytest.approx(200, abs=8)

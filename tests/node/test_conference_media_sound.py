@@ -121,7 +121,7 @@ async def test_a_voice_at_full_length_is_heard_and_muting_ends_it() -> None:
         levels = []
         for muted in (False, True):
             sound.set_muted(ADA, muted=muted)
-            for _ in range(30):
+            for _ in range(20):
                 for _ in range(2):
                     for frame in encoder.encode(wave, rtp_time=960 * number, time=number / 50):
                         voice.push(frame)

@@ -98,7 +98,7 @@ async def test_a_publisher_is_seen_and_heard_and_its_end_is_told() -> None:
         assert url.endswith(f"/pexip/{CALL}")
         async with far("push", url, "audio+video") as publisher:
             await publisher.until("connected")
-            await publish(publisher, 4.0)
+            await publish(publisher, 3.0)
         assert strength(ben.heard.last(0.5), 700) == pytest.approx(6000, abs=900)
         assert ben.seen.grey == pytest.approx(180, abs=6)
         async with asyncio.timeout(10):
@@ -133,13 +133,13 @@ async def test_the_conference_is_sent_to_a_server_until_that_hangs_up() -> None:
         await asyncio.sleep(0.2)
         media.set_admitted(stream, admitted=True)
         await media.push_stream(StreamOffer(participant=stream, call=CALL, url=url))
-        await perform([ada], 4.0)
+        await perform([ada], 3.0)
         assert strength(server.heard.last(0.3), 400) == pytest.approx(6000, abs=900)
         frame = server.seen.pictures[-1][1]
         assert (frame.width, frame.height) == (1280, 720)
         assert [luma_of(frame), luma_of(frame, 0.02)] == pytest.approx([90, 16], abs=6)
         await server.child.aclose()
-        await perform([ada], 1.0)
+        await perform([ada], 0.5)
         async with asyncio.timeout(10):
             await listener.has_lost.wait()
         assert listener.lost == [(CALL, STREAM_ENDED)]
