@@ -21,7 +21,7 @@ __all__ = ["JobState", "Keeper"]
 
 AGAIN_S: Final = 2.0
 """Between the end of a run that went well and the next: a conference that is over is not joined in the same moment."""
-_FIRST_DELAY_S: Final = 1.0
+_FIRST_DELAY_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 60.0
 _STABLE_S: Final = 60.0
 """A run that lasted so long was no false start."""

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _STARTS_PER_S = 10.0
 """Joins are spread: a node that is asked for fifty at once answers all of them late."""
+_RETURNS_PER_S = 50.0
+"""Those that a crash ended are not: each second until one is back is missing in it."""
 _LONGEST_SLEEP_S = 30.0
 """Clocks are set and laptops sleep: the time is looked at again."""
 
@@ -240,7 +242,9 @@ class Supervisor:
         if reason is None:
             keeper.start(run, now)
             self._engine.start(run)
-            self._next_start = now + 1 / _STARTS_PER_S
+            rate = _RETURNS_PER_S if keeper.returns else _STARTS_PER_S
+            # Counted from when it was due, so that a machine that is late catches up.
+            self._next_start = max(self._next_start, now - 1.0) + 1 / rate
         elif keeper.refuse(reason, now):
             logger.warning("! %s refused: %s", run.job.id, reason)
             self._tell(JobRefused(job=run.job, reason=reason))

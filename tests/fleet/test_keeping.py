@@ -44,10 +44,10 @@ def test_failures_are_tried_again_later_and_later() -> None:
         assert one.decide(now + 1) is None
         delays.append(one.next_look(now + 1) - (now + 1))
         now = one.next_look(now + 1)
-    assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert delays == [0.5, 1, 2, 4, 8, 16, 32, 60]
     started(one, now)
     end(one, Outcome.FAILED, now + 61)
-    assert one.next_look(now + 61) == now + 62
+    assert one.next_look(now + 61) == now + 61.5
     assert one.failures == 9
 
 
