@@ -23,7 +23,7 @@ async def _gather(connection: IceConnection) -> list[internals.IceCandidate]:
 def make_connection() -> IceConnection:
     """A connection that gathers nothing."""
     return IceConnection(
-        on_media=lambda _: None,
+        on_media=lambda packet, arrival: None,
         on_silence=lambda _: None,
         gather=_gather,
         relay_only=False,
