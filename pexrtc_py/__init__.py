@@ -7,7 +7,7 @@ What this module exports is public; all else may change.
 """
 
 from . import errors
-from .announcer.announcement import Announcement, Played, play, play_with_slides
+from .announcer.announcement import Announcement, Played, announce, play, play_with_slides
 from .announcer.material import announcement_of_files, presentation_of
 from .endpoint.call import Call, CallConfig
 from .endpoint.conference import BOT_TAG, RECORDER_TAG, Conference, connect, is_bot, open_conference
@@ -21,7 +21,9 @@ from .node.config import NodeConfig
 from .node.server import Node
 from .protocol.models import Participant, Present
 from .protocol.sdp import Direction
+from .recorder.file_series import SegmentRules
 from .recorder.job import Recorded, RecordJob, record
+from .recorder.persistence import Interruption, Remedy, StayRules
 from .recorder.recording import Recording, RecordingConfig
 from .recorder.roles import Role
 from .recorder.stopping import StopRules
@@ -42,6 +44,7 @@ __all__ = [
     "EncodedFrame",
     "Gap",
     "IceServer",
+    "Interruption",
     "Kind",
     "Node",
     "NodeConfig",
@@ -55,14 +58,18 @@ __all__ = [
     "Recorded",
     "Recording",
     "RecordingConfig",
+    "Remedy",
     "Role",
+    "SegmentRules",
     "SessionConfig",
     "Source",
+    "StayRules",
     "StopRules",
     "Tap",
     "TrackFormat",
     "VideoDecoder",
     "__version__",
+    "announce",
     "announcement_of_files",
     "clip_path",
     "connect",

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
 import pexrtc_py
 
 
-async def main(node_url: str, alias: str, path: str) -> None:
+async def main(node_url: str, alias: str, source: str) -> None:
     """Join, play, leave."""
-    announcement = pexrtc_py.announcement_of_files([Path(path)])
     async with pexrtc_py.connect(node_url, alias, display_name="Announcer") as conference:
-        played = await pexrtc_py.play(conference, announcement)
+        played = await pexrtc_py.announce(conference, source)
     print(f"played {played.duration_s:.1f} s")
 
 

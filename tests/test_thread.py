@@ -78,7 +78,8 @@ async def test_what_comes_out_is_what_went_in(node: Node, tmp_path: Path) -> Non
     came_out = await asyncio.to_thread(compare_with_clip, result.files[0], CLIP)
     assert came_out.pictures.lost == came_out.pictures.repeated == came_out.pictures.unmarked == 0
     assert came_out.pictures.ssim == pytest.approx(1.0), "a picture was encoded anew"
-    assert came_out.pictures.spread_s < 0.02
+    # The mix waits longer for sound when the machine is busy, up to its largest reserve, and pictures wait with it.
+    assert came_out.pictures.spread_s < 0.16
     assert came_out.sound is not None
     assert came_out.sound.heard == 1.0
     assert abs(came_out.sound.level_db) < 1.0
