@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SH     := set -eu;
 
-.PHONY: help install demo test check format peers interop soak bench lock clips clean
+.PHONY: help install demo test slow check format peers interop soak bench lock clips clean
 
 help: ## list the doors
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,8 +21,11 @@ install: $(VENV)/.installed ## make the virtual environment from the hashed lock
 demo: install ## a node, an announcer and a recorder in one room: prints what was measured and the recording's path
 	$(BIN)/pexrtc demo
 
-test: install ## the test suite, with what pip alone installs
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+test: install ## the test suite, with what pip alone installs; under three minutes
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not slow" $(ARGS)
+
+slow: install ## the tests that take five seconds and more each
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow $(ARGS)
 
 check: install ## format, lint, types, layers
 	$(BIN)/ruff format --check .

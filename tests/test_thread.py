@@ -113,6 +113,7 @@ async def test_a_recorder_that_comes_late(node: Node, tmp_path: Path) -> None:
         assert next(packet for packet in container.demux(video=0)).is_keyframe
 
 
+@pytest.mark.slow
 async def test_h264_sender_and_vp8_receiver(node: Node, tmp_path: Path) -> None:
     """The node transcodes for whoever did not negotiate the speaker's codec; the picture is the same to the eye."""
     recorder = Recorder(node, tmp_path / "vp8.mkv", video_codecs=(Codec.VP8,))

@@ -70,6 +70,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("impaired", "limit_s"), [(False, 0.02), (True, 0.06)])
+@pytest.mark.slow
 async def test_first_and_last_word_arrive(
     node: Node, tmp_path: Path, cache: Path, *, impaired: bool, limit_s: float
 ) -> None:
@@ -88,6 +89,7 @@ async def test_first_and_last_word_arrive(
         assert end <= limit_s + 1e-6
 
 
+@pytest.mark.slow
 async def test_loudness_of_what_arrives(node: Node, tmp_path: Path, cache: Path) -> None:
     """Quiet, loud and clipped speech: each is heard at -20 LUFS, within one LU; with loudness off as loud as it is."""
     voice = read_sound(pexrtc_py.clip_path("announcement.mkv"))[:120_000].astype(np.float64)
@@ -114,6 +116,7 @@ async def test_loudness_of_what_arrives(node: Node, tmp_path: Path, cache: Path)
         assert meter.loudness.integrated_lufs == pytest.approx(-20, abs=1), name
 
 
+@pytest.mark.slow
 async def test_one_player_for_two_conferences_and_proof(node: Node) -> None:
     """Two conferences at once have one player and one encoding; each listener proves sound and every picture."""
     main = await announcement_of_sources([str(pexrtc_py.clip_path("motion.mkv"))])
@@ -182,6 +185,7 @@ async def test_a_conference_that_ends_costs_the_others_nothing(node: Node, tmp_p
         assert max(missing_ends(babble(1.5), heard(ear))) <= 0.021
 
 
+@pytest.mark.slow
 async def test_ducking_is_heard_in_the_mix(node: Node, tmp_path: Path, cache: Path) -> None:
     """While a person speaks the announcement is 12 dB softer in what others hear; before that it is not."""
     sound = babble(3.5, low=1500, high=3400)
@@ -221,6 +225,7 @@ async def test_ducking_is_heard_in_the_mix(node: Node, tmp_path: Path, cache: Pa
     assert spoken.level_db - begin.level_db == pytest.approx(-12, abs=2)
 
 
+@pytest.mark.slow
 async def test_slides_arrive_in_time_and_legible(node: Node, cache: Path) -> None:
     """Two slides beside a sound: each arrives as presentation within half a second of its time, and can be read."""
     paths = [pexrtc_py.clip_path(f"slide-{n}.png") for n in (1, 2)]

@@ -144,6 +144,7 @@ async def test_unwritable_target(node: Node, tmp_path: Path, target: str) -> Non
     assert (tmp_path / "exists.mkv").read_text() == "keep me"
 
 
+@pytest.mark.slow
 async def test_ctrl_c_finishes_the_file_and_leaves(node: Node, tmp_path: Path) -> None:
     """Ctrl-C closes the recording, gives the token back and says 130; SIGTERM does the same and says 0."""
     for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.DONE)):

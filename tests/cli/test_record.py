@@ -104,6 +104,7 @@ async def test_disks_that_fail(node_url: str, tmp_path: Path) -> None:
 
 
 @SLOW_MACHINE
+@pytest.mark.slow
 async def test_signals_pause_and_resume(node_url: str, tmp_path: Path) -> None:
     """SIGUSR1 pauses, SIGUSR2 resumes, SIGTERM ends; the result names every file."""
     path = tmp_path / "talk.mkv"
@@ -131,6 +132,7 @@ async def test_signals_pause_and_resume(node_url: str, tmp_path: Path) -> None:
     assert max(steps) < 1.0, "the clock stood still"
 
 
+@pytest.mark.slow
 def test_verify_and_repair(tmp_path: Path) -> None:
     """A file cut off is told with exit code 1 and mended whole; a file that is not there is an error of its own."""
     cut, runner = tmp_path / "talk.mkv", CliRunner()

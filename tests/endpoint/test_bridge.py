@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 import pexrtc_py
 from pexrtc_py import Node, RecordingConfig, RecordJob, SessionConfig
 from pexrtc_py.cli.dialling import dial
@@ -14,6 +16,7 @@ from pexrtc_py.protocol.models import DialRequest, Role
 CLIP = pexrtc_py.clip_path("motion.mkv")
 
 
+@pytest.mark.slow
 async def test_a_dialled_conference_hears_and_sees_the_other(tmp_path: Path) -> None:
     """A clip played in the dialling conference is recorded, whole, in the dialled one on another node."""
     joined, over = asyncio.Event(), asyncio.Event()

@@ -87,6 +87,7 @@ async def publish(end: Far, seconds: float, *, hertz: float = 700, grey: int = 1
             assert end.child.push(frame) or end.ended is not None
 
 
+@pytest.mark.slow
 async def test_a_publisher_is_seen_and_heard_and_its_end_is_told() -> None:
     """Sound and picture of RTMP reach a WebRTC participant; when the publisher leaves the call is lost."""
     ben = Client("ben")
@@ -120,6 +121,7 @@ async def test_a_publisher_of_another_stream_is_turned_away() -> None:
         assert listener.lost == [(CALL, NOBODY_CAME)]
 
 
+@pytest.mark.slow
 async def test_the_conference_is_sent_to_a_server_until_that_hangs_up() -> None:
     """The server gets the mix and the main picture in 720p; when it goes the call is lost."""
     ada = Client("ada", hertz=400, grey=90)

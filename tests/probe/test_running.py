@@ -69,6 +69,7 @@ async def test_pair_measures_both_directions(node: Node) -> None:
     assert parse_result(serialize_result(result)) == result
 
 
+@pytest.mark.slow
 async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
     """Bob's network has 100 ms each way and fails for 700 ms: his pictures are that late and freeze, once."""
     bad = Impairment(delay_s=0.1, blackouts=((4.0, 0.7),))
@@ -85,6 +86,7 @@ async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
     assert not result.passed
 
 
+@pytest.mark.slow
 async def test_loss_on_the_way_out_is_of_that_direction(node: Node) -> None:
     """Bob's network loses a tenth each way: the far end reports it for what Bob sends, we count it for what he gets."""
     lossy = end(node, "Bob", Impairment(loss=0.1, seed=3))
@@ -110,6 +112,7 @@ async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
     assert values(result, "audio.digits_missed", "Ann → Bob") == [0]
 
 
+@pytest.mark.slow
 async def test_echo_of_a_test_call_is_measured_there_and_back() -> None:
     """Alone in a test call service, one's own frames come back: full reference with one participant."""
     conferences = {"test": RoomSettings(service_type=ServiceKind.TEST_CALL)}

@@ -107,6 +107,7 @@ def gaps(seen: Seen) -> list[tuple[float, float]]:
     return [(at, after) for number, following, at, after in pairs if following > number + 1]
 
 
+@pytest.mark.slow
 async def test_it_goes_on_after_each_loss(node: Node, tmp_path: Path) -> None:
     """Events cut, token gone, media stalled, network cut, node restarted, transferred: one file on one clock.
 
