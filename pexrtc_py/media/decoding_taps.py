@@ -41,7 +41,7 @@ class _Decoder(DecodingThread[_Decoded]):
         """Yield what is decoded from the first step on, until the end."""
         if self._ended:
             return
-        queue: asyncio.Queue[_Decoded | None] = asyncio.Queue(self._ahead)
+        queue: asyncio.Queue[_Decoded | None] = asyncio.Queue(self._ahead + 1)  # and the end
         self._consumers.add(queue)
         try:
             while (decoded := await queue.get()) is not None:
@@ -51,7 +51,7 @@ class _Decoder(DecodingThread[_Decoded]):
 
     def _deliver(self, result: _Decoded | None) -> None:
         for queue in self._consumers:
-            if queue.full():
+            if result is not None and queue.qsize() >= self._ahead:
                 queue.get_nowait()
             queue.put_nowait(result)
 
