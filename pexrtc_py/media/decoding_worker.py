@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -45,7 +46,7 @@ class VideoBacklog:
         return not self._awaits_key, behind and not key
 
 
-class DecodingThread(Generic[_Result]):
+class DecodingThread(ABC, Generic[_Result]):
     """A tap with a thread. Enter it to start the thread; `end` lets it finish its work, `aclose` does not."""
 
     def __init__(self, thread_name: str) -> None:
@@ -101,17 +102,17 @@ class DecodingThread(Generic[_Result]):
             await self._done.wait()
             self._thread.join()
 
+    @abstractmethod
     def _admit(self, item: EncodedFrame | Gap) -> bool:
         """Make room for an item, or refuse it; called with the lock held, in the event loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _work(self, item: EncodedFrame | Gap) -> list[_Result]:
         """Do the work, in the thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _deliver(self, result: _Result) -> None:
         """Take a result, in the event loop."""
-        raise NotImplementedError
 
     def _finish(self) -> None:
         """Learn that no result will come any more, in the event loop."""

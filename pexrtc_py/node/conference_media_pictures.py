@@ -8,6 +8,7 @@ itself, or a composed picture; `Slides` gives everybody but the presenter the pr
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from ..media.encoding_transcoder import VideoTranscoder
@@ -112,7 +113,7 @@ class Source:
         self._retired.clear()
 
 
-class _Board:
+class _Board(ABC):
     """Publishers and watchers of one kind of picture; who sees what is the subclass's matter, in `_choose`."""
 
     def __init__(self) -> None:
@@ -164,8 +165,9 @@ class _Board:
         for source in self._sources.values():
             source.prune()
 
+    @abstractmethod
     def _choose(self) -> None:
-        raise NotImplementedError
+        """Choose whose pictures each subscriber sees."""
 
 
 class Stage(_Board):

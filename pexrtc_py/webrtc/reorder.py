@@ -9,6 +9,7 @@ Counting follows RFC 3550 appendix A; how many packets came is derived from the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from ..errors import RemoteProtocolError
@@ -48,7 +49,7 @@ class StreamOwner(Protocol):
         """Learn that `next_timer` moved nearer."""
 
 
-class OrderedStream:
+class OrderedStream(ABC):
     """One SSRC: subclasses take its packets in order by `_take`, and state their patience by `_give_up`.
 
     Driven by `receive`, `repair` (RTX), `handle_timer`, `flush`.
@@ -300,21 +301,21 @@ class OrderedStream:
             self.malformed += 1
         return None
 
+    @abstractmethod
     def _take(self, packet: bytes, second: int, timestamp: int, start: int, end: int, arrival: float) -> None:
         """Take the next packet in order; its payload is not empty."""
-        raise NotImplementedError
 
-    def _note_held(self, number: int, item: Held) -> None:
+    def _note_held(self, number: int, item: Held) -> None:  # noqa: B027 - a hook that sound does not need
         """Look at a packet that must wait for its turn."""
 
+    @abstractmethod
     def _skipped(self, lost: int, now: float) -> None:
         """Learn that packets between the last one taken and the next will not come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _patience_ends(self) -> float:
         """Return when `_give_up` will do something."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _give_up(self, now: float) -> None:
         """Skip what has been missing for too long, by `_skip_to`."""
-        raise NotImplementedError

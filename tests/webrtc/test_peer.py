@@ -155,6 +155,7 @@ async def test_checks_that_overtake_the_answer() -> None:
             await asyncio.sleep(0.1)  # the answer is on its way
             await caller.accept_answer(answer)
             await connected(caller, called)
+            assert caller.state is called.state is PeerState.CONNECTED
 
     async with asyncio.TaskGroup() as group:  # which half was up to random numbers
         for _ in range(8):
