@@ -151,7 +151,9 @@ def write_slide(path: Path, number: int, title: str, lines: list[str]) -> None:
     draw.rectangle((0, 0, 1280, 110), fill=(20, 60, 110) if number == 1 else (110, 40, 30))
     draw.text((60, 55), title, fill=(255, 255, 255), font=ImageFont.load_default(52), anchor="lm")
     for row, line in enumerate(lines):
-        draw.text((90, 210 + 90 * row), f"• {line}", fill=(30, 30, 30), font=ImageFont.load_default(40), anchor="lm")
+        middle = 210 + 90 * row
+        draw.ellipse((92, middle - 6, 104, middle + 6), fill=(30, 30, 30))  # drawn: Pillow's own font has no bullet
+        draw.text((122, middle), line, fill=(30, 30, 30), font=ImageFont.load_default(40), anchor="lm")
     draw.text((1220, 680), str(number), fill=(90, 90, 90), font=ImageFont.load_default(28), anchor="mm")
     image.quantize(32).save(path, optimize=True)
 
