@@ -14,9 +14,34 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.contrib.media import MediaRecorder
+from av import AudioFrame, VideoFrame
+from av.packet import Packet
 
 from benchmarks._children import read_answers, read_commands, say
 from benchmarks.peers.aiortc_loopback import use_loopback
+
+
+class Begun(MediaStreamTrack):
+    """A track whose first frame was waited for.
+
+    MediaRecorder loses all pictures when sound is written before the first of them (it opens the codecs together, and
+    then cannot give the picture its size), and a picture needs a key frame first. Who uses it must wait as this does.
+    """
+
+    def __init__(self, track: MediaStreamTrack) -> None:
+        super().__init__()
+        self.kind = track.kind
+        self._track = track
+        self._first: AudioFrame | VideoFrame | Packet | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first frame."""
+        self._first = await self._track.recv()
+
+    async def recv(self) -> AudioFrame | VideoFrame | Packet:
+        """Return the next frame."""
+        first, self._first = self._first, None
+        return first if first is not None else await self._track.recv()
 
 
 async def run(calls: int, folder: Path) -> None:
@@ -35,10 +60,11 @@ async def run(calls: int, folder: Path) -> None:
         answers = await read_answers(reader, range(calls))
         for number, peer in enumerate(peers):
             await peer.setRemoteDescription(RTCSessionDescription(sdp=answers[number], type="answer"))
-            # Pictures first: when sound is encoded first, MediaRecorder loses the pictures (its codecs open together).
             tracks: list[MediaStreamTrack] = [transceiver.receiver.track for transceiver in peer.getTransceivers()]
-            for track in sorted(tracks, key=lambda track: track.kind, reverse=True):
-                recorders[number].addTrack(track)
+            pictures = Begun(next(track for track in tracks if track.kind == "video"))
+            await pictures.begin()
+            recorders[number].addTrack(pictures)
+            recorders[number].addTrack(next(track for track in tracks if track.kind == "audio"))
             await recorders[number].start()
         await asyncio.sleep(2)
         say(ready=True)
