@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from .loss_runs import LossRuns
+
 __all__ = ["MissingPackets"]
 
 _FIRST_REQUEST_S = 0.010
@@ -46,6 +48,8 @@ class MissingPackets:
         self._given_up: dict[int, None] = {}
         self.round_trip_s = _INITIAL_ROUND_TRIP_S
         """Time from asking to receiving; set it when it is known from elsewhere."""
+        self.lost = LossRuns()
+        """Those that the network lost: given up, or come by repair only."""
         self._samples: deque[float] = deque(maxlen=_SAMPLES)
 
     def __len__(self) -> int:
@@ -56,6 +60,11 @@ class MissingPackets:
         first = now + _FIRST_REQUEST_S if self._enabled else float("inf")
         for sequence in sequences:
             self._packets[sequence] = _Missing(now, first)
+
+    def was_asked_for(self, sequence: int) -> bool:
+        """Whether a missing packet was asked for."""
+        missing = self._packets.get(sequence)
+        return missing is not None and missing.requests > 0
 
     def arrived(self, sequence: int, now: float, *, repaired: bool) -> None:
         """Strike a packet off. One that was repaired tells the round trip.
@@ -80,6 +89,7 @@ class MissingPackets:
         for number in given_up:
             del self._packets[number]
             self._given_up[number] = None
+            self.lost.lose(number)
         for number in list(self._given_up)[: max(0, len(self._given_up) - _REMEMBERED)]:
             del self._given_up[number]
         return len(given_up)

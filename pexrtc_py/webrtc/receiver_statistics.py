@@ -32,6 +32,9 @@ def stream_totals(stream: OrderedStream) -> PacketTotals:
         duplicates=stream.duplicates,
         malformed=stream.malformed,
         repaired=stream.repaired,
+        network_lost=stream.missing.lost.count,
+        loss_runs=stream.missing.lost.runs,
+        reordered=stream.reordered,
         payload_bytes=stream.payload_bytes,
         header_bytes=stream.header_bytes,
         frames_dropped=stream.frames_dropped if isinstance(stream, VideoStream) else 0,
@@ -89,6 +92,11 @@ def receiver_statistics(
         total_samples_received=None if video else meter.units + meter.missing,
         concealed_samples=None if video else meter.missing,
         concealment_events=None if video else meter.gaps,
+        network_lost=totals.network_lost,
+        loss_runs=totals.loss_runs,
+        packets_reordered=totals.reordered,
+        jitter_deviations=tuple(deviation / rate for deviation in stream.deviations),
+        jitter_deviation_count=stream.deviation_count,
         audio_level=10 ** (-audio_level[0] / 20) if audio_level is not None and audio_level[0] < 127 else None,
     )
     reported = stream.sender_counts

@@ -10,6 +10,7 @@ Counting follows RFC 3550 appendix A; how many packets came is derived from the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import Protocol
 
 from ..errors import RemoteProtocolError
@@ -24,6 +25,7 @@ __all__ = ["OrderedStream", "StreamOwner"]
 _MAX_DROPOUT = 3000  # RFC 3550 appendix A.1
 _MAX_MISORDER = 1000  # ten times RFC 3550's: retransmissions of the last seconds are old, and no restart
 _MAX_MISSING = 512  # more are not repaired in time, they are an outage
+_DEVIATIONS = 128  # of the last seconds: 50 a second of sound, 60 of pictures at most
 _MAX_HELD = 4096  # 16 MB/s for a second in packets of 1200 bytes, 3 s of them at 13 Mb/s
 
 Held = tuple[bytes, int, int, int, int, float]
@@ -75,11 +77,18 @@ class OrderedStream(ABC):
         """Missing packets that came by RTX."""
         self.jitter = 0.0
         """Interarrival jitter in ticks (RFC 3550 section 6.4.1)."""
+        self.deviations: deque[float] = deque(maxlen=_DEVIATIONS)
+        """The last deviations that jitter is made of, in ticks."""
+        self.deviation_count = 0
+        """How many there were in all."""
+        self.reordered = 0
+        """Packets that came after a later one (RFC 4737), not by retransmission."""
         self.last_report: tuple[int, float] | None = None
         """Middle bits of the NTP time of the last sender report, and when it arrived."""
         self.sender_counts: tuple[int, int, int, int] | None = None
         """NTP time, packets and bytes of the last sender report, and how many there were."""
         self._owner = owner
+        self._nack = nack
         self._next = -1
         self._base = 0
         self._expected_before = 0
@@ -128,6 +137,7 @@ class OrderedStream(ABC):
             self.duplicates += 1
             return
         self.repaired += 1
+        self.missing.lost.lose(number)
         self._hold(number, item, item[5], repaired=True)
 
     def _bounds(self, packet: bytes, first: int) -> tuple[int, int]:
@@ -150,6 +160,8 @@ class OrderedStream(ABC):
             deviation = abs((arrival - self._transit) * self.clock_rate - step)
             if deviation < 5 * self.clock_rate:  # a new run of timestamps says nothing about jitter
                 self.jitter += (deviation - self.jitter) / 16
+                self.deviations.append(deviation)
+                self.deviation_count += 1
         self._transit_timestamp = timestamp
         self._transit = arrival
 
@@ -172,6 +184,9 @@ class OrderedStream(ABC):
         self._suspect = None
         number = highest + ahead
         if number < self._next or number in self._held:
+            # The packet itself, after it was given up or repaired: late and out of order, but not lost.
+            if not self._mends_in_place:
+                self.reordered += self.missing.lost.find(number)
             if number >= self._next or not self.missing.was_given_up(number):
                 self.duplicates += 1
             else:
@@ -185,13 +200,23 @@ class OrderedStream(ABC):
         else:
             self.header_bytes += start
             self.payload_bytes += end - start
-        # Where RTX was not negotiated, what was asked for comes again as it was (RFC 4585 section 6.2.1).
-        repaired = not any(isinstance(form, RtxFormat) for form in self.formats.values())
+        repaired = self._mends_in_place
+        if ahead < 0:
+            if repaired and self.missing.was_asked_for(number):
+                self.missing.lost.lose(number)
+            else:
+                self.reordered += 1
         self._hold(number, (packet, second, timestamp, start, end, arrival), arrival, repaired=repaired)
+
+    @property
+    def _mends_in_place(self) -> bool:
+        """Whether what was asked for comes again as it was, as without RTX it does (RFC 4585 section 6.2.1)."""
+        return self._nack and not any(isinstance(form, RtxFormat) for form in self.formats.values())
 
     def _restart(self, sequence: int) -> None:
         self._expected_before += self._next - self._base if self._next >= 0 else 0
         self._base = self._next = sequence
+        self.missing.lost.restart()
 
     def _hold(self, number: int, item: Held, now: float, *, repaired: bool) -> None:
         self._now = now

@@ -92,6 +92,16 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     concealment_events: int | None = None
     audio_level: float | None = None
     """0 to 1, by the sender's header extension."""
+    network_lost: int = 0
+    """Ours: packets that never came by themselves, whether retransmission mended it or not; late ones are not lost."""
+    loss_runs: int = 0
+    """Ours: in how many runs, by sequence number."""
+    packets_reordered: int = 0
+    """Ours: came after a later one (RFC 4737), retransmissions apart."""
+    jitter_deviations: tuple[float, ...] = ()
+    """Ours: the last |D| of RFC 3550 section 6.4.1 that `jitter` is made of, seconds."""
+    jitter_deviation_count: int = 0
+    """Ours: how many there have been of this SSRC."""
 
 
 class RemoteOutboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="remote-outbound-rtp"):
@@ -154,6 +164,9 @@ class PacketTotals:
     duplicates: int = 0
     malformed: int = 0
     repaired: int = 0
+    network_lost: int = 0
+    loss_runs: int = 0
+    reordered: int = 0
     payload_bytes: int = 0
     header_bytes: int = 0
     frames_dropped: int = 0

@@ -10,6 +10,7 @@ from pexrtc_py.media.frames import Codec, EncodedFrame, Gap
 from pexrtc_py.webrtc.impairment import ImpairedLink, Impairment
 from pexrtc_py.webrtc.receiver_config import Feedback
 from pexrtc_py.webrtc.rtp import parse_header
+from pexrtc_py.webrtc.statistics import InboundRtp
 
 from .link import Link, at_random, opus_frame, script, vp8_frame
 
@@ -216,3 +217,31 @@ def test_bursts_of_loss() -> None:
     assert_decodable(link.tap.items, sent)
     assert len(link.tap.frames) > 0.9 * len(sent)
     assert longest_freeze(link) < 1.0
+
+
+@pytest.mark.parametrize("rtx", [True, False])
+def test_what_the_network_did_is_told_apart_from_what_was_mended(rtx: bool) -> None:
+    """Runs of 1, 3 and 2 lost packets, and one overtaken: six lost in three runs, one reordered, none missing."""
+    link = Link(Codec.VP8, round_trip_s=0.02, rtx=rtx)
+    lost, held = {60, 80, 81, 82, 120, 121}, list[bytes]()
+
+    def lose(way: str, packet: bytes) -> bool:
+        if way != "rtp" or packet[8:12] != (0x1234).to_bytes(4):
+            return False
+        number = (int.from_bytes(packet[2:4]) - 65500) & 0xFFFF
+        if number == 150 and not held:
+            held.append(packet)
+            link.at(link.now + 0.014, lambda: link.receiver.handle_rtp(packet, parse_header(packet), link.now))
+            return True
+        again = number not in lost
+        lost.discard(number)
+        return not again
+
+    link.lose = lose
+    play_video(link, 3.0)
+    inbound = link.receiver.statistics(link.now)[0]
+    assert isinstance(inbound, InboundRtp)
+    assert held
+    assert (inbound.network_lost, inbound.loss_runs, inbound.packets_reordered) == (6, 3, 1)
+    assert inbound.packets_lost == 0
+    assert inbound.jitter_deviation_count >= len(inbound.jitter_deviations) > 80
