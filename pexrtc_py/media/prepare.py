@@ -37,7 +37,7 @@ from .writers.tracks import TrackSpec
 __all__ = ["PrepareConfig", "Prepared", "Progress", "cache_key", "prepare", "prepare_here"]
 
 # Part of every cache key: a change of what is made here must not find what was made before.
-_FORM: Final = b"pexrtc_py wire form 1"
+_FORM: Final = b"pexrtc_py wire form 2"
 _KEY_INTERVAL_S: Final = 1.0
 _KEY_TOLERANCE_S: Final = 0.1
 _HASH_PIECE: Final = 1 << 20

@@ -12,9 +12,11 @@ import pytest
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from pexrtc_py.media.clips import clip_path
 from pexrtc_py.media.decoding import AudioDecoding, VideoDecoding
 from pexrtc_py.media.encoding import AudioEncoder, VideoEncoder
 from pexrtc_py.media.frames import Codec, EncodedFrame
+from tests.announcer.hearing import babble, read_sound
 
 VIDEO = [Codec.VP8, Codec.H264]
 
@@ -198,6 +200,48 @@ def test_loss_and_bitrate_change_in_mid_stream() -> None:
         [encoded] = encoder.encode(sound, rtp_time=960 * number, time=number / 50)
         sizes.append(len(encoded.data))
     assert sum(sizes[60:]) < 0.5 * sum(sizes[10:50])
+
+
+def coded(samples: NDArray[np.int16], *, loss: int) -> tuple[list[EncodedFrame], NDArray[np.int16]]:
+    """Encode sound for an expected loss; return the packets and what is heard of them."""
+    encoder, decoding = AudioEncoder(expected_loss_percent=loss), AudioDecoding()
+    packets = [
+        frame
+        for number in range(len(samples) // 960)
+        for frame in encoder.encode(samples[960 * number :][:960], rtp_time=960 * number, time=number / 50)
+    ]
+    return packets, np.concatenate([piece.samples[:, 0] for frame in packets for piece in decoding.feed(frame)])
+
+
+def carries_the_last(packet: bytes) -> bool:
+    """Whether a packet of 20 ms in mono has a copy of the one before (RFC 6716 sections 3.1 and 4.2.3)."""
+    has_silk = packet[0] >> 3 < 16
+    return has_silk and bool(packet[1] & 0x40)
+
+
+def loudness_lost_db(samples: NDArray[np.int16], heard: NDArray[np.int16]) -> float:
+    """How much softer what is heard is, by its energy."""
+    return float(
+        10 * np.log10(np.square(samples.astype(np.float64)).mean() / np.square(heard.astype(np.float64)).mean())
+    )
+
+
+@pytest.mark.parametrize(("loss", "limit_db"), [(0, 0.3), (5, 0.9)])
+def test_noise_comes_out_as_loud_as_it_went_in(loss: int, limit_db: float) -> None:
+    """Opus at its usual bitrate keeps the loudness of noise; with error correction on within a decibel."""
+    noise = babble(2.0)
+    _, heard = coded(noise, loss=loss)
+    assert abs(loudness_lost_db(noise, heard)) < limit_db
+
+
+def test_speech_carries_each_packet_twice_where_loss_is_expected() -> None:
+    """In-band error correction is in the packets when loss is expected, and in none when it is not."""
+    speech = read_sound(clip_path("announcement.mkv"))[:96000]
+    for loss, least, most in ((0, 0.0, 0.0), (5, 0.7, 1.0)):
+        packets, heard = coded(speech, loss=loss)
+        share = sum(carries_the_last(frame.data) for frame in packets) / len(packets)
+        assert least <= share <= most
+        assert abs(loudness_lost_db(speech, heard)) < 0.4
 
 
 def test_what_cannot_be_encoded_is_refused() -> None:
