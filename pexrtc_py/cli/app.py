@@ -12,6 +12,7 @@ from .announce import announce
 from .chat import chat_command
 from .control import control_command
 from .demo import demo
+from .doctor import doctor
 from .events import events_command
 from .exits import exit_code_of
 from .node import node
@@ -59,6 +60,7 @@ app.command()(announce)
 app.command("play", hidden=True)(announce)
 app.command("prepare")(prepare_command)
 app.command()(probe)
+app.command()(doctor)
 app.command("events")(events_command)
 app.command("roster")(roster_command)
 app.command("chat")(chat_command)

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from ..errors import UsageError
+from .wire_capture import WireCapture
 
 __all__ = ["HttpConfig", "make_http_client", "make_ssl_context"]
 
@@ -43,6 +44,8 @@ class HttpConfig:
     """Longest wait for bytes of an ordinary answer."""
     slow_answer_s: float = 60.0
     """The same where a node may take its time: request_token, calls, update, ack; real clients wait as long."""
+    capture: WireCapture | None = field(default=None, repr=False, compare=False)
+    """Keeps all that passes, to tell others how a node answers; None keeps nothing."""
 
 
 def make_ssl_context(config: HttpConfig) -> ssl.SSLContext:
@@ -72,12 +75,15 @@ def make_http_client(config: HttpConfig) -> httpx.AsyncClient:
     timeout = httpx.Timeout(config.answer_s, connect=config.connect_s)
     # Compressed answers would make a limit on their size meaningless.
     headers = {"accept-encoding": "identity", "user-agent": "pexrtc_py"}
+    hooks = {"response": [config.capture.on_response]} if config.capture is not None else {}
     try:
         if config.proxy is not None:
-            return httpx.AsyncClient(verify=context, proxy=config.proxy, timeout=timeout, headers=headers)
+            return httpx.AsyncClient(
+                verify=context, proxy=config.proxy, timeout=timeout, headers=headers, event_hooks=hooks
+            )
         direct = httpx.AsyncHTTPTransport(verify=context, socket_options=_KEEPALIVE)
         # Proxies of the environment take precedence over "all://", and a node on this machine is never behind one.
         mounts = {f"all://{host}": direct for host in ("", "localhost", "127.0.0.1", "[::1]")}
-        return httpx.AsyncClient(verify=context, mounts=mounts, timeout=timeout, headers=headers)
+        return httpx.AsyncClient(verify=context, mounts=mounts, timeout=timeout, headers=headers, event_hooks=hooks)
     except (ValueError, ImportError, httpx.InvalidURL) as exc:
         raise UsageError("proxy: not a URL that can be used (http:// or https://)") from exc

@@ -6,7 +6,8 @@ and by an object in turn. Media is aiortc's own peer connection behind answers r
 `setup:active`, wildcard feedback, TCP candidates beside UDP in the first line only, no end of candidates, slides
 inactive unless offered otherwise.
 
-`answers` replaces single results, so that a capture of another node (`pexrtc doctor --capture`) can be served.
+`answers` replaces single results. A `Capture` of another node (`pexrtc doctor --capture`) is served as it is: its
+token, its roster, its events; only media is always this node's own.
 """
 
 from __future__ import annotations
@@ -207,10 +208,29 @@ def _aiortc_can_read(offer: str) -> str:
     return "\r\n".join([*kept, ""])
 
 
+class Capture:
+    """What a node said to one client, by request; what was said several times is said again in that order."""
+
+    def __init__(self, text: bytes) -> None:
+        read = json.loads(text)
+        assert read["format"] == "pexrtc capture 1"
+        self.events: list[dict[str, Any]] = read["events"]
+        self._answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for said in read["requests"]:
+            self._answers.setdefault((said["verb"], said["path"]), []).append(said)
+
+    def answer(self, verb: str, path: str) -> dict[str, Any] | None:
+        said = self._answers.get((verb, path), [])
+        return said[0] if len(said) == 1 else said.pop(0) if said else None
+
+
 class ReplayNode:
     """One conference `meet.replay`, one other participant, any number of calls."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, answers: dict[str, object] | None = None) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, answers: dict[str, object] | None = None, capture: Capture | None = None
+    ) -> None:
+        self.capture = capture
         self.url = ""
         self.address = "127.0.0.1"
         self.answers = answers or {}
@@ -260,15 +280,18 @@ class ReplayNode:
         if request.path == "/api/client/v2/status":
             return _reply("OK")
         alias, _, path = path.partition("/")
-        if alias != "meet.replay":
+        if alias != "meet.replay" and self.capture is None:
             return _reply("Neither conference nor gateway found", 404)
         if "?" in path and "token=" in path:
             self.refused.append(f"token in the URL: {path.partition('?')[0]}")
+        captured = self.capture.answer(request.method, path) if self.capture is not None else None
         if path == "request_token":
-            return self._let_in(await request.json())
+            return self._let_in(await request.json()) if captured is None else self._as_captured(captured)
         me = self._tokens.get(request.headers.get("token", ""))
         if me is None:
             return _reply("Invalid token", 403)
+        if captured is not None and "/calls" not in path and path != "release_token":
+            return self._as_captured(captured, me)
         if path in self.answers:
             return _reply(self.answers[path])
         if path == "events":
@@ -287,6 +310,15 @@ class ReplayNode:
         if path == "participants":
             return _reply(list(self.participants.values()))
         return await self._media(path.split("/"), request)
+
+    def _as_captured(self, said: dict[str, Any], me: str = "") -> web.Response:
+        result = said["answer"]["result"] if isinstance(said["answer"], dict) else None
+        if said["path"] in ("request_token", "refresh_token") and isinstance(result, dict) and "token" in result:
+            me = me or result["participant_uuid"]
+            self._tokens[result["token"]] = me
+            self.participants.setdefault(me, self._participant("captured", "chair") | {"uuid": me})
+        text = json.dumps(said["answer"]) if said["answer"] is not None else ""
+        return web.Response(status=said["status"], text=text, content_type=said["type"] or "application/json")
 
     def _token(self, participant: str) -> str:
         token = uuid.uuid4().hex
@@ -323,6 +355,8 @@ class ReplayNode:
             ("layout", json.loads((CAPTURES / "layout.json").read_text())),
             ("stage", stage),
         ]
+        if self.capture is not None:
+            first = [(event["event"], event["data"]) for event in self.capture.events]
         for name, data in first:
             await response.write(self._event(name, data))
         self._streams.append(queue)
@@ -376,10 +410,12 @@ def _reply(result: object, status: int = 200) -> web.Response:
 
 
 @asynccontextmanager
-async def run_replay_node(answers: dict[str, object] | None = None) -> AsyncIterator[ReplayNode]:
+async def run_replay_node(
+    answers: dict[str, object] | None = None, capture: Capture | None = None
+) -> AsyncIterator[ReplayNode]:
     """Run a replay node on a loopback port."""
     async with asyncio.TaskGroup() as tasks:
-        node = ReplayNode(tasks, answers)
+        node = ReplayNode(tasks, answers, capture)
         app = web.Application(client_max_size=1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", node.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
