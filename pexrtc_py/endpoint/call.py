@@ -96,6 +96,7 @@ class Call:
         self.config = config
         self.phases = phases
         self.uuid = CallUuid("")
+        self.offer_sdp = self.answer_sdp = ""  # as they went over the wire first; they hold ICE passwords
         self.ended_reason: str | None = None
         self.audio = self._add_line(Kind.AUDIO, config.audio, None, config.audio_codecs)
         presents = config.present in (Present.SEND, Present.RECEIVE)
@@ -190,7 +191,7 @@ class Call:
 
     async def _set_up(self) -> None:
         me, client = self._session.participant_uuid, self._session.client
-        offer = await self._peer.create_offer()
+        offer = self.offer_sdp = await self._peer.create_offer()
         self.phases.offered = time.monotonic()
         result = await client.participant_calls(
             me, CallRequest(call_type=CallKind.WEBRTC, sdp=offer, present=self.config.present)
@@ -198,6 +199,7 @@ class Call:
         self.uuid = result.call_uuid
         if not isinstance(result.sdp, str) or not result.sdp:
             raise MediaError("the node answered without a session description (direct media is not supported)")
+        self.answer_sdp = result.sdp
         await self._peer.accept_answer(result.sdp)
         self.phases.answered = time.monotonic()
         for line, kind in ((self.audio, Kind.AUDIO), (self.video, Kind.VIDEO)):
