@@ -15,32 +15,37 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from ..errors import DtlsFailed, IceFailed, NoMedia, PexrtcError, RefusedError, TransportError, UsageError
-from ..signalling.tls import make_ssl_context
+from ..errors import (
+    DtlsFailed,
+    IceFailed,
+    NodeError,
+    NoMedia,
+    PexrtcError,
+    RefusedError,
+    SignallingError,
+    TransportError,
+    UsageError,
+)
+from ..signalling.finding import is_well
+from ..signalling.tls import HttpConfig, make_http_client, make_ssl_context
 from ..version import __version__
 from ..webrtc.transport_statistics import CandidatePairStatistics
+from .certificates import days_left, described_certificate
+from .cures import cure_of
 from .ends import End, EndConfig, Listening, open_end
-from .result import ProbeResult, Step
+from .evidence import Evidence
+from .result import Cause, ProbeResult, Step
 from .series import SeriesBook
 from .thresholds import Threshold, judge
 
-__all__ = ["STEPS", "DoctorConfig", "examine"]
+__all__ = ["NODE_STEPS", "STEPS", "DoctorConfig", "examine"]
 
 STEPS: Final = ("DNS", "TCP", "TLS", "join", "call", "ICE", "DTLS", "media")
 """The steps, in order; over plain HTTP the step TLS says so."""
-
-_CURES: Final = {
-    "DNS": "check the host name, and that this machine's resolver knows the zone of the node",
-    "TCP": "check that the node is up, and that firewalls let TCP through to its HTTPS port",
-    "TLS": "renew the certificate, or install the intermediate one on the node (Platform > TLS certificates)",
-    "join": "check alias, PIN and role; /status of the node tells whether it is in maintenance",
-    "call": "check the node's call and participant licences, and its support log of this moment",
-    "ICE": "let UDP through between us and the node's media ports (40000-49999 by default), or give a TURN server",
-    "DTLS": "UDP passes, the handshake does not: look for a firewall that inspects or drops DTLS, or a small path MTU",
-    "media": "connected, and nothing comes: are others in the conference sending, and is our RTP let back through",
-}
+NODE_STEPS: Final = ("DNS", "TCP", "TLS", "node")
+"""The steps when only the node is looked at, without an alias to join."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,8 @@ class DoctorConfig:
     """First sound and picture after the call is connected."""
     wants_media: bool = True
     """Whether a call in which nothing comes is ill; alone in a conference nothing may come."""
+    joins: bool = True
+    """Whether a participant joins; else the walk ends with the node's own word whether it takes calls."""
     thresholds: tuple[Threshold, ...] = ()
 
 
@@ -63,45 +70,61 @@ class _StepFailed(Exception):
 class _Walk:
     """The steps so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: tuple[str, ...], *, relayed: bool) -> None:
         self.steps: list[Step] = []
+        self.cause = Cause.NONE
+        self._names, self._relayed = names, relayed
 
     @asynccontextmanager
     async def step(self, name: str, timeout_s: float | None = None) -> AsyncIterator[list[str]]:
         """Time a step; details are appended to the list it yields. A foreseen failure is noted and ends the walk."""
         details: list[str] = []
         begin, problem = time.monotonic(), ""
+        error: Exception | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 yield details
         except TimeoutError:
             problem = f"no answer within {timeout_s:g} s" if timeout_s is not None else "no answer in time"
         except ssl.SSLError as exc:
-            problem = getattr(exc, "verify_message", "") or exc.reason or "the handshake failed"
+            problem, error = getattr(exc, "verify_message", "") or exc.reason or "the handshake failed", exc
         except OSError as exc:
             problem = exc.strerror or str(exc)
         except PexrtcError as exc:
-            problem = str(exc)
+            problem, error = str(exc), exc
         took = 1000 * (time.monotonic() - begin)
-        passed = not problem
-        self.note(name, took, ", ".join([*details, *([problem] if problem else [])]), passed=passed)
-        if not passed:
+        detail = ", ".join([*details, *([problem] if problem else [])])
+        if problem:
+            self.fail(name, took, detail, error)
             raise _StepFailed
+        self.note(name, took, detail)
 
-    def note(self, name: str, milliseconds: float | None, detail: str, *, passed: bool) -> None:
-        """Add a step."""
-        cure = "" if passed else _CURES[name]
-        step = Step(name=name, passed=passed, milliseconds=milliseconds, detail=detail, cure=cure)
-        self.steps.append(step)
+    def note(self, name: str, milliseconds: float | None, detail: str) -> None:
+        """Add a step that went well."""
+        self.steps.append(Step(name=name, passed=True, milliseconds=milliseconds, detail=detail))
+
+    def fail(self, name: str, milliseconds: float | None, detail: str, error: Exception | None = None) -> None:
+        """Add a step that failed, with what to do about it."""
+        refused = isinstance(error, RefusedError)
+        self.cause = Cause.REFUSED if refused else Cause.UNREACHABLE
+        cure = cure_of(name, error, relayed=self._relayed)
+        self.steps.append(Step(name=name, passed=False, milliseconds=milliseconds, detail=detail, cure=cure))
 
     def all(self) -> tuple[Step, ...]:
         """Return all steps, those not reached included."""
         reached = {step.name for step in self.steps}
-        return (*self.steps, *(Step(name=name, passed=None) for name in STEPS if name not in reached))
+        return (*self.steps, *(Step(name=name, passed=None) for name in self._names if name not in reached))
 
 
-async def examine(end: EndConfig, config: DoctorConfig | None = None) -> ProbeResult:
+async def examine(
+    end: EndConfig, config: DoctorConfig | None = None, *, evidence: Evidence | None = None
+) -> ProbeResult:
     """Walk all steps of getting into a conference and tell how each went. Cancelling is safe.
+
+    Args:
+        end: who.
+        config: how long each step may take.
+        evidence: collects what a support bundle needs.
 
     Returns:
         The result; its `error` stays empty, a failed step says all.
@@ -111,10 +134,14 @@ async def examine(end: EndConfig, config: DoctorConfig | None = None) -> ProbeRe
     """
     config = config or DoctorConfig()
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    walk, book = _Walk(), SeriesBook(end.session.display_name)
+    walk = _Walk(STEPS if config.joins else NODE_STEPS, relayed=end.peer.relay_only)
+    book = SeriesBook(end.session.display_name)
     try:
         await _reach(walk, book, end, config)
-        await _join(walk, book, end, config, began)
+        if config.joins:
+            await _join(walk, book, end, config, began, evidence)
+        else:
+            await _ask(walk, end, config)
     except _StepFailed:
         pass
     series = book.series()
@@ -128,6 +155,7 @@ async def examine(end: EndConfig, config: DoctorConfig | None = None) -> ProbeRe
         series=series,
         steps=walk.all(),
         verdict=judge(config.thresholds, series),
+        cause=walk.cause,
     )
 
 
@@ -153,19 +181,42 @@ async def _reach(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorCo
         await _close(writer)
     book.add("setup.tcp_ms", 0.0, since_begin())
     if not secure:
-        walk.note("TLS", None, "not asked for: plain HTTP", passed=True)
+        walk.note("TLS", None, "not asked for: plain HTTP")
         return
     async with walk.step("TLS", config.connect_s) as details:
-        _, writer = await asyncio.open_connection(host, port, ssl=make_ssl_context(end.session.http))
-        details.append(str(writer.get_extra_info("ssl_object").version()))
-        # Without verification Python does not parse the certificate, and the dictionary is empty.
-        certificate = writer.get_extra_info("peercert") or {}
-        await _close(writer)
-        if isinstance(expires := certificate.get("notAfter"), str):
-            days = (ssl.cert_time_to_seconds(expires) - time.time()) / 86400
+        certificate = await _handshake(parts, end.session.http, details)
+        if (days := days_left(certificate, time.time())) is not None:
             book.add("setup.tls_expiry_days", 0.0, days)
             details.append(f"certificate ends in {days:.0f} days")
     book.add("setup.tls_ms", 0.0, since_begin())
+
+
+async def _handshake(parts: SplitResult, http: HttpConfig, details: list[str]) -> bytes:
+    """Return the node's certificate, DER; one that is not trusted is told of, and then is the failure it was."""
+    host, port = parts.hostname, parts.port or 443
+    try:
+        _, writer = await asyncio.open_connection(host, port, ssl=make_ssl_context(http))
+    except ssl.SSLCertVerificationError:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection(host, port, ssl=context)
+        certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+        await _close(writer)
+        details.append(described_certificate(certificate))
+        raise
+    tls = writer.get_extra_info("ssl_object")
+    details.append(str(tls.version()))
+    certificate = tls.getpeercert(binary_form=True) or b""
+    await _close(writer)
+    return bytes(certificate)
+
+
+async def _ask(walk: _Walk, end: EndConfig, config: DoctorConfig) -> None:
+    """Ask the node itself whether it takes calls (guide: status)."""
+    async with walk.step("node", config.connect_s) as details, make_http_client(end.session.http) as client:
+        if not await is_well(end.session.node_url, client):
+            raise NodeError("status", 503, "it takes no calls now, or is no conferencing node")
+        details.append("takes calls")
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -176,19 +227,22 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         return  # the other side closed harder than we; the connection is gone either way
 
 
-async def _join(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorConfig, began: float) -> None:
+async def _join(
+    walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorConfig, began: float, evidence: Evidence | None
+) -> None:
     async with AsyncExitStack() as stack:
         begin = time.monotonic()
         try:
             joined = await stack.enter_async_context(open_end(end))
         except PexrtcError as exc:
-            name = "join" if isinstance(exc, RefusedError | TransportError | UsageError) else "call"
-            walk.note(name, 1000 * (time.monotonic() - begin), str(exc), passed=False)
+            walk.fail(_failed_step(exc), 1000 * (time.monotonic() - begin), str(exc), exc)
             raise _StepFailed from exc
         phases = joined.call.phases
         token = phases.token or begin
-        walk.note("join", 1000 * (token - phases.started), f"as {joined.conference.role}", passed=True)
-        walk.note("call", 1000 * (time.monotonic() - token), _lines(joined), passed=True)
+        walk.note("join", 1000 * (token - phases.started), f"as {joined.conference.role}")
+        walk.note("call", 1000 * (time.monotonic() - token), _lines(joined))
+        if evidence is not None:
+            await stack.enter_async_context(evidence.follow(joined, began))
         listening = await stack.enter_async_context(Listening(joined, book, began))
         try:
             await _connect(walk, joined)
@@ -197,6 +251,19 @@ async def _join(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorCon
         finally:
             listening.read_network()
             await listening.finish(time.monotonic())
+
+
+def _failed_step(error: PexrtcError) -> str:
+    """Return which step an error of joining belongs to."""
+    match error:
+        case IceFailed():
+            return "ICE"  # no candidate could be gathered
+        case SignallingError(operation="calls" | "participant_calls" | "ack" | "call_ack"):
+            return "call"
+        case SignallingError() | TransportError() | UsageError():
+            return "join"
+        case _:
+            return "call"
 
 
 def _lines(end: End) -> str:
@@ -211,16 +278,16 @@ async def _connect(walk: _Walk, end: End) -> None:
     except (IceFailed, DtlsFailed) as exc:
         timings = end.call.peer.timings
         if isinstance(exc, DtlsFailed) or "ice_connected" in timings:
-            walk.note("ICE", 1000 * (timings.get("ice_connected", begin) - begin), "", passed=True)
-            walk.note("DTLS", None, str(exc), passed=False)
+            walk.note("ICE", 1000 * (timings.get("ice_connected", begin) - begin), "")
+            walk.fail("DTLS", None, str(exc), exc)
         else:
-            walk.note("ICE", 1000 * (time.monotonic() - begin), str(exc), passed=False)
+            walk.fail("ICE", 1000 * (time.monotonic() - begin), str(exc), exc)
         raise _StepFailed from exc
     timings = end.call.peer.timings
     started = timings.get("started", begin)
     ice, dtls = timings["ice_connected"], timings["dtls_connected"]
-    walk.note("ICE", 1000 * (ice - started), _pair(end), passed=True)
-    walk.note("DTLS", 1000 * (dtls - ice), "", passed=True)
+    walk.note("ICE", 1000 * (ice - started), _pair(end))
+    walk.note("DTLS", 1000 * (dtls - ice), "")
 
 
 def _pair(end: End) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,9 +16,12 @@ from typing import Final
 from ..endpoint.call import AUDIO_CODECS, Call, CallConfig
 from ..endpoint.conference import Conference, open_conference
 from ..endpoint.phases import JoinPhases
-from ..media.frames import Codec, Kind, Tap
+from ..media.clips import clip_path
+from ..media.decoding import Picture
+from ..media.frames import Codec, Kind, Source, Tap
 from ..media.marks_source import Reference, ReferenceConfig
 from ..media.player import Player, PlayerConfig
+from ..media.sources.file import open_file
 from ..protocol.sdp import Direction
 from ..signalling import SessionConfig
 from ..webrtc.peer import PeerConfig
@@ -63,6 +66,8 @@ class EndConfig:
     connect_timeout_s: float = 15.0
     """How long ICE and DTLS may take together."""
 
+    network_only: bool = False
+    """Look at packets only: a clip is sent as it lies on disk, and nothing that comes is decoded."""
 
 class End:
     """A participant in a call; made by `open_end`."""
@@ -87,9 +92,14 @@ class End:
         lines = {Kind.AUDIO: self.call.audio, Kind.VIDEO: self.call.video}
         senders = {kind: line.sender for kind, line in lines.items() if line and line.sender and line.codec}
         codecs = {kind: sender.config.codec for kind, sender in senders.items()}
-        source = Reference(self.config.reference).source(
-            audio=codecs.get(Kind.AUDIO), video=codecs.get(Kind.VIDEO), video_bps=self.config.video_bps
-        )
+        source: Source
+        if self.config.network_only:
+            accept = {kind: [codec] for kind, codec in codecs.items()}
+            source = open_file(clip_path("motion.mkv"), accept=accept, loop=None)
+        else:
+            source = Reference(self.config.reference).source(
+                audio=codecs.get(Kind.AUDIO), video=codecs.get(Kind.VIDEO), video_bps=self.config.video_bps
+            )
         taps: dict[Kind, list[Tap]] = {kind: [self.sent[kind], sender] for kind, sender in senders.items()}
         self.player = Player(source, taps, config=PlayerConfig(read_ahead_s=_READ_AHEAD_S))
         if (sender := senders.get(Kind.VIDEO)) is not None:
@@ -131,6 +141,7 @@ class Listening:
         source: whose reference is expected, None when what comes is not ours.
         sent_book: where figures of what the end sends go; None: into the same book.
     """
+        on_picture: called in a thread with each decoded picture and the second of the run at which it was shown.
 
     def __init__(
         self,
@@ -141,6 +152,7 @@ class Listening:
         source: End | None = None,
         sent_book: SeriesBook | None = None,
     ) -> None:
+        on_picture: Callable[[Picture, float], None] | None = None,
         self.book = book
         self._end, self._began = end, began
         self._network = NetworkWatch(book, began, sent_book=sent_book)
@@ -150,6 +162,8 @@ class Listening:
         video, audio = (line.receiver if line else None for line in (end.call.video, end.call.audio))
         self._pictures: PictureListener | None = None
         self._sound: SoundListener | None = None
+        if end.config.network_only:
+            video = audio = None
         if video is not None:
             self._pictures = PictureListener(
                 book,
@@ -160,6 +174,7 @@ class Listening:
                 on_first=lambda moment: self._note_first("setup.first_picture_ms", moment),
             )
             video.add_tap(self._pictures)
+                on_picture=on_picture,
         if audio is not None:
             self._sound = SoundListener(
                 book,
@@ -171,7 +186,9 @@ class Listening:
 
     @property
     def has_picture_and_sound(self) -> bool:
-        """Whether at least one of each was decoded."""
+        """Whether at least one of each was decoded, or came where nothing is decoded."""
+        if self._end.config.network_only:
+            return self._end.call.phases.first_audio is not None and self._end.call.phases.first_video is not None
         return self._complete.is_set()
 
     @property

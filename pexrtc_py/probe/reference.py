@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
-from ..media.decoding import AudioDecoding, VideoDecoding
+from ..media.decoding import AudioDecoding, Picture, VideoDecoding
 from ..media.decoding_worker import DecodingThread, VideoBacklog
 from ..media.frames import EncodedFrame, Gap
 from ..media.marks_source import Reference
@@ -122,6 +122,7 @@ class PictureListener(_Listener):
         sent: when it sent it.
         request_key_frame: called in the event loop when nothing can be decoded without one.
         on_first: called in the event loop with the time at which the first picture was decoded.
+        on_picture: called in this listener's thread with each picture and the second of the run at which it was shown.
     """
 
     def __init__(
@@ -133,8 +134,10 @@ class PictureListener(_Listener):
         sent: SentLog | None = None,
         request_key_frame: Callable[[], None] | None = None,
         on_first: Callable[[float], None] | None = None,
+        on_picture: Callable[[Picture, float], None] | None = None,
     ) -> None:
         super().__init__("probe-pictures", on_first)
+        self._began, self._on_picture = began, on_picture
         self.watch = PictureWatch(book, began, reference=reference, sent_at=sent.sent_at if sent else None)
         self._decoding, self._backlog = VideoDecoding(), VideoBacklog()
         self._request_key_frame = request_key_frame
@@ -154,6 +157,8 @@ class PictureListener(_Listener):
         for picture in pictures:
             self._tell_first()
             self.watch.see(picture, PictureTimes(arrival=arrival, decoded=decoded))
+            if self._on_picture is not None:
+                self._on_picture(picture, decoded - self._began)
         return []
 
     def _ask(self) -> None:

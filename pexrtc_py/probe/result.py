@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Final, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from .thresholds import Outcome, Series, Verdict
 __all__ = [
     "SCHEMA",
     "Figure",
+    "Cause",
     "Moment",
     "ProbeResult",
     "Step",
@@ -33,6 +35,21 @@ SCHEMA: Final = "pexrtc.probe/1"
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class Cause(StrEnum):
+    """What kept a run from ending well; a monitoring system or an exit code tells by it whom to wake."""
+
+    NONE = ""
+    """Nothing did, or nobody knows."""
+    REFUSED = "refused"
+    """The node would not have us: PIN, alias, lock."""
+    UNREACHABLE = "unreachable"
+    """No network, no node, no media."""
+    REMOVED = "removed"
+    """It had begun, and the far side or the network ended it."""
+    FAILED = "failed"
+    """Something failed on our side."""
+
+
     """Something that happened at a moment of the run."""
 
     time: float
@@ -77,7 +94,9 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: tuple[str, ...] = ()
     """What the figures rest on and nobody measured."""
     error: str = ""
-    """Why the run ended early, one line; empty when it did not."""
+    """Why the run ended early or could not begin, one line; empty when neither."""
+    cause: Cause = Cause.NONE
+    """What kind of error that is, or what kind of step failed."""
     schema: str = SCHEMA
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Literal
 
 from ..errors import UsageError
@@ -21,7 +22,8 @@ from ..version import __version__
 from .control import ControlProbe
 from .emodel import CODEC_MODELS
 from .ends import End, EndConfig, Listening, open_end
-from .result import Moment, ProbeResult
+from .evidence import Evidence
+from .result import Cause, Moment, ProbeResult
 from .series import OnSample, SeriesBook
 from .thresholds import Threshold, judge
 
@@ -63,6 +65,7 @@ async def probe_pair(
     *,
     stop: asyncio.Event | None = None,
     on_sample: OnSample | None = None,
+    evidence: Evidence | None = None,
 ) -> ProbeResult:
     """Measure both directions between two participants of a conference: full reference, one clock. Cancelling is safe.
 
@@ -72,6 +75,7 @@ async def probe_pair(
         config: how long, and when to fail.
         stop: ends the run early, and well.
         on_sample: is told every sample as it is taken, in whatever thread.
+        evidence: collects what a support bundle needs.
 
     Raises:
         PexrtcError: an end could not join or connect.
@@ -79,7 +83,7 @@ async def probe_pair(
     other = replace(second.reference, first_id=(first.reference.first_id + _ID_STEP) % (1 << 24), seed=2)
     second = replace(second, reference=other)
     assumption = "both ends in one process share one clock: one-way delays need no NTP"
-    run = _Run("pair", first, config or RunConfig(), stop or asyncio.Event(), on_sample, (assumption,))
+    run = _Run("pair", first, config or RunConfig(), stop or asyncio.Event(), on_sample, (assumption,), evidence)
     async with AsyncExitStack() as stack:
         ends = [await stack.enter_async_context(open_end(each)) for each in (first, second)]
         return await run.measure(ends, {0: ends[1], 1: ends[0]}, stack)
@@ -92,6 +96,7 @@ async def probe_single(
     echo: bool = False,
     stop: asyncio.Event | None = None,
     on_sample: OnSample | None = None,
+    evidence: Evidence | None = None,
 ) -> ProbeResult:
     """Measure what one participant receives, and what the far end reports of what it sends. Cancelling is safe.
 
@@ -101,12 +106,13 @@ async def probe_single(
         echo: the far end is a test call service and sends back what it gets: full reference, delay there and back.
         stop: ends the run early, and well.
         on_sample: is told every sample as it is taken, in whatever thread.
+        evidence: collects what a support bundle needs.
 
     Raises:
         PexrtcError: it could not join or connect.
     """
     assumptions = ("delays are there and back: the far end echoes",) if echo else ()
-    run = _Run("single", end, config or RunConfig(), stop or asyncio.Event(), on_sample, assumptions)
+    run = _Run("single", end, config or RunConfig(), stop or asyncio.Event(), on_sample, assumptions, evidence)
     async with AsyncExitStack() as stack:
         joined = await stack.enter_async_context(open_end(end))
         return await run.measure([joined], {0: joined} if echo else {}, stack)
@@ -123,9 +129,11 @@ class _Run:
         stop: asyncio.Event,
         on_sample: OnSample | None,
         assumptions: tuple[str, ...],
+        evidence: Evidence | None,
     ) -> None:
         self._kind, self._first, self._config = kind, first, config
         self._stop, self._on_sample, self._assumptions = stop, on_sample, assumptions
+        self._evidence = evidence
         self._began = time.monotonic()
         self._started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -137,13 +145,17 @@ class _Run:
             sources: whose reference each end, by its place, receives.
             stack: closes what is opened here, before the ends leave.
         """
-        books = [SeriesBook(_direction(end, sources.get(i)), on_sample=self._on_sample) for i, end in enumerate(ends)]
+        books = [SeriesBook(_direction(end, sources.get(i)), on_sample=self._tell) for i, end in enumerate(ends)]
         listenings = []
+        if self._evidence is not None:
+            for end in ends:
+                await stack.enter_async_context(self._evidence.follow(end, self._began))
         for place, end in enumerate(ends):
             # What an end of a pair sends belongs to the other direction.
             sent_book = books[1 - place] if len(ends) == 2 else None
             source = sources.get(place)
-            listening = Listening(end, books[place], self._began, source=source, sent_book=sent_book)
+            see = partial(self._evidence.see, books[place].stream) if self._evidence is not None else None
+            listening = Listening(end, books[place], self._began, source=source, sent_book=sent_book, on_picture=see)
             listenings.append(await stack.enter_async_context(listening))
         for end in ends:
             await end.call.connected()
@@ -160,6 +172,13 @@ class _Run:
         moments = [moment for listening in listenings for moment in await listening.finish(until)]
         moments += control.moments if control is not None else []
         return self._result(ends, listenings, moments, error, until)
+
+    def _tell(self, moment: float, metric: str, stream: str, value: float) -> None:
+        """Hand a sample on to whoever wants it, in whatever thread."""
+        if self._evidence is not None:
+            self._evidence.note(moment, metric, stream, value)
+        if self._on_sample is not None:
+            self._on_sample(moment, metric, stream, value)
 
     @property
     def _wants_control(self) -> bool:
@@ -195,6 +214,8 @@ class _Run:
                 read = now
                 for listening in listenings:
                     listening.read_network()
+                if self._evidence is not None:
+                    self._evidence.read()
             late = now - begin >= self._config.media_timeout_s
             if start is None and (late or all(listening.has_picture_and_sound for listening in listenings)):
                 start = now
@@ -222,14 +243,20 @@ class _Run:
             series=series,
             moments=tuple(sorted(moments, key=lambda moment: moment.time)),
             verdict=judge(self._config.thresholds, series),
-            assumptions=(*self._assumptions, *_speech_assumptions(ends)),
+            assumptions=(*self._assumptions, *_kind_assumptions(ends), *_speech_assumptions(ends)),
             error=error,
+            cause=Cause.REMOVED if error else Cause.NONE,
         )
 
 
 def _direction(end: End, source: End | None) -> str:
     """Name what an end receives."""
     return f"{source.name} → {end.name}" if source is not None and source is not end else end.name
+
+
+def _kind_assumptions(ends: Sequence[End]) -> tuple[str, ...]:
+    """Say what was not looked at."""
+    return ("packets only: nothing was decoded",) if any(end.config.network_only for end in ends) else ()
 
 
 def _speech_assumptions(ends: Sequence[End]) -> tuple[str, ...]:
