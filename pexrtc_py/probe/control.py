@@ -23,7 +23,7 @@ from ..protocol.events import Event, Layout, MessageReceived, ParticipantUpdate,
 from ..protocol.models import Message, Participant, Present, TransformLayout, Transforms
 from ..protocol.sdp import Direction
 from .ends import End
-from .reference import PictureListener
+from .reference import PictureListener, SentLog
 from .result import Moment
 from .series import SeriesBook
 
@@ -35,6 +35,8 @@ _PATIENCE_S: Final = 5.0
 """How long is waited for one effect."""
 _SLIDE: Final = ReferenceConfig(width=640, height=360, frame_rate=10.0, first_id=3 << 22)
 _DIGIT: Final = "7"
+_WATCHED_S: Final = 3.0
+"""How long a presentation is watched."""
 
 
 class ControlProbe:
@@ -52,6 +54,8 @@ class ControlProbe:
         """What did not arrive."""
         self._first, self._second, self._book, self._began = first, second, book, began
         self._me = first.conference.participant_uuid
+        self._player: Player | None = None
+        self._sent = SentLog(_SLIDE.frame_rate, lambda: self._player.started_at if self._player is not None else None)
 
     async def measure(self, *, layout: bool = False) -> None:
         """Measure everything once, one after the other. Cancelling is safe, though something may stay undone.
@@ -148,22 +152,26 @@ class ControlProbe:
         events = self._second.conference.events()
         begin = time.monotonic()
         try:
-            async with asyncio.timeout(2 * _PATIENCE_S), AsyncExitStack() as stack:
+            async with asyncio.timeout(2 * _PATIENCE_S + _WATCHED_S), AsyncExitStack() as stack:
                 await self._present(stack)
                 async for event in events:
                     if isinstance(event, PresentationStart) and event.presenter_uuid == self._me:
                         break
                 told = time.monotonic()
                 self._note("control.presentation_ms", begin)
-                decoded = await self._see_slide(stack)
+                decoded, listener = await self._see_slide(stack)
                 self._book.add("setup.presentation_receive_ms", told - self._began, 1000 * (decoded - told))
                 self._book.add("setup.presentation_send_ms", begin - self._began, 1000 * (decoded - begin))
+                # Nothing tells when enough was seen: the quality of slides is that of some seconds.
+                await asyncio.sleep(_WATCHED_S)
+                listener.watch.finish(time.monotonic())
         except TimeoutError:
             self._missed(f"presentation: nothing was seen within {2 * _PATIENCE_S:g} s")
         except PexrtcError as exc:
             self._missed(f"presentation: {exc}")
 
     async def _present(self, stack: AsyncExitStack) -> None:
+        """Begin to present the reference's slides."""
         config = CallConfig(
             audio=Direction.INACTIVE,
             video=Direction.SENDONLY,
@@ -177,12 +185,13 @@ class ControlProbe:
         if line is None or line.sender is None:
             return
         source = Reference(_SLIDE).source(audio=None, video=line.sender.config.codec)
-        player = Player(source, {line.sender.config.codec.kind: [line.sender]})
+        player = Player(source, {line.sender.config.codec.kind: [self._sent, line.sender]})
+        self._player = player
         line.sender.on_key_frame_request = player.request_key_frame
         await stack.enter_async_context(player)
 
-    async def _see_slide(self, stack: AsyncExitStack) -> float:
-        """Return when the second end had decoded the first picture of the presentation."""
+    async def _see_slide(self, stack: AsyncExitStack) -> tuple[float, PictureListener]:
+        """Return when the second end had decoded the first picture of the presentation, and who watches it."""
         config = CallConfig(
             audio=Direction.INACTIVE,
             video=Direction.RECVONLY,
@@ -192,17 +201,20 @@ class ControlProbe:
         call = await stack.enter_async_context(self._second.conference.call(config))
         decoded: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         line = call.video
+        listener = PictureListener(
+            self._book.part(f"{self._book.stream} presentation"),
+            self._began,
+            reference=Reference(_SLIDE),
+            sent=self._sent,
+            request_key_frame=line.receiver.request_key_frame if line is not None and line.receiver else None,
+            on_first=decoded.set_result,
+            group="presentation",
+        )
+        await stack.enter_async_context(listener)
         if line is not None and line.receiver is not None:
-            listener = PictureListener(
-                SeriesBook(),  # the slides themselves are not measured here
-                self._began,
-                request_key_frame=line.receiver.request_key_frame,
-                on_first=decoded.set_result,
-            )
-            await stack.enter_async_context(listener)
             line.receiver.add_tap(listener)
         await call.connected()
-        return await decoded
+        return await decoded, listener
 
     def _note(self, metric: str, begin: float) -> None:
         now = time.monotonic()

@@ -25,6 +25,7 @@ from ..media.sources.file import open_file
 from ..protocol.sdp import Direction
 from ..signalling import SessionConfig
 from ..webrtc.peer import PeerConfig
+from .lateness import LoopWatch
 from .network import NetworkWatch
 from .reference import PictureListener, SentLog, SoundListener, write_skew
 from .result import Moment
@@ -65,9 +66,9 @@ class EndConfig:
     """In order of preference; those that we can encode."""
     connect_timeout_s: float = 15.0
     """How long ICE and DTLS may take together."""
-
     network_only: bool = False
     """Look at packets only: a clip is sent as it lies on disk, and nothing that comes is decoded."""
+
 
 class End:
     """A participant in a call; made by `open_end`."""
@@ -140,8 +141,8 @@ class Listening:
         began: when the run began, `time.monotonic`.
         source: whose reference is expected, None when what comes is not ours.
         sent_book: where figures of what the end sends go; None: into the same book.
-    """
         on_picture: called in a thread with each decoded picture and the second of the run at which it was shown.
+    """
 
     def __init__(
         self,
@@ -151,19 +152,20 @@ class Listening:
         *,
         source: End | None = None,
         sent_book: SeriesBook | None = None,
-    ) -> None:
         on_picture: Callable[[Picture, float], None] | None = None,
+    ) -> None:
         self.book = book
         self._end, self._began = end, began
         self._network = NetworkWatch(book, began, sent_book=sent_book)
         self._first: dict[str, float] = {}
         self._complete = asyncio.Event()
+        self._dropped = 0
         self._stack = AsyncExitStack()
         video, audio = (line.receiver if line else None for line in (end.call.video, end.call.audio))
-        self._pictures: PictureListener | None = None
-        self._sound: SoundListener | None = None
         if end.config.network_only:
             video = audio = None
+        self._pictures: PictureListener | None = None
+        self._sound: SoundListener | None = None
         if video is not None:
             self._pictures = PictureListener(
                 book,
@@ -172,9 +174,9 @@ class Listening:
                 sent=source.sent[Kind.VIDEO] if source else None,
                 request_key_frame=video.request_key_frame,
                 on_first=lambda moment: self._note_first("setup.first_picture_ms", moment),
+                on_picture=on_picture,
             )
             video.add_tap(self._pictures)
-                on_picture=on_picture,
         if audio is not None:
             self._sound = SoundListener(
                 book,
@@ -207,9 +209,20 @@ class Listening:
             self._complete.set()
 
     def read_network(self) -> None:
-        """Take the transport's statistics as they are now."""
+        """Take the transport's statistics as they are now, and how late we ourselves were since the last time."""
         now = time.monotonic()
         self._network.read(self._end.call.peer.statistics(now), now)
+        at, listeners = now - self._began, [each for each in (self._pictures, self._sound) if each is not None]
+        for metric, lates in (
+            ("self.send_late_ms", [log.late for log in self._end.sent.values()]),
+            ("self.decode_wait_ms", [listener.waited for listener in listeners]),
+        ):
+            worst = [seconds for late in lates if (seconds := late.take()) is not None]
+            if worst:
+                self.book.add(metric, at, 1000 * max(worst))
+        dropped = sum(listener.dropped for listener in listeners)
+        self.book.add("self.dropped", at, dropped - self._dropped)
+        self._dropped = dropped
 
     async def finish(self, until: float) -> list[Moment]:
         """Stop listening and write what is known only at the end; `until` is when the other side stopped sending.
@@ -246,6 +259,7 @@ class Listening:
         return moments
 
     async def __aenter__(self) -> Listening:
+        await self._stack.enter_async_context(LoopWatch(self.book, self._began))
         for listener in (self._pictures, self._sound):
             if listener is not None:
                 await self._stack.enter_async_context(listener)

@@ -50,7 +50,7 @@ class Metric:
     """One thing that is measured."""
 
     name: str
-    """`group.what_unit`; groups are setup, audio, video, av and control."""
+    """`group.what_unit`; groups are setup, audio, video, presentation, av, control and self."""
     unit: Unit
     what: str
     """What it says, in one line."""
@@ -142,9 +142,16 @@ def _setup() -> Iterator[_Row]:
 
 
 def _network(kind: str) -> Iterator[_Row]:
-    rfc = "RFC 3550 6.4.1"
+    rfc, w3c = "RFC 3550 6.4.1", "W3C webrtc-stats"
     yield f"{kind}.loss_ratio", Unit.RATIO, _LOW, "mean", "packets the network lost, mended ones included", rfc
-    yield f"{kind}.loss_burst", Unit.COUNT, _LOW, "mean", "packets lost in a row", "counted by sequence number"
+    yield (
+        f"{kind}.loss_burst",
+        Unit.COUNT,
+        _LOW,
+        "mean",
+        "packets lost in a row, mended ones included",
+        "RFC 3611 4.7.2",
+    )
     yield (
         f"{kind}.call_quality",
         Unit.SCORE,
@@ -154,46 +161,109 @@ def _network(kind: str) -> Iterator[_Row]:
         "Pexip Infinity, participant status: call quality",
     )
     yield f"{kind}.reordered_ratio", Unit.RATIO, _LOW, "mean", "packets that came after a later one", "RFC 4737"
+    yield f"{kind}.duplicates", Unit.COUNT, _LOW, "sum", "packets that came twice", "RFC 3550 A.1"
+    yield (
+        f"{kind}.discarded",
+        Unit.COUNT,
+        _LOW,
+        "sum",
+        "packets that came too late to be used",
+        f"{w3c}, packetsDiscarded",
+    )
     yield f"{kind}.jitter_ms", Unit.MILLISECONDS, _LOW, "p95", "interarrival jitter of what we receive", rfc
+    for name, what in (("p50", "median of"), ("p95", "95th percentile of"), ("max", "largest of")):
+        yield (
+            f"{kind}.jitter_{name}_ms",
+            Unit.MILLISECONDS,
+            _LOW,
+            "max" if name == "max" else "p50",
+            f"{what} a second's deviations |D|, of which jitter is the mean",
+            rfc,
+        )
     yield f"{kind}.rtt_ms", Unit.MILLISECONDS, _LOW, "p50", "round trip by RTCP", rfc
     yield f"{kind}.bitrate_bps", Unit.BITS_PER_SECOND, _HIGH, "mean", "payload and RTP headers received", "RTP"
     yield f"{kind}.sent_bitrate_bps", Unit.BITS_PER_SECOND, _HIGH, "mean", "payload and RTP headers sent", "RTP"
     yield f"{kind}.sent_loss_ratio", Unit.RATIO, _LOW, "mean", "packets of ours the far end reports lost", rfc
+    yield (
+        f"{kind}.sent_call_quality",
+        Unit.SCORE,
+        _LOW,
+        "max",
+        "the same of ours, as the far end reports it",
+        "Pexip Infinity, participant status: call quality",
+    )
     yield f"{kind}.sent_jitter_ms", Unit.MILLISECONDS, _LOW, "p95", "jitter of ours as the far end reports it", rfc
     yield f"{kind}.nacks", Unit.COUNT, _LOW, "sum", "packets we asked for again", "RFC 4585 6.2.1"
     yield f"{kind}.retransmitted", Unit.COUNT, _NEITHER, "sum", "packets received by retransmission", "RFC 4588"
 
 
-def _video() -> Iterator[_Row]:
+def _pictures(group: str) -> Iterator[_Row]:
     ids = "frame ids of our marks"
     w3c = "W3C webrtc-stats"
-    yield "video.plis", Unit.COUNT, _LOW, "sum", "key frames we asked for", "RFC 4585 6.3.1, RFC 5104 4.3.1"
-    yield "video.fps", Unit.FPS, _HIGH, "mean", "pictures decoded per second", f"{w3c}, framesPerSecond"
-    yield "video.freezes", Unit.COUNT, _LOW, "sum", "freezes", f"{w3c}, freezeCount"
-    yield "video.freeze_ratio", Unit.RATIO, _LOW, "mean", "share of time frozen", f"{w3c}, totalFreezesDuration"
-    yield "video.longest_freeze_ms", Unit.MILLISECONDS, _LOW, "max", "longest freeze", w3c
-    yield "video.black_ratio", Unit.RATIO, _LOW, "mean", "share of pictures that are black", "FFmpeg blackdetect"
-    yield "video.still_ratio", Unit.RATIO, _LOW, "mean", "share of pictures like the one before", "FFmpeg freezedetect"
-    yield "video.height_px", Unit.PIXELS, _HIGH, "p50", "lines of the received picture", "decoder"
-    yield "video.size_changes", Unit.COUNT, _LOW, "sum", "changes of the received resolution", "decoder"
-    yield "video.key_interval_s", Unit.SECONDS, _NEITHER, "p50", "time between key frames", "VP8, H.264 bit stream"
+    yield f"{group}.fps", Unit.FPS, _HIGH, "mean", "pictures decoded per second", f"{w3c}, framesPerSecond"
+    yield f"{group}.freezes", Unit.COUNT, _LOW, "sum", "freezes", f"{w3c}, freezeCount"
+    yield f"{group}.freeze_ratio", Unit.RATIO, _LOW, "mean", "share of time frozen", f"{w3c}, totalFreezesDuration"
+    yield f"{group}.longest_freeze_ms", Unit.MILLISECONDS, _LOW, "max", "longest freeze", w3c
+    yield f"{group}.black_ratio", Unit.RATIO, _LOW, "mean", "share of pictures that are black", "FFmpeg blackdetect"
     yield (
-        "video.blockiness",
+        f"{group}.still_ratio",
+        Unit.RATIO,
+        _LOW,
+        "mean",
+        "share of pictures like the one before",
+        "FFmpeg freezedetect",
+    )
+    yield f"{group}.height_px", Unit.PIXELS, _HIGH, "p50", "lines of the received picture", "decoder"
+    yield f"{group}.size_changes", Unit.COUNT, _LOW, "sum", "changes of the received resolution", "decoder"
+    yield f"{group}.key_interval_s", Unit.SECONDS, _NEITHER, "p50", "time between key frames", "VP8, H.264 bit stream"
+    yield (
+        f"{group}.blockiness",
         Unit.SCORE,
         _LOW,
         "p50",
         "edges on the codec's grid, 1 is none (sampled)",
         "FFmpeg blockdetect",
     )
-    yield "video.blur_px", Unit.PIXELS, _LOW, "p50", "width of edges (sampled)", "FFmpeg blurdetect"
-    yield "video.frames_lost", Unit.COUNT, _LOW, "sum", "frames of the reference never shown", ids
-    yield "video.frames_repeated", Unit.COUNT, _LOW, "sum", "pictures that showed a frame again", ids
-    yield "video.frames_reordered", Unit.COUNT, _LOW, "sum", "frames shown after a later one", ids
-    yield "video.unread_ratio", Unit.RATIO, _LOW, "mean", "share of pictures without a readable mark", "our marks"
-    yield "video.packet_delay_ms", Unit.MILLISECONDS, _LOW, "p50", "one way: sent until the last packet came", ids
-    yield "video.delay_ms", Unit.MILLISECONDS, _LOW, "p50", "one way: sent until decoded", ids
-    yield "video.psnr_db", Unit.DECIBELS, _HIGH, "mean", "luma against the reference at its shown size", "ITU-T J.340"
-    yield "video.ssim", Unit.SCORE, _HIGH, "mean", "luma against the reference at its shown size", "Wang et al. 2004"
+    yield f"{group}.blur_px", Unit.PIXELS, _LOW, "p50", "width of edges (sampled)", "FFmpeg blurdetect"
+    yield f"{group}.frames_lost", Unit.COUNT, _LOW, "sum", "frames of the reference never shown", ids
+    yield f"{group}.frames_repeated", Unit.COUNT, _LOW, "sum", "pictures that showed a frame again", ids
+    yield f"{group}.frames_reordered", Unit.COUNT, _LOW, "sum", "frames shown after a later one", ids
+    yield f"{group}.unread_ratio", Unit.RATIO, _LOW, "mean", "share of pictures without a readable mark", "our marks"
+    yield f"{group}.packet_delay_ms", Unit.MILLISECONDS, _LOW, "p50", "one way: sent until the last packet came", ids
+    yield f"{group}.delay_ms", Unit.MILLISECONDS, _LOW, "p50", "one way: sent until decoded", ids
+    yield (
+        f"{group}.psnr_db",
+        Unit.DECIBELS,
+        _HIGH,
+        "mean",
+        "luma against the reference at its shown size",
+        "ITU-T J.340",
+    )
+    yield f"{group}.ssim", Unit.SCORE, _HIGH, "mean", "luma against the reference at its shown size", "Wang et al. 2004"
+
+
+def _own() -> Iterator[_Row]:
+    """How the probe's own machine fared."""
+    yield "self.loop_late_ms", Unit.MILLISECONDS, _LOW, "p95", "how late our event loop ran, worst of a second", "clock"
+    yield (
+        "self.send_late_ms",
+        Unit.MILLISECONDS,
+        _LOW,
+        "p95",
+        "how late we sent what was due, worst of a second",
+        "clock",
+    )
+    yield "self.decode_wait_ms", Unit.MILLISECONDS, _LOW, "p95", "how long frames waited to be decoded, worst", "clock"
+    yield "self.dropped", Unit.COUNT, _LOW, "sum", "frames not decoded because we were behind", "decoding thread"
+    yield "self.cpu_ratio", Unit.RATIO, _NEITHER, "mean", "share of one core that this process used", "getrusage(2)"
+    yield (
+        "self.wait_ratio",
+        Unit.RATIO,
+        _LOW,
+        "mean",
+        "share of time our event loop waited for a core",
+        "Linux schedstat",
+    )
 
 
 def _audio() -> Iterator[_Row]:
@@ -231,7 +301,14 @@ def _audio() -> Iterator[_Row]:
 
 def _together() -> Iterator[_Row]:
     yield "av.skew_ms", Unit.MILLISECONDS, _NEITHER, "p50", "positive: sound early; negative: late", "ITU-R BT.1359-1"
-    yield "av.sync_score", Unit.SCORE, _HIGH, "last", "100 is perfect, 0 worst", "LiveKit egress, test/avsync"
+    yield (
+        "av.sync_score",
+        Unit.SCORE,
+        _HIGH,
+        "last",
+        "skew and its jitter in one: 100 is perfect, 0 worst",
+        "LiveKit egress, test/avsync",
+    )
     for what in ("mute", "chat", "presentation", "dtmf", "layout", "roster"):
         yield (
             f"control.{what}_ms",
@@ -247,9 +324,12 @@ def _all() -> Iterator[_Row]:
     yield from _setup()
     yield from _audio()
     yield from _network("audio")
-    yield from _video()
+    yield "video.plis", Unit.COUNT, _LOW, "sum", "key frames we asked for", "RFC 4585 6.3.1, RFC 5104 4.3.1"
+    yield from _pictures("video")
     yield from _network("video")
+    yield from _pictures("presentation")
     yield from _together()
+    yield from _own()
 
 
 METRICS: Final[Mapping[str, Metric]] = {

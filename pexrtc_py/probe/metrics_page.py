@@ -18,8 +18,10 @@ _TITLES = {
     "setup": "Set-up",
     "audio": "Sound",
     "video": "Picture",
+    "presentation": "Presentation",
     "av": "Sound and picture together",
     "control": "Control",
+    "self": "The probe itself",
 }
 _HEAD = """# Metrics of the probe
 

@@ -1,7 +1,8 @@
 """What the transport's statistics say, second by second: loss, jitter, rates, feedback, and the speech score of it all.
 
 Counters are read once a second and their differences written. Loss is what the network lost, also where
-retransmission mended it; Pexip's buckets are made of it over 20 seconds.
+retransmission mended it; Pexip's buckets are made of it over 20 seconds. A packet is counted as lost when that is
+certain: a little after its time.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..media.frames import Codec
 from ..webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
 from ..webrtc.transport_statistics import CandidatePairStatistics
 from .emodel import CODEC_MODELS, speech_quality
-from .scores import CALL_QUALITY_WINDOW_S, CallQuality, call_quality
+from .scores import CALL_QUALITY_WINDOW_S, CallQuality, burst_ratio, call_quality, percentile
 from .series import SeriesBook
 
 __all__ = ["NetworkWatch"]
@@ -27,20 +28,49 @@ _PLAYOUT_MS: Final = 60.0
 """Packets, jitter buffer and sound card of a usual client: taken for speech delay where none is measured (ours)."""
 
 
+class _Span(NamedTuple):
+    """Losses of one second."""
+
+    time: float
+    lost: int
+    expected: int
+    runs: int = 0
+
+
 @dataclass(slots=True)
 class _Before:
     """Counters of a stream when they were read last."""
 
     time: float
     kind: str = ""
-    received: int = 0
+    expected: int = 0
     lost: int = 0
+    """By the network."""
+    runs: int = 0
+    """In which they were lost."""
+    missing: int = 0
+    """Lost, and not mended either."""
+    reordered: int = 0
+    duplicates: int = 0
+    discarded: int = 0
     octets: int = 0
     nacks: int = 0
     plis: int = 0
     mended: int = 0
-    window: deque[tuple[float, int, int]] = field(default_factory=deque)
-    """(time, lost, expected) of the seconds of Pexip's window."""
+    deviations: int = 0
+    window: deque[_Span] = field(default_factory=deque)
+    """The seconds of Pexip's window."""
+    unfinished: int = 0
+    """Lost packets whose run was counted before they were."""
+
+
+@dataclass(slots=True)
+class _Reports:
+    """What the far end had reported of a stream of ours."""
+
+    sent: int
+    lost: int
+    window: deque[_Span] = field(default_factory=deque)
 
 
 class NetworkWatch:
@@ -65,6 +95,8 @@ class NetworkWatch:
         self._sent_book = sent_book or book
         self._before: dict[str, _Before] = {}
         self._round_trip_ms: dict[str, float] = {}
+        self._sent: dict[str, int] = {}
+        self._reports: dict[str, _Reports] = {}
 
     def read(self, statistics: Iterable[object], now: float) -> None:
         """Take what `Peer.statistics` returned at `now`; kinds of statistics it does not use are passed over."""
@@ -92,47 +124,72 @@ class NetworkWatch:
         if before is None or now <= before.time:
             return
         kind, seconds = item.kind, now - before.time
-        lost, received = after.lost - before.lost, after.received - before.received
-        expected = lost + received
+        expected = after.expected - before.expected
+        # Packets believed lost are taken back when they turn up after all, and may be more than the second's losses.
+        lost = max(0, after.lost - before.lost)
         self._add(f"{kind}.bitrate_bps", now, 8 * (after.octets - before.octets) / seconds)
         self._add(f"{kind}.jitter_ms", now, 1000 * item.jitter)
+        self._write_deviations(item, before, now)
+        self._add(f"{kind}.duplicates", now, after.duplicates - before.duplicates)
+        self._add(f"{kind}.discarded", now, after.discarded - before.discarded)
         self._add(f"{kind}.nacks", now, after.nacks - before.nacks)
         self._add(f"{kind}.retransmitted", now, after.mended - before.mended)
         if kind == "video":
             self._add("video.plis", now, after.plis - before.plis)
-        loss = max(0, lost) / expected if expected > 0 else 0.0
         if expected > 0:
-            self._add(f"{kind}.loss_ratio", now, loss)
-        self._write_bucket(kind, after, now, lost, expected)
+            self._add(f"{kind}.loss_ratio", now, min(1.0, lost / expected))
+            reordered = after.reordered - before.reordered
+            self._add(f"{kind}.reordered_ratio", now, min(1.0, reordered / expected))
+        self._write_bursts(before, after, now)
+        _slide(after.window, _Span(now, lost, expected, after.runs - before.runs))
+        if now - after.window[0].time >= CALL_QUALITY_WINDOW_S - _SLACK_S:
+            self._rate(self._book, f"{kind}.call_quality", after.window)
         if kind == "audio" and expected > 0:
-            self._write_speech(item, now, loss)
+            unheard = max(0, after.missing - before.missing) / expected
+            self._write_speech(item, now, min(1.0, unheard), after.window)
 
-    def _write_bucket(self, kind: str, after: _Before, now: float, lost: int, expected: int) -> None:
-        window = after.window
-        window.append((now, lost, expected))
-        while window and window[0][0] <= now - CALL_QUALITY_WINDOW_S:
-            window.popleft()
-        if now - window[0][0] >= CALL_QUALITY_WINDOW_S - _SLACK_S:
-            self._rate(kind, window)
+    def _write_bursts(self, before: _Before, after: _Before, now: float) -> None:
+        """Write the mean length of the second's runs once for each, so that the mean of all is that of all runs."""
+        lost, runs = after.lost - before.lost + before.unfinished, after.runs - before.runs
+        if runs > 0 and lost > 0:
+            for _ in range(runs):
+                self._add(f"{after.kind}.loss_burst", now, lost / runs)
+        else:
+            after.unfinished = lost
+
+    def _write_deviations(self, item: InboundRtp, before: _Before, now: float) -> None:
+        """Write percentiles of the deviations since the last time; all of a new SSRC are new."""
+        new = item.jitter_deviation_count - before.deviations
+        new = item.jitter_deviation_count if new < 0 else new
+        latest = item.jitter_deviations[-new:] if new else ()
+        if latest:
+            for metric, percent in _PERCENTILES.items():
+                self._add(f"{item.kind}.{metric}", now, 1000 * percentile(latest, percent))
 
     def finish(self) -> None:
         """Rate a run that was shorter than Pexip's window by all of it."""
         for before in self._before.values():
             if before.window and not self._book.values(f"{before.kind}.call_quality"):
-                self._rate(before.kind, before.window)
+                self._rate(self._book, f"{before.kind}.call_quality", before.window)
+        for kind, reports in self._reports.items():
+            if reports.window and not self._sent_book.values(f"{kind}.sent_call_quality"):
+                self._rate(self._sent_book, f"{kind}.sent_call_quality", reports.window)
 
-    def _rate(self, kind: str, window: deque[tuple[float, int, int]]) -> None:
-        quality = call_quality(max(0, sum(entry[1] for entry in window)), sum(entry[2] for entry in window))
+    def _rate(self, book: SeriesBook, metric: str, window: deque[_Span]) -> None:
+        quality = call_quality(sum(span.lost for span in window), sum(span.expected for span in window))
         if quality is not CallQuality.UNKNOWN:
-            self._add(f"{kind}.call_quality", window[-1][0], _LEVELS[quality])
+            book.add(metric, window[-1].time - self._began, _LEVELS[quality])
 
-    def _write_speech(self, item: InboundRtp, now: float, loss: float) -> None:
+    def _write_speech(self, item: InboundRtp, now: float, loss: float, window: deque[_Span]) -> None:
         codec = _CODECS.get(item.mime_type.lower())
         if codec is None:
             return
         measured = self._book.values("audio.delay_ms")[-3:]
         one_way = sorted(measured)[len(measured) // 2] if measured else self._round_trip_ms.get("audio", 0.0) / 2
-        speech = speech_quality(CODEC_MODELS[codec], delay_ms=one_way + _PLAYOUT_MS, loss=loss)
+        counts = [sum(column) for column in zip(*window, strict=True)][1:]
+        ratio = burst_ratio(lost=int(counts[0]), expected=int(counts[1]), runs=int(counts[2]))
+        model = CODEC_MODELS[codec]
+        speech = speech_quality(model, delay_ms=one_way + _PLAYOUT_MS, loss=loss, burst_ratio=ratio)
         self._add("audio.r", now, speech.r)
         self._add("audio.mos", now, speech.mos)
 
@@ -142,6 +199,7 @@ class NetworkWatch:
         if before is not None and now > before.time:
             rate = 8 * (after.octets - before.octets) / (now - before.time)
             self._sent_book.add(f"{item.kind}.sent_bitrate_bps", now - self._began, rate)
+        self._sent[item.kind] = item.packets_sent
 
     def _read_report(self, item: RemoteInboundRtp, now: float) -> None:
         at = now - self._began
@@ -150,17 +208,34 @@ class NetworkWatch:
         if item.round_trip_time is not None:
             self._round_trip_ms[item.kind] = 1000 * item.round_trip_time
             self._add(f"{item.kind}.rtt_ms", now, 1000 * item.round_trip_time)
+        sent, before = self._sent.get(item.kind, 0), self._reports.get(item.kind)
+        self._reports[item.kind] = reports = _Reports(sent=sent, lost=item.packets_lost)
+        if before is not None:
+            reports.window = before.window
+            lost = max(0, reports.lost - before.lost)
+            _slide(reports.window, _Span(now, lost, max(lost, sent - before.sent)))
+            if now - reports.window[0].time >= CALL_QUALITY_WINDOW_S - _SLACK_S:
+                self._rate(self._sent_book, f"{item.kind}.sent_call_quality", reports.window)
 
     def _step(self, name: str, now: float, after: _Before) -> tuple[_Before | None, _Before]:
         """Return counters as they were and as they are, and keep the latter."""
         before = self._before.get(name)
         if before is not None:
             after.window = before.window
+            after.unfinished = 0
         self._before[name] = after
         after.time = now
         return before, after
 
 
+def _slide(window: deque[_Span], span: _Span) -> None:
+    """Add a second to Pexip's window, and let go what is too old."""
+    window.append(span)
+    while window[0].time <= span.time - CALL_QUALITY_WINDOW_S:
+        window.popleft()
+
+
+_PERCENTILES: Final[Mapping[str, float]] = {"jitter_p50_ms": 50, "jitter_p95_ms": 95, "jitter_max_ms": 100}
 _CODECS: Final[Mapping[str, Codec]] = {f"audio/{codec}".lower(): codec for codec in CODEC_MODELS}
 
 
@@ -169,8 +244,14 @@ def _inbound_counters(item: InboundRtp) -> _Before:
     return _Before(
         time=0.0,
         kind=item.kind,
-        received=item.packets_received - mended,
-        lost=item.packets_lost + mended,
+        expected=item.packets_received + item.packets_lost,
+        lost=item.network_lost,
+        runs=item.loss_runs,
+        missing=item.packets_lost,
+        reordered=item.packets_reordered,
+        duplicates=item.packets_duplicated,
+        discarded=item.packets_discarded,
+        deviations=item.jitter_deviation_count,
         octets=item.bytes_received + item.header_bytes_received,
         nacks=item.nack_count,
         plis=item.pli_count + item.fir_count,

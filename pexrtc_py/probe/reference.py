@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import Final
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import pstdev
+from typing import Final, Literal
 
 from ..media.decoding import AudioDecoding, Picture, VideoDecoding
 from ..media.decoding_worker import DecodingThread, VideoBacklog
 from ..media.frames import EncodedFrame, Gap
 from ..media.marks_source import Reference
 from .hearing import SoundTimes, SoundWatch
-from .scores import percentile
+from .lateness import WorstLateness
+from .scores import SyncFigures, percentile, sync_score
 from .series import SeriesBook
 from .watching import PictureTimes, PictureWatch
 
@@ -50,12 +53,16 @@ class SentLog:
         self._rate, self._started_at, self._now = rate, started_at, now
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._first: float | None = None
+        self.late = WorstLateness()
+        """By how much frames were pushed after they were due."""
 
     def push(self, item: EncodedFrame | Gap) -> None:
         """Note a frame; several with one number (pieces of sound) count by the first."""
         start = self._started_at()
         if start is None:
             return
+        if isinstance(item, EncodedFrame):
+            self.late.note(self._now() - item.arrival)
         moment = (item.time - start) * self._rate
         number = round(moment)
         # Of sound only the piece that a second begins with is of interest.
@@ -90,6 +97,10 @@ class _Listener(DecodingThread[None]):
         super().__init__(thread_name)
         self._on_first = on_first
         self._given: OrderedDict[int, float] = OrderedDict()
+        self.waited = WorstLateness()
+        """How long frames waited for the thread."""
+        self.dropped = 0
+        """Frames that were not decoded because the thread was behind."""
 
     def push(self, item: EncodedFrame | Gap) -> None:
         """Queue the next frame or gap, and note when it was given."""
@@ -101,6 +112,7 @@ class _Listener(DecodingThread[None]):
     def _moments(self, item: EncodedFrame | Gap, decode_s: float) -> tuple[float, float]:
         """Return when the last packet of an item came, and when it could be shown."""
         given = self._given.get(item.rtp_time, clock.monotonic())
+        self.waited.note(clock.monotonic() - decode_s - given)
         return (item.arrival if isinstance(item, EncodedFrame) else given), given + decode_s
 
     def _tell_first(self) -> None:
@@ -123,6 +135,7 @@ class PictureListener(_Listener):
         request_key_frame: called in the event loop when nothing can be decoded without one.
         on_first: called in the event loop with the time at which the first picture was decoded.
         on_picture: called in this listener's thread with each picture and the second of the run at which it was shown.
+        group: of the metrics.
     """
 
     def __init__(
@@ -135,15 +148,19 @@ class PictureListener(_Listener):
         request_key_frame: Callable[[], None] | None = None,
         on_first: Callable[[float], None] | None = None,
         on_picture: Callable[[Picture, float], None] | None = None,
+        group: Literal["video", "presentation"] = "video",
     ) -> None:
         super().__init__("probe-pictures", on_first)
         self._began, self._on_picture = began, on_picture
-        self.watch = PictureWatch(book, began, reference=reference, sent_at=sent.sent_at if sent else None)
+        sent_at = sent.sent_at if sent else None
+        self.watch = PictureWatch(book, began, reference=reference, sent_at=sent_at, group=group)
         self._decoding, self._backlog = VideoDecoding(), VideoBacklog()
         self._request_key_frame = request_key_frame
 
     def _admit(self, item: EncodedFrame | Gap) -> bool:
+        waiting = len(self._inbox)
         admitted, ask = self._backlog.admit(self._inbox, item)
+        self.dropped += (waiting if len(self._inbox) < waiting else 0) + (not admitted)
         if ask:
             self._ask()
         return admitted
@@ -185,6 +202,7 @@ class SoundListener(_Listener):
     def _admit(self, item: EncodedFrame | Gap) -> bool:
         if len(self._inbox) >= _AUDIO_BACKLOG:
             self._inbox.popleft()
+            self.dropped += 1
         return True
 
     def _work(self, item: EncodedFrame | Gap) -> list[None]:
@@ -204,14 +222,39 @@ class SoundListener(_Listener):
 
 
 def write_skew(book: SeriesBook, began: float, pictures: PictureWatch, sound: SoundWatch) -> None:
-    """Write the skew of sound against picture for each chirp heard; positive means sound is early.
+    """Write the skew of sound against picture for each chirp heard; positive means sound is early. Then their score.
 
     Both are placed on the call's one time line by the sender's reports, so jitter of the network is none of it. For
     each chirp the frames within half a second of it, by the source's time, are taken.
     """
-    offsets: deque[tuple[float, float]] = deque(pictures.offsets)
+    offsets, skews = pictures.offsets, list[tuple[int, float]]()
     for heard in sound.heard:
         near = [offset for due, offset in offsets if abs(due - heard.number) <= 0.5]
         if near:
             delay = heard.time - heard.number
-            book.add("av.skew_ms", heard.arrival - began, 1000 * (percentile(near, 50) - delay))
+            skew = 1000 * (percentile(near, 50) - delay)
+            skews.append((heard.number, skew))
+            book.add("av.skew_ms", heard.arrival - began, skew)
+    if not skews:
+        return
+    # A mark of each kind once a second, as LiveKit's flashes and beeps are: the frame nearest to the chirp.
+    marks = {number: min(offsets, key=lambda offset: abs(offset[0] - number)) for number, _ in skews}
+    first = min(min(due for due, _ in offsets), sound.heard[0].number)
+    figures = SyncFigures(
+        skews_ms=tuple(skew for _, skew in skews),
+        audio_jitter_ms=_interval_jitter_ms([heard.time for heard in sound.heard], [h.number for h in sound.heard]),
+        video_jitter_ms=_interval_jitter_ms(
+            [due + late for due, late in marks.values()], [m[0] for m in marks.values()]
+        ),
+        lock_s=max(0.0, skews[0][0] - first),
+    )
+    book.add("av.sync_score", sound.heard[-1].arrival - began, sync_score(figures))
+
+
+def _interval_jitter_ms(times: Sequence[float], due: Sequence[float]) -> float:
+    """Return the deviation of the intervals between marks from those between the moments they were due."""
+    errors = [
+        (time - before) - (moment - moment_before)
+        for (before, time), (moment_before, moment) in zip(pairwise(times), pairwise(due), strict=True)
+    ]
+    return 1000 * pstdev(errors) if errors else 0.0

@@ -14,13 +14,14 @@ from typing import Final, Literal
 import msgspec
 
 from ..errors import UsageError
+from .lateness import too_slow
 from .metrics import METRICS, Metric, Unit, aggregated
 from .thresholds import Outcome, Series, Verdict
 
 __all__ = [
     "SCHEMA",
-    "Figure",
     "Cause",
+    "Figure",
     "Moment",
     "ProbeResult",
     "Step",
@@ -34,7 +35,6 @@ __all__ = [
 SCHEMA: Final = "pexrtc.probe/1"
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
 class Cause(StrEnum):
     """What kept a run from ending well; a monitoring system or an exit code tells by it whom to wake."""
 
@@ -50,6 +50,7 @@ class Cause(StrEnum):
     """Something failed on our side."""
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened at a moment of the run."""
 
     time: float
@@ -103,6 +104,16 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     def passed(self) -> bool:
         """Whether the run ended well, no step failed and no threshold was missed."""
         return not self.error and self.verdict.passed and all(step.passed is not False for step in self.steps)
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Why the figures may be our own machine's and not the conference's; empty when they can be trusted."""
+        return too_slow(self.series)
+
+    @property
+    def is_inconclusive(self) -> bool:
+        """Whether a failed verdict says nothing, because the machine was too slow to measure."""
+        return not self.verdict.passed and bool(self.caveats)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

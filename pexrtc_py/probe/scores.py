@@ -20,6 +20,7 @@ __all__ = [
     "Losses",
     "SkewBand",
     "SyncFigures",
+    "burst_ratio",
     "call_quality",
     "percentile",
     "skew_band",
@@ -179,8 +180,15 @@ class Losses:
 
     @property
     def burst_ratio(self) -> float:
-        """BurstR of G.107 section 7.5: mean burst against that of random loss, 1/(1 - loss)."""
-        return self.mean_burst * (1 - self.ratio) if self.bursts else 1.0
+        """As `burst_ratio`."""
+        return burst_ratio(lost=self.lost, expected=self.expected, runs=len(self.bursts))
+
+
+def burst_ratio(*, lost: int, expected: int, runs: int) -> float:
+    """Return BurstR of G.107 section 7.5: mean burst against that of random loss, 1/(1 - loss); 1 without loss."""
+    if runs <= 0 or lost <= 0 or expected <= 0:
+        return 1.0
+    return lost / runs * (1 - min(1.0, lost / expected))
 
 
 class SkewBand(StrEnum):

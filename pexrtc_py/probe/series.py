@@ -28,6 +28,11 @@ class SeriesBook:
         self.stream = stream
         self._on_sample = on_sample
         self._samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._parts: dict[str, SeriesBook] = {}
+
+    def part(self, stream: str) -> SeriesBook:
+        """Return the book of another stream, whose series come out with these."""
+        return self._parts.setdefault(stream, SeriesBook(stream, on_sample=self._on_sample))
 
     def add(self, metric: str, time: float, value: float) -> None:
         """Take a sample; what is not finite is no measurement and is dropped.
@@ -50,7 +55,7 @@ class SeriesBook:
 
     def series(self) -> tuple[Series, ...]:
         """Return all series, each in order of time, rounded to what is meant."""
-        return tuple(
+        own = tuple(
             Series(
                 metric=metric,
                 stream=self.stream,
@@ -59,3 +64,4 @@ class SeriesBook:
             )
             for metric, samples in self._samples.items()
         )
+        return own + tuple(series for part in self._parts.values() for series in part.series())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from ..media.comparison import Region, align, compare, luma_plane
 from ..media.decoding import Picture
@@ -64,7 +64,13 @@ class PictureWatch:
     """
 
     def __init__(
-        self, book: SeriesBook, began: float, *, reference: Reference | None = None, sent_at: SentAt | None = None
+        self,
+        book: SeriesBook,
+        began: float,
+        *,
+        reference: Reference | None = None,
+        sent_at: SentAt | None = None,
+        group: Literal["video", "presentation"] = "video",
     ) -> None:
         """Begin to watch.
 
@@ -73,6 +79,7 @@ class PictureWatch:
             began: when the run began, on the listener's clock.
             reference: what the sender sends, when it is ours.
             sent_at: tells when each frame was sent; without it there are no delays.
+            group: of the metrics.
         """
         self.account = FrameAccount()
         """Of the reference's frames."""
@@ -80,7 +87,7 @@ class PictureWatch:
         """(source time of a frame, its time on the call's time line less that), of one frame in a tenth of a second."""
         self.sizes: list[tuple[int, int]] = []
         """Resolutions in which the stream came, in order."""
-        self._book, self._began = book, began
+        self._book, self._began, self._group = book, began, group
         self._reference, self._sent_at = reference, sent_at or (lambda number: None)
         self._reader = None
         if reference is not None:
@@ -109,7 +116,7 @@ class PictureWatch:
         self._note_size(second, plane)
         if picture.key:
             if self._last_key is not None:
-                self._add("video.key_interval_s", times.decoded, picture.time - self._last_key)
+                self._add("key_interval_s", times.decoded, picture.time - self._last_key)
             self._last_key = picture.time
         if self._reader is None or self._reference is None:
             self._watch.show(times.decoded)
@@ -129,7 +136,7 @@ class PictureWatch:
         self._write_freezes(time)
 
     def _add(self, metric: str, time: float, value: float) -> None:
-        self._book.add(metric, time - self._began, value)
+        self._book.add(f"{self._group}.{metric}", time - self._began, value)
 
     def _current(self, time: float) -> _Second:
         """Return the second that this moment lies in; ends those before, empty ones included."""
@@ -185,32 +192,32 @@ class PictureWatch:
             rough = Region(x=round(x), y=round(y), width=round(width), height=round(height))
             self._region = (place, align(sent, plane, rough))
         quality = compare(sent, plane, self._region[1])
-        self._add("video.psnr_db", second.begin, quality.psnr_db)
-        self._add("video.ssim", second.begin, quality.ssim)
+        self._add("psnr_db", second.begin, quality.psnr_db)
+        self._add("ssim", second.begin, quality.ssim)
 
     def _sample(self, second: _Second, plane: Plane) -> None:
         if second.compared or min(plane.shape) < _LEAST_SAMPLED_PX:
             return
         second.compared = True
         sample = sample_picture(plane)
-        self._add("video.blockiness", second.begin, sample.blockiness)
-        self._add("video.blur_px", second.begin, sample.blur)
+        self._add("blockiness", second.begin, sample.blockiness)
+        self._add("blur_px", second.begin, sample.blur)
 
     def _close(self, second: _Second, length: float) -> None:
         """Write the samples of a second."""
         at, count = second.begin, second.pictures
         if length >= _LEAST_SECOND:
-            self._add("video.fps", at, count / length)
+            self._add("fps", at, count / length)
         if count:
-            self._add("video.black_ratio", at, second.black / count)
-            self._add("video.still_ratio", at, second.still / count)
-            self._add("video.height_px", at, self.sizes[-1][1])
-        self._add("video.size_changes", at, second.size_changes)
+            self._add("black_ratio", at, second.black / count)
+            self._add("still_ratio", at, second.still / count)
+            self._add("height_px", at, self.sizes[-1][1])
+        self._add("size_changes", at, second.size_changes)
         if self._reference is None:
             return
         if count:
-            self._add("video.unread_ratio", at, second.unread / count)
-        for metric, values in (("video.delay_ms", second.delays), ("video.packet_delay_ms", second.packet_delays)):
+            self._add("unread_ratio", at, second.unread / count)
+        for metric, values in (("delay_ms", second.delays), ("packet_delay_ms", second.packet_delays)):
             if values:
                 self._add(metric, at, 1000 * percentile(values, 50))
         counted = (self.account.lost, self.account.repeated, self.account.reordered)
@@ -229,10 +236,10 @@ class PictureWatch:
             if until <= begin:
                 break
             frozen = sum(max(0.0, min(f.end, until) - max(f.begin, begin)) for f in self.freezes)
-            self._add("video.freeze_ratio", begin, frozen / (until - begin))
-            self._add("video.freezes", begin, sum(begin <= f.begin < until for f in self.freezes))
+            self._add("freeze_ratio", begin, frozen / (until - begin))
+            self._add("freezes", begin, sum(begin <= f.begin < until for f in self.freezes))
             longest = max((f.duration for f in self.freezes if begin <= f.begin < until), default=0.0)
-            self._add("video.longest_freeze_ms", begin, 1000 * longest)
+            self._add("longest_freeze_ms", begin, 1000 * longest)
 
 
-_COUNTERS: Final = ("video.frames_lost", "video.frames_repeated", "video.frames_reordered")
+_COUNTERS: Final = ("frames_lost", "frames_repeated", "frames_reordered")

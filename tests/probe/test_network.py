@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from msgspec.structs import replace
 
@@ -79,6 +81,8 @@ def seconds(losses: list[int], *, per_second: int = 100, mended: bool = False) -
             packets_received=received + (lost if mended else 0),
             packets_lost=0 if mended else lost,
             retransmitted_packets_received=lost if mended else 0,
+            network_lost=lost,
+            loss_runs=sum(bool(loss) for loss in losses[:index]),
             bytes_received=octets,
         )
         watch.read([item, object()], 1000.0 + index)
@@ -108,7 +112,8 @@ def test_a_short_run_is_one_bucket() -> None:
     book = SeriesBook()
     watch = NetworkWatch(book, 0.0)
     for index in range(5):
-        watch.read([replace(INBOUND, packets_received=98 * index, packets_lost=2 * index)], float(index))
+        item = replace(INBOUND, packets_received=98 * index, packets_lost=2 * index, network_lost=2 * index)
+        watch.read([item], float(index))
     assert book.values("audio.call_quality") == []
     watch.finish()
     assert book.values("audio.call_quality") == [1]
@@ -140,3 +145,70 @@ def test_only_the_lines_asked_for_are_read() -> None:
     watch.read([INBOUND], 1.0)
     watch.read([replace(INBOUND, packets_received=50)], 2.0)
     assert book.series() == ()
+
+
+def inbound(*states: Mapping[str, object]) -> SeriesBook:
+    """Return the book after these states of a stream, a second apart, with a hundred packets each."""
+    book = SeriesBook()
+    watch = NetworkWatch(book, 0.0)
+    for index, state in enumerate(states):
+        watch.read([replace(INBOUND, packets_received=100 * index, **state)], float(index))
+    return book
+
+
+def bursts(states: list[tuple[int, int]]) -> list[float]:
+    """Return what is written after these counts of lost packets and runs."""
+    return inbound(*({"network_lost": lost, "loss_runs": runs} for lost, runs in states)).values("audio.loss_burst")
+
+
+def test_mean_burst_is_that_of_all_runs() -> None:
+    """Two runs a second, and the rest of a run that is known a second later than the run."""
+    states = [(0, 0), (2, 2), (8, 4), (9, 4)]
+    assert bursts(states) == pytest.approx([1, 1, 3, 3])
+    assert bursts([(0, 0), (2, 1), (3, 1), (4, 2)]) == [2, 2]
+
+
+def test_reordered_and_twice() -> None:
+    """Each as a share or a count of its second."""
+    book = inbound(
+        {}, {"packets_reordered": 4, "packets_duplicated": 2}, {"packets_reordered": 5, "packets_duplicated": 2}
+    )
+    assert book.values("audio.reordered_ratio") == [0.04, 0.01]
+    assert book.values("audio.duplicates") == [2, 0]
+
+
+def test_percentiles_of_jitter_are_of_what_is_new() -> None:
+    """The third reading has two deviations that the second had not; a new SSRC begins to count anew."""
+    few, more = (0.001, 0.002, 0.003), (0.002, 0.003, 0.010, 0.020)
+    book = inbound(
+        {},
+        {"jitter_deviations": few, "jitter_deviation_count": 3},
+        {"jitter_deviations": more, "jitter_deviation_count": 5},
+        {"jitter_deviations": few[:1], "jitter_deviation_count": 1},
+    )
+    assert book.values("audio.jitter_max_ms") == [3, 20, 1]
+    assert book.values("audio.jitter_p50_ms") == [2, 15, 1]
+    assert book.values("audio.jitter_p95_ms") == pytest.approx([2.9, 19.5, 1])
+
+
+def test_the_far_ends_reports_are_a_bucket_too() -> None:
+    """4 of 100 of ours lost in each second are bad, as the far end sees it."""
+    book = SeriesBook()
+    watch = NetworkWatch(book, 0.0)
+    for index in range(25):
+        sent, report = replace(OUTBOUND, packets_sent=100 * index), replace(REPORT, packets_lost=4 * index)
+        watch.read([sent, report], float(index))
+    assert set(book.values("audio.sent_call_quality")) == {2}
+
+
+def test_bursts_cost_more_speech_than_the_same_loss_spread() -> None:
+    """Five percent lost one by one, and in runs of five: BurstR of G.107."""
+    spread, burst = (
+        inbound({}, {"packets_lost": 5, "network_lost": 5, "loss_runs": runs}).values("audio.mos") for runs in (5, 1)
+    )
+    assert burst[0] < spread[0] - 0.1
+
+
+def test_mended_loss_costs_no_speech() -> None:
+    """What retransmission brought in time was heard."""
+    assert inbound({}, {"network_lost": 20, "loss_runs": 20}).values("audio.mos")[0] == pytest.approx(4.5)
