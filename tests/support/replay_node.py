@@ -18,6 +18,7 @@ import json
 import re
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -82,6 +83,26 @@ class MovingBar(MediaStreamTrack):
         return frame
 
 
+class Slide(MediaStreamTrack):
+    """A picture whose left half is white and whose right half is black, five times a second."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = time.monotonic()
+        self._count = 0
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(max(0.0, self._started + self._count / 5 - time.monotonic()))
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[:, :160] = 255
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = self._count * 18000, fractions.Fraction(1, 90000)
+        self._count += 1
+        return frame
+
+
 def reshape(answer: str, offer: str, address: str) -> str:
     """Give aiortc's answer the shape of a real node's."""
     offered = [part.splitlines() for part in re.split(r"(?=^m=)", offer, flags=re.M)[1:]]
@@ -137,9 +158,14 @@ def _section(ours: list[str], theirs: list[str], port: str, address: str, *, fir
 
 
 class ReplayCall:
-    """One call: a peer connection that plays a tone and a picture and counts what it gets."""
+    """One call: a peer connection that plays a tone and a picture, or a slide, and keeps what it gets."""
 
-    def __init__(self, node: ReplayNode) -> None:
+    def __init__(self, node: ReplayNode, present: str | None = None) -> None:
+        self.present = present
+        self.heard: deque[np.ndarray[Any, Any]] = deque(maxlen=500)
+        """Samples of the last 10 s, decoded, a frame each."""
+        self.seen: deque[np.ndarray[Any, Any]] = deque(maxlen=30)
+        """Brightness of the last pictures, decoded."""
         self.uuid = str(uuid.uuid4())
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._take)
@@ -153,7 +179,11 @@ class ReplayCall:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=_aiortc_can_read(offer), type="offer"))
         slides = self._slides_mids(offer)
         for transceiver in self.pc.getTransceivers():
-            if transceiver.mid not in slides and transceiver.sender.track is None:
+            if self.present == "receive":
+                if transceiver.sender.track is None:
+                    transceiver.sender.replaceTrack(Slide())
+                    transceiver.direction = "sendonly"
+            elif transceiver.mid not in slides and transceiver.sender.track is None:
                 transceiver.sender.replaceTrack(Tone() if transceiver.kind == "audio" else MovingBar())
                 transceiver.direction = "sendrecv"
             # Only on this instance: aioice knows no loopback addresses otherwise.
@@ -184,11 +214,13 @@ class ReplayCall:
     async def _count(self, track: MediaStreamTrack) -> None:
         with suppress(MediaStreamError):
             while True:
-                await track.recv()
-                if track.kind == "audio":
+                frame = await track.recv()
+                if isinstance(frame, av.AudioFrame):
                     self.audio_frames += 1
-                else:
+                    self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
+                elif isinstance(frame, av.VideoFrame):
                     self.video_frames += 1
+                    self.seen.append(frame.to_ndarray(format="gray"))
 
 
 async def _gather_on(gather: Any, connection: Any, address: str, component: int, **_: object) -> Any:
@@ -357,15 +389,15 @@ class ReplayNode:
         ]
         if self.capture is not None:
             first = [(event["event"], event["data"]) for event in self.capture.events]
-        for name, data in first:
-            await response.write(self._event(name, data))
-        self._streams.append(queue)
-        try:
-            with suppress(ConnectionError):
+        with suppress(ConnectionError):
+            for name, data in first:
+                await response.write(self._event(name, data))
+            self._streams.append(queue)
+            try:
                 while (part := await queue.get()) is not None:
                     await response.write(part)
-        finally:
-            self._streams.remove(queue)
+            finally:
+                self._streams.remove(queue)
         return response
 
     async def _media(self, path: list[str], request: web.Request) -> web.Response:
@@ -377,7 +409,7 @@ class ReplayNode:
         if path[2] != "calls":
             return _reply(True)
         if len(path) == 3:
-            call = ReplayCall(self)
+            call = ReplayCall(self, body.get("present"))
             self.calls[call.uuid] = call
             answer = await call.answer(body["sdp"])
             self.participants[path[1]] |= {"has_media": True, "is_video_call": "YES", "protocol": "webrtc"}

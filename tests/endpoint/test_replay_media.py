@@ -1,0 +1,138 @@
+"""Recording and announcing at a node that knows nothing of us, with the odd ways of real ones: sound and picture looked
+at on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import pexrtc_py
+from pexrtc_py import RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py.media.clips import clip_path
+from pexrtc_py.tasks import first_of
+
+from ..support.replay_node import TONE_HZ, ReplayNode, run_replay_node
+
+ALIAS = "meet.replay"
+
+
+def strongest_hz(samples: np.ndarray[Any, Any], rate: int) -> float:
+    """Return the frequency that is strongest in so many samples."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum) * rate / len(samples))
+
+
+def decoded(path: Path) -> tuple[np.ndarray[Any, Any], int, list[tuple[float, np.ndarray[Any, Any]]]]:
+    """Decode a recording: its sound, the rate of that, and its pictures with their times."""
+    sound: list[np.ndarray[Any, Any]] = []
+    pictures, rate = [], 48000
+    with av.open(str(path)) as container:
+        for frame in container.decode():
+            if isinstance(frame, av.AudioFrame):
+                rate = frame.sample_rate
+                samples = frame.to_ndarray()
+                sound.append(samples[0] if frame.format.is_planar else samples[0, :: len(frame.layout.channels)])
+            elif isinstance(frame, av.VideoFrame):
+                assert frame.time is not None
+                pictures.append((frame.time, frame.to_ndarray(format="gray")))
+    return (np.concatenate(sound) if sound else np.zeros(0)), rate, pictures
+
+
+def bar_at(picture: np.ndarray[Any, Any]) -> float:
+    """Return where the white bar stands: the middle of what is brighter than halfway."""
+    columns = np.flatnonzero(picture.mean(axis=0) > 175)
+    assert 10 <= len(columns) <= 30, "one bar of 20 columns"
+    return float(columns.mean())
+
+
+async def present_slides(node: ReplayNode, until: asyncio.Event) -> None:
+    """Let George present as soon as the first call is there."""
+    while not any(call.acks for call in node.calls.values()):  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.02)
+    george = next(p for p in node.participants.values() if p["display_name"] == "George")
+    start = {"presenter_name": "George", "presenter_uri": "", "presenter_uuid": george["uuid"]}
+    node.send("presentation_start", start)
+    until.set()
+
+
+async def test_record(tmp_path: Path) -> None:
+    """A recording has the node's tone and its moving bar, and the slides have a file of their own."""
+    path = tmp_path / "talk.mkv"
+    presented = asyncio.Event()
+    async with run_replay_node() as node, asyncio.timeout(40), asyncio.TaskGroup() as tasks:
+        tasks.create_task(present_slides(node, presented))
+        recorded = await pexrtc_py.record(
+            RecordJob(
+                session=SessionConfig(node_url=node.url, alias=ALIAS, call_tag=pexrtc_py.RECORDER_TAG),
+                recording=RecordingConfig(path=path, stop=StopRules(duration_s=3.0)),
+            )
+        )
+        assert presented.is_set()
+        assert node.refused == []
+        assert node.released == 1
+        assert sorted(call.present or "" for call in node.calls.values()) == ["", "receive"]
+        assert all(call.acks for call in node.calls.values())
+    assert recorded.result.file == path
+    assert {stream.role for stream in recorded.result.streams} == {"audio", "video", "slides"}
+    sound, rate, pictures = decoded(path)
+    assert len(sound) / rate > 2.5
+    assert abs(strongest_hz(sound[rate // 2 : rate // 2 * 5], rate) - TONE_HZ) < 2
+    assert len(pictures) > 20
+    bars = [bar_at(picture) for _, picture in pictures]
+    steps = np.diff(bars)
+    assert np.median(steps) == 8, "the bar moves by eight columns a picture, as it was sent"
+    [slides] = [stream.file for stream in recorded.result.streams if stream.role == "slides"]
+    assert slides != path
+    _, _, shown = decoded(slides)
+    assert shown
+    last = shown[-1][1].mean(axis=0)
+    assert last[:150].mean() > 220
+    assert last[170:].mean() < 35
+
+
+async def heard(node: ReplayNode, frames: int) -> None:
+    """Wait until so many frames of sound have been decoded at the node."""
+    while not any(call.audio_frames >= frames for call in node.calls.values()):  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.02)
+
+
+async def test_announce_a_tone() -> None:
+    """A tone that is announced is heard at the node, decoded there, at its frequency and without a break."""
+    async with run_replay_node() as node, asyncio.timeout(40):
+        async with pexrtc_py.connect(node.url, ALIAS) as conference:
+            await first_of(announcing=pexrtc_py.announce(conference, "tone:620"), heard=heard(node, 125))
+        [call] = node.calls.values()
+        samples = np.concatenate(call.heard)
+        loud = samples[np.flatnonzero(np.abs(samples) > 100)[0] + 4800 :]
+        assert len(loud) > 48000
+        assert abs(strongest_hz(loud, 48000) - 620) < 2
+        levels = np.abs(loud[: len(loud) // 480 * 480]).reshape(-1, 480).max(axis=1)
+        assert levels.min() > 0.7 * levels.max()
+        assert node.refused == []
+
+
+@pytest.mark.slow
+async def test_announce_a_clip_with_slides() -> None:
+    """Picture and sound of a clip arrive and are decoded at the node, and so does a slide, in a call of its own."""
+    async with run_replay_node() as node, asyncio.timeout(60):
+        async with pexrtc_py.connect(node.url, ALIAS) as conference:
+            await pexrtc_py.announce(conference, str(clip_path("motion.mkv")), present=str(clip_path("slide-1.png")))
+        calls = {call.present: call for call in node.calls.values()}
+        assert set(calls) == {None, "send"}
+        with av.open(str(clip_path("motion.mkv"))) as clip:
+            sent = [frame.to_ndarray(format="gray") for frame in clip.decode(video=0)]
+        assert calls[None].video_frames > len(sent) * 0.6, "some are lost at the start, until a key frame"
+        last = calls[None].seen[-1]
+        assert last.shape == sent[-1].shape
+        errors = [float(np.abs(last.astype(int) - picture.astype(int)).mean()) for picture in sent[-10:]]
+        assert min(errors) < 6, "one of the last pictures, as it was"
+        assert np.concatenate(calls[None].heard).astype(float).std() > 50
+        slide = calls["send"].seen[-1]
+        with av.open(str(clip_path("slide-1.png"))) as image:
+            shown = next(image.decode(video=0)).reformat(width=slide.shape[1], height=slide.shape[0], format="gray")
+        assert np.abs(slide.astype(int) - shown.to_ndarray().astype(int)).mean() < 8
