@@ -34,7 +34,7 @@ async def read_body(request: web.Request, model: type[B], *, limit: int | None =
     """
     data = await request.read()
     if limit is not None and len(data) > limit:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Entity Too Large")
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)
     try:
         return decode_model(data if data.strip() else b"{}", model)
     except RemoteProtocolError as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -157,4 +158,4 @@ async def test_long_texts_are_refused() -> None:
         dial = {"role": "GUEST", "destination": "x" * 1001, "protocol": "sip"}
         assert await alice.refused("dial", dial) == (413, "Text too long")
         message = {"type": "x" * 300_000, "payload": ""}
-        assert await alice.refused("message", message) == (413, "Request Entity Too Large")
+        assert await alice.refused("message", message) == (413, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)

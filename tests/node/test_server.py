@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -202,7 +203,7 @@ async def test_errors_are_json() -> None:
         assert await alice.refused("nothing") == (404, "Not Found")
         assert await alice.refused("request_token", verb="GET") == (405, "Method Not Allowed")
         status, reason = await alice.refused("request_token", {"display_name": "x" * 3000})
-        assert (status, reason) == (413, "Request Entity Too Large")
+        assert (status, reason) == (413, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)
         await alice.join()
         status, reason = await alice.refused("message", {"type": "text/plain"})
         assert status == 400

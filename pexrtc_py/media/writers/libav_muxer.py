@@ -29,6 +29,8 @@ __all__ = ["LibavMuxer", "OggOpusMuxer"]
 _SILENCE = {1: b"\xf8\xff\xfe", 2: b"\xfc\xff\xfe"}
 """20 ms of digital silence in Opus (CELT, full band), by channels; the packet that libopus makes of zeros."""
 _SILENCE_TICKS = 960
+_FIRST_PICTURE_S = 1 / 30
+"""How long the first picture is shown; each later one is said to last as long as the one before it."""
 
 
 class LibavMuxer:
@@ -40,6 +42,7 @@ class LibavMuxer:
         self._options = dict(options)
         self._output: av.container.OutputContainer | None = None
         self._streams: list[av.AudioStream | av.VideoStream] = []
+        self._pictures: dict[int, tuple[int, int]] = {}
 
     def begin(self, target: Target, specs: Sequence[TrackSpec], metadata: Mapping[str, str]) -> None:
         """Write the header."""
@@ -69,8 +72,12 @@ class LibavMuxer:
         return base.denominator / base.numerator if base else 1.0
 
     def write(self, index: int, frame: EncodedFrame, at: int, duration: int) -> None:
-        """Give the frame to libavformat."""
-        self._mux(index, frame.data, at, duration, key=frame.key)
+        """Give the frame to libavformat.
+
+        A picture says not how long it lasts, and libavformat from 63 on takes it at its word: MP4's edit list then ends
+        before the last picture, and players leave it out.
+        """
+        self._mux(index, frame.data, at, duration or self._shown_for(index, at), key=frame.key)
 
     def flush(self) -> None:
         """Do nothing: `flush_packets` is among the options."""
@@ -95,6 +102,12 @@ class LibavMuxer:
             self._output.close()
         except (av.error.FFmpegError, ValueError) as exc:
             raise WriteError(f"not completed by {self._format}: {exc}") from exc
+
+    def _shown_for(self, index: int, at: int) -> int:
+        before, step = self._pictures.get(index, (at, 0))
+        step = at - before or step or round(_FIRST_PICTURE_S * self.ticks_per_s(index))
+        self._pictures[index] = (at, step)
+        return step
 
     def _mux(self, index: int, data: bytes, at: int, duration: int, *, key: bool) -> None:
         stream = self._streams[index]
