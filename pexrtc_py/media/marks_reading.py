@@ -214,11 +214,20 @@ def _search_scale(sums: NDArray[np.int32], cell_width: float, cell_height: float
     return [MarkPlace(x=float(x[i]), y=float(y[i]), cell_width=cell_width, cell_height=cell_height) for i in order]
 
 
-def find_mark(plane: Plane, layout: MarkLayout) -> MarkSighting | None:
+def _any(mark: Mark) -> bool:
+    return True
+
+
+def find_mark(plane: Plane, layout: MarkLayout, *, accept: Callable[[Mark], bool] = _any) -> MarkSighting | None:
     """Search a whole luma plane for a mark of pictures laid out so, at any place, down to a seventh of the frame.
 
     Tens of milliseconds for a large picture, some hundred when there is none. The proportions of the picture are taken
     as kept, as conferencing nodes do, within some percent.
+
+    Args:
+        plane: where to search.
+        layout: of the pictures that carry the mark.
+        accept: says whether a mark is the one that is looked for: a frame may show several pictures.
 
     Returns:
         The mark and its place, exact to half a pixel or better; None when no mark is there or it cannot be read.
@@ -229,7 +238,7 @@ def find_mark(plane: Plane, layout: MarkLayout) -> MarkSighting | None:
         for place in _search_scale(sums, layout.cell_width * scale, layout.cell_height * scale):
             clear = _cleared(plane, place)
             mark = _read_at(plane, clear)
-            if mark is not None:
+            if mark is not None and accept(mark):
                 return MarkSighting(mark=mark, place=_fitted(plane, clear, mark))
         scale /= _SCALE_STEP
     return None
@@ -241,7 +250,14 @@ class MarkReader:
     Not thread-safe; holds no reference to the planes it was shown.
     """
 
-    def __init__(self, source_width: int, source_height: int, *, search_every: int = 15) -> None:
+    def __init__(
+        self,
+        source_width: int,
+        source_height: int,
+        *,
+        search_every: int = 15,
+        accept: Callable[[Mark], bool] = _any,
+    ) -> None:
         """Look for marks drawn into pictures of this size.
 
         Args:
@@ -249,11 +265,13 @@ class MarkReader:
             source_height: their height.
             search_every: a search of the whole plane is made at most once in so many frames, and ever more rarely, down
                 to a sixteenth of that, while it finds nothing.
+            accept: says whether a mark is of these pictures, where the frame may show those of others, too.
         """
         self.layout = MarkLayout.of_picture(source_width, source_height)
         self.searches = 0
         """How often the whole plane was searched."""
         self._search_every = search_every
+        self._accept = accept
         self._wait = 0
         self._patience = 1
         self._places: deque[tuple[tuple[int, ...], MarkPlace]] = deque(maxlen=4)
@@ -264,7 +282,7 @@ class MarkReader:
             if shape != plane.shape:
                 continue
             mark = _read_at(plane, place)
-            if mark is not None:
+            if mark is not None and self._accept(mark):
                 if index:
                     self._places.rotate(-index)
                 self._wait = 0
@@ -275,7 +293,7 @@ class MarkReader:
         self._wait = self._search_every * self._patience
         self._patience = min(2 * self._patience, _LONGEST_WAIT)
         self.searches += 1
-        found = find_mark(plane, self.layout)
+        found = find_mark(plane, self.layout, accept=self._accept)
         if found is not None:
             self._places.appendleft((plane.shape, found.place))
             self._wait, self._patience = 0, 1

@@ -23,6 +23,8 @@ from .sources.raw import Samples
 
 __all__ = ["Reference", "ReferenceConfig"]
 
+FRAMES: Final = 1 << 22
+"""Frames a reference may have, 38 hours at 30 a second: so four references with ids so far apart are told apart."""
 _STEP_PX: Final = 4
 """Pixels the ground moves from frame to frame."""
 _PIECES: Final = RATE // FRAME_SAMPLES
@@ -41,7 +43,7 @@ class ReferenceConfig:
     frame_rate: float = 30.0
     """Pictures per second."""
     first_id: int = 0
-    """Id of the first frame; two references in one conference start far apart, so that neither takes the other's."""
+    """Id of the first frame; references in one conference start `FRAMES` apart, so that none takes another's."""
     chirp_dbfs: float = -12.0
     """Peak of the chirps."""
     epoch_ms: int = 0
@@ -78,7 +80,7 @@ class Reference:
     def number(self, frame_id: int) -> int | None:
         """Return which frame of this reference has an id; None when it is one of another reference."""
         number = (frame_id - self.config.first_id) % (1 << 24)
-        return number if number < 1 << 23 else None
+        return number if number < FRAMES else None
 
     def due(self, number: int) -> float:
         """Return when a frame is due, in seconds since the source began."""

@@ -91,7 +91,11 @@ class PictureWatch:
         self._reference, self._sent_at = reference, sent_at or (lambda number: None)
         self._reader = None
         if reference is not None:
-            self._reader = MarkReader(reference.config.width, reference.config.height)
+            self._reader = MarkReader(
+                reference.config.width,
+                reference.config.height,
+                accept=lambda mark: reference.number(mark.frame_id) is not None,
+            )
         self._meter = PictureMeter()
         self._watch = FreezeWatch()
         self._second: _Second | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import cast
 
 import av
@@ -156,3 +158,17 @@ def test_marks_survive_a_codec_at_300_kbps_and_a_small_picture(codec: str) -> No
                 assert sighting.mark == mark(number)
                 read[size] += 1
     assert min(read.values()) >= 36, read
+
+
+def test_the_right_one_of_two_marks_is_read() -> None:
+    """Where a frame shows two pictures, one's own is found and followed, whichever comes first."""
+    left, right = (scaled(picture(number), 640, 360) for number in (5, 6))
+    frame = np.full((720, 1280), 16, dtype=np.uint8)
+    frame[180:540, :640], frame[180:540, 640:] = left, right
+    for number in (5, 6):
+        reader = MarkReader(WIDTH, HEIGHT, accept=partial(operator.eq, mark(number)))
+        for _ in range(2):
+            sighting = reader.read(frame)
+            assert sighting is not None
+            assert sighting.mark == mark(number)
+        assert reader.searches == 1
