@@ -157,7 +157,7 @@ async def test_it_goes_on_after_each_loss(node: Node, tmp_path: Path) -> None:
     seen = await asyncio.to_thread(read_marks, tmp_path / "talk.mkv")
     assert seen.unmarked == 0
     # What the node, in the same loop as everybody who joins, queues of sound by the time of each visit counts too.
-    assert seen.drift < 0.4, "the clock of the recording is that of the beacon over all holes"
+    assert seen.drift < 0.1, "the clock of the recording is that of the beacon over all holes"
     lost = [(i.at_s - 1.5, (i.back_s or 0.0) + 1.0) for i in one.recorded.interruptions]
     for start, end in gaps(seen):
         assert any(a <= start and end <= b for a, b in lost), f"pictures missing from {start:.2f} to {end:.2f} s"
