@@ -94,6 +94,8 @@ class ConferenceSound:
         self._voices: deque[tuple[ParticipantUuid, bool]] = deque()
         self._stop = threading.Event()
         self._done = asyncio.Event()
+        # Listeners that raised, until they are removed; by identity, for a tap need not be hashable.
+        self._failed: dict[int, Tap] = {}
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="conference-sound", daemon=True)
         # From here on the thread's own.
@@ -132,6 +134,7 @@ class ConferenceSound:
 
     def remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
         """Send a tap nothing more; one that was replaced or is unknown is ignored."""
+        self._failed.pop(id(tap), None)
         self._change(lambda: self._remove_output(participant, tap))
 
     def set_muted(self, participant: ParticipantUuid, *, muted: bool) -> None:
@@ -230,7 +233,13 @@ class ConferenceSound:
         while self._batches:
             batch = self._batches.popleft()
             for tap, frame in batch.frames:
-                tap.push(frame)
+                if id(tap) in self._failed:
+                    continue
+                try:
+                    tap.push(frame)
+                except Exception:  # one listener's failure is its own: the others go on hearing
+                    logger.exception("! a listener fails and gets no sound any more")
+                    self._failed[id(tap)] = tap
             self._on_delays(batch.delays)
         while self._voices:
             self._on_voice(*self._voices.popleft())

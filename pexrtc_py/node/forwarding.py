@@ -149,9 +149,17 @@ class Feed:
                 if self._on_codec is not None:
                     self._on_codec()
         for tap in tuple(self._taps):
-            tap.push(item)
+            try:
+                tap.push(item)
+            except Exception:  # one of those who look is no reason for the others to see nothing
+                logger.exception("! a tap fails and gets no pictures any more")
+                self.remove_tap(tap)
         for outlet in tuple(self._outlets):
-            outlet.handle(self, item)
+            try:
+                outlet.handle(self, item)
+            except Exception:  # as above
+                logger.exception("! %s fails and gets these pictures no more", outlet.name)
+                outlet.lose(self)
 
     def end(self) -> None:
         """Learn that no more will come: outlets show it no longer, taps are ended."""
@@ -194,6 +202,7 @@ class Outlet:
         name: for the log.
 
     Attributes:
+        name: of the line.
         codecs: what can be shown; after the first picture only its codec.
         limit_bps: bits per second the subscriber can take; None when it has not said.
     """
@@ -202,7 +211,7 @@ class Outlet:
         self.codecs = codecs
         self.limit_bps: int | None = None
         self._tap = tap
-        self._name = name
+        self.name = name
         self._shown: Feed | None = None
         self._next: Feed | None = None
         self._awaits_key = False
@@ -252,7 +261,7 @@ class Outlet:
                 feed.request_key_frame()
             return
         if feed is self._next and item.key and item.codec in self.codecs:
-            logger.debug("= %s changes picture at a key frame of %s", self._name, item.codec)
+            logger.debug("= %s changes picture at a key frame of %s", self.name, item.codec)
             if self._shown is not None:
                 self._shown._detach(self)
             self._shown, self._next = feed, None

@@ -171,3 +171,32 @@ async def test_a_loop_that_stands_still_again_and_again_loses_no_sound() -> None
     assert loud.sum() / 100 == pytest.approx(2.0, abs=0.08)
     holes = int((np.diff(loud.astype(int)) == 1).sum()) - 1
     assert holes <= 2
+
+
+@dataclass
+class Deaf:
+    """A listener with a bug in it."""
+
+    pushed: int = 0
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        self.pushed += 1
+        raise RuntimeError("a bug")
+
+    def end(self) -> None:
+        pass
+
+
+async def test_who_fails_fails_alone() -> None:
+    """A listener that raises gets nothing more; those after it in the same batch hear every tick.
+
+    One exception used to cost all others the rest of the batch.
+    """
+    deaf, ear = Deaf(), Ear()
+    async with running() as sound:
+        sound.add_output(BEN, Codec.OPUS, deaf)
+        sound.add_output(CLEO, Codec.OPUS, ear)
+        await ear.hear(20)
+    assert deaf.pushed == 1
+    steps = [later.rtp_time - earlier.rtp_time for earlier, later in zip(ear.frames, ear.frames[1:], strict=False)]
+    assert set(steps) == {960}

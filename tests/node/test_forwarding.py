@@ -221,3 +221,36 @@ def test_jitter_of_times_does_not_reach_rtp() -> None:
     timeline = Timeline()
     placed = [timeline.place(3000 * number, 10 + number / 30 + 0.002 * (number % 2)) for number in range(300)]
     assert {later - earlier for earlier, later in itertools.pairwise(placed)} == {3000}
+
+
+class Failing:
+    """A tap with a bug in it."""
+
+    def __init__(self) -> None:
+        self.pushed = 0
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        self.pushed += 1
+        raise RuntimeError("a bug")
+
+    def end(self) -> None:
+        pass
+
+
+def test_who_fails_fails_alone() -> None:
+    """A tap or a subscriber that raises is dropped; the publisher and the others do not notice.
+
+    One exception used to end the receiver's task of the publisher, and with it everybody's picture.
+    """
+    camera = Publisher(b"a", 0)
+    bad_tap, bad_sender, good_tap = Failing(), Failing(), Subscriber()
+    broken = Outlet(bad_sender, codecs=(Codec.VP8,), name="broken")
+    line, seen = outlet(Codec.VP8)
+    camera.feed.add_tap(bad_tap)
+    camera.feed.add_tap(good_tap)
+    broken.show(camera.feed)
+    line.show(camera.feed)
+    for number in range(5):
+        camera.send(key=number == 0)
+    assert (bad_tap.pushed, bad_sender.pushed) == (1, 1)
+    assert len(good_tap.frames) == len(seen.frames) == 5
