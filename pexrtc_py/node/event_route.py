@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 KEEPALIVE_S = 15.0
 """How often a silent stream shows that it lives; below the minute after which proxies cut."""
 
+WRITE_S = 20.0
+"""How long a client may leave its buffers full; one that reads at all empties them within milliseconds."""
+
 
 async def serve_events(node: NodeState, request: web.Request, session: Session) -> web.StreamResponse:
     """Send a participant's events until it, its stream or its client ends."""
@@ -33,6 +36,8 @@ async def serve_events(node: NodeState, request: web.Request, session: Session) 
             try:
                 await _write(response, stream)
             finally:
+                if stream.broken.is_set():
+                    await cutter
                 cutter.cancel()
     except* ConnectionError:
         logger.debug("x event stream of %s: its client is gone", request.remote)
@@ -41,7 +46,7 @@ async def serve_events(node: NodeState, request: web.Request, session: Session) 
     return response
 
 
-async def _write(response: web.StreamResponse, stream: EventStream) -> None:
+async def _write(response: web.StreamResponse, stream: EventStream, write_s: float = WRITE_S) -> None:
     while True:
         try:
             async with asyncio.timeout(KEEPALIVE_S):
@@ -50,7 +55,12 @@ async def _write(response: web.StreamResponse, stream: EventStream) -> None:
             data = KEEPALIVE
         if data is None:
             return
-        await response.write(data)
+        try:
+            async with asyncio.timeout(write_s):
+                await response.write(data)
+        except TimeoutError:
+            stream.broken.set()  # cut: an orderly end would wait for the same buffers
+            return
 
 
 async def _cut_when_broken(request: web.Request, stream: EventStream) -> None:

@@ -25,6 +25,12 @@ QUEUE_LIMIT = 2 * 1024 * 1024
 STREAMS_LIMIT = 3
 """Streams of one participant at most; the oldest is ended for a new one."""
 
+MISSED_LIMIT = 256 * 1024
+"""Bytes of what is kept for a participant while nobody listens; the oldest is dropped for what is new."""
+
+_ONLY_ONCE = frozenset({"call_disconnected", "message_received", "refer", "cancel_refer", "refresh_token", "fecc"})
+"""Events that no later list repeats: they are kept while nobody listens, between two streams or before the first."""
+
 FRAMES_LIMIT = 4
 """Presentation pictures kept for one participant to fetch."""
 
@@ -83,6 +89,8 @@ class Mailbox:
         self._count = 0
         self._streams: list[EventStream] = []
         self._frames: OrderedDict[str, bytes] = OrderedDict()
+        self._missed: deque[tuple[str, str]] = deque()
+        self._missed_size = 0
 
     @property
     def is_open(self) -> bool:
@@ -90,10 +98,15 @@ class Mailbox:
         return bool(self._streams)
 
     def open(self, first: Iterable[ev.Event]) -> EventStream:
-        """Open a stream that begins with these events."""
+        """Open a stream that begins with these events, and then what nobody was there to hear."""
         if len(self._streams) >= STREAMS_LIMIT:
             self._streams.pop(0).end()
-        stream = EventStream([self._chunk(*ev.serialize_event(event)) for event in first])
+        stream = EventStream(
+            [self._chunk(*ev.serialize_event(event)) for event in first]
+            + [self._chunk(name, data) for name, data in self._missed]
+        )
+        self._missed.clear()
+        self._missed_size = 0
         self._streams.append(stream)
         return stream
 
@@ -105,6 +118,7 @@ class Mailbox:
     def push(self, name: str, data: str, *, frame: bytes | None = None) -> None:
         """Send an event; a presentation picture can be fetched by the event's id for a while."""
         if not self._streams:
+            self._keep(name, data)
             return
         chunk = self._chunk(name, data)
         if frame is not None:
@@ -130,6 +144,15 @@ class Mailbox:
             stream.broken.set()
             stream.end()
         self._streams.clear()
+
+    def _keep(self, name: str, data: str) -> None:
+        """Keep what will not be told again."""
+        if name not in _ONLY_ONCE:
+            return
+        self._missed.append((name, data))
+        self._missed_size += len(name) + len(data)
+        while self._missed_size > MISSED_LIMIT:
+            self._missed_size -= sum(map(len, self._missed.popleft()))
 
     def _chunk(self, name: str, data: str) -> bytes:
         self._count += 1

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 
-from pexrtc_py.node.streams import EventStream, Mailbox
+from aiohttp import web
+
+from pexrtc_py.node.event_route import _write
+from pexrtc_py.node.streams import MISSED_LIMIT, EventStream, Mailbox
 from pexrtc_py.protocol import events as ev
 
 
@@ -82,3 +85,48 @@ async def test_pictures_are_kept_for_a_while() -> None:
         mailbox.push("presentation_frame", "{}", frame=bytes([number]))
         ids.append((await stream.pull() or b"").split(b"\n")[0].removeprefix(b"id: ").decode())
     assert [mailbox.frame(event_id) for event_id in ids] == [None, None, b"\x02", b"\x03", b"\x04", b"\x05"]
+
+
+class Stuck(web.StreamResponse):
+    """A response whose client never reads: its buffers are full."""
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Wait for room, which never comes."""
+        await asyncio.Event().wait()
+
+
+async def test_a_client_that_stops_reading_is_cut() -> None:
+    """A write that finds no room for too long breaks the stream off; nothing waits for ever."""
+    stream = EventStream([b"first"])
+    async with asyncio.timeout(5):
+        await _write(Stuck(), stream, write_s=0.05)
+    assert stream.broken.is_set()
+
+
+async def test_what_happens_once_waits_for_a_listener() -> None:
+    """The end of a call, before anybody listens or between two streams, is told after the next list; states are not."""
+    mailbox = Mailbox("1")
+    mailbox.push("call_disconnected", '{"call_uuid":"a"}')
+    mailbox.push("participant_update", '{"uuid":"b"}')
+    stream = mailbox.open([ev.ParticipantSyncBegin(), ev.ParticipantSyncEnd()])
+    text = (await stream.pull() or b"").decode()
+    assert [line for line in text.splitlines() if line.startswith("event:")] == [
+        "event: participant_sync_begin",
+        "event: participant_sync_end",
+        "event: call_disconnected",
+    ]
+    mailbox.close(stream)
+    again = mailbox.open([])
+    mailbox.push("call_disconnected", "{}")
+    assert (await again.pull() or b"").count(b"event:") == 1, "once only"
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    """Whoever never listens costs no more than the limit: the oldest goes first."""
+    mailbox = Mailbox("1")
+    for number in range(100):
+        mailbox.push("message_received", f'"{number} {"x" * 10_000}"')
+    text = (await mailbox.open([]).pull() or b"").decode()
+    assert len(text) < MISSED_LIMIT * 1.1
+    assert '"99 ' in text
+    assert '"1 ' not in text
