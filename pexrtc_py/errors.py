@@ -13,6 +13,7 @@
     │   │   └── Forbidden          give up: not with this role, or locked
     │   ├── TokenExpired           rejoin
     │   ├── Throttled              wait, then retry
+    │   ├── NotSupported           do without: this node has no such operation, or not what it is about
     │   └── NodeError              the node itself failed (5xx), or is in maintenance: retry elsewhere
     ├── TransportError             no network, no TLS, no answer: retry (exit code 4)
     ├── RemoteProtocolError        report: the peer broke the protocol
@@ -45,6 +46,7 @@ __all__ = [
     "MediaError",
     "NoMedia",
     "NodeError",
+    "NotSupported",
     "PexrtcError",
     "PinInvalid",
     "PinRequired",
@@ -153,6 +155,21 @@ class Throttled(SignallingError):
     def __init__(self, operation: str, status: int, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(operation, status, reason)
         self.retry_after_s = retry_after_s
+
+
+class NotSupported(SignallingError):
+    """The node has no such operation, being older or newer than it, or not (any more) what it is about (404).
+
+    Attributes:
+        since: the release of Pexip Infinity that has the operation first.
+    """
+
+    def __init__(self, operation: str, status: int, reason: str, *, since: int) -> None:
+        super().__init__(operation, status, reason)
+        self.since = since
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}: nodes have it from release {self.since} on, or what it is about is not there"
 
 
 class NodeError(SignallingError):

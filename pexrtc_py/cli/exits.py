@@ -41,7 +41,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.USAGE
         case errors.NodeError() | errors.TransportError() | errors.MediaError() | errors.Throttled():
             return ExitCode.UNREACHABLE
-        case errors.RefusedError():
+        case errors.RefusedError() | errors.NotSupported():
             return ExitCode.REFUSED
         case errors.SessionClosedOK():
             return ExitCode.DONE

@@ -20,6 +20,7 @@ from ..errors import (
     Forbidden,
     IdentityProviderRequired,
     NodeError,
+    NotSupported,
     PexrtcError,
     PinInvalid,
     PinRequired,
@@ -139,7 +140,7 @@ def refusal(
     if reason is None:
         kind = response.headers.get("content-type", "nothing").partition(";")[0]
         reason = f"({printable(kind, limit=40)} instead of the client API)"
-        if status in (200, 404):
+        if status == 200 or (status == 404 and name in ("request_token", "refresh_token")):
             return NodeError(name, status, f"{reason}: is this a conferencing node?")
     if status == 429:
         return Throttled(name, status, reason, retry_after_s=_retry_after(response))
@@ -151,6 +152,8 @@ def refusal(
         if reason.lower() == "invalid pin":
             return PinInvalid(name, status, reason)
         return Forbidden(name, status, reason) if status in (401, 403) else RefusedError(name, status, reason)
+    if status == 404:
+        return NotSupported(name, status, reason, since=operation.since)
     if status in (401, 403):
         kind_of = TokenExpired if reason.lower() in _TOKEN_GONE or status == 401 else Forbidden
         return kind_of(name, status, reason)

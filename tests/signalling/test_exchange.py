@@ -18,6 +18,7 @@ from pexrtc_py.errors import (
     Forbidden,
     IdentityProviderRequired,
     NodeError,
+    NotSupported,
     PexrtcError,
     PinInvalid,
     PinRequired,
@@ -168,7 +169,7 @@ async def test_prompts_keep_what_matters() -> None:
         (403, "Timer expired awaiting token refresh", TokenExpired),
         (403, "Not allowed", Forbidden),
         (400, "Illegal value", SignallingError),
-        (404, "Not found", SignallingError),
+        (404, "Not found", NotSupported),
         (500, "boom", NodeError),
         (200, "Illegal value", SignallingError),
     ],
@@ -181,6 +182,15 @@ async def test_operation_refused(code: int, result: str, error: type[SignallingE
         )
     assert type(caught.value) is error
     assert caught.value.reason == result
+
+
+async def test_an_operation_that_a_node_does_not_have() -> None:
+    """404 of an ordinary operation, as JSON or as a page, is an error of its own that says from when there is it."""
+    for answer in (reply("Not found", "failed", 404), httpx.Response(404, html="<html>Not found</html>")):
+        with pytest.raises(NotSupported) as caught:
+            await client(lambda _, answer=answer: answer).clearspotlights()  # type: ignore[misc]  # a handler of one
+        assert (caught.value.operation, caught.value.status, caught.value.since) == ("clearspotlights", 404, 34)
+        assert "nodes have it from release 34 on" in str(caught.value)
 
 
 @pytest.mark.parametrize("code", [200, 403, 404, 500, 502])
