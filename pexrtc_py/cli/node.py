@@ -51,6 +51,18 @@ def node(
     ] = False,
     media_address: MediaAddress = None,
     media_ports: MediaPorts = None,
+    rtmp_ports: Annotated[
+        str | None,
+        typer.Option(
+            "--rtmp-ports",
+            metavar="FIRST-LAST",
+            help="Local TCP ports for RTMP publishers, one for each call: 40100-40199. Default: any.",
+            show_default=False,
+        ),
+    ] = None,
+    relay_only: Annotated[
+        bool, typer.Option("--relay-only", help="Tell clients to send media through the TURN servers of --config only.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -68,9 +80,16 @@ def node(
 
     async def serve(stopping: Stopping) -> ExitCode:
         settings = _config(listen, config, open_=open_)
-        settings = replace(settings, tls_cert=tls_cert, tls_key=tls_key, self_signed=self_signed)
         settings = replace(
-            settings, media_addresses=tuple(media_address or ()), media_ports=read_ports(media_ports), faults=faults
+            settings,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            self_signed=self_signed,
+            media_addresses=tuple(media_address or ()),
+            media_ports=read_ports(media_ports),
+            rtmp_ports=read_ports(rtmp_ports, "--rtmp-ports"),
+            use_relay_candidates_only=relay_only or settings.use_relay_candidates_only,
+            faults=faults,
         )
         async with Node(settings, dial=dial) as running:
             sys.stdout.write(running.url + "\n")
@@ -103,4 +122,5 @@ def _config(listen: str, path: Path | None, *, open_: bool) -> NodeConfig:
         token_lifetime_s=file.token_lifetime_s,
         stun=file.stun,
         turn=file.turn,
+        use_relay_candidates_only=file.use_relay_candidates_only,
     )

@@ -141,8 +141,8 @@ def read_pin(pin_file: Path | None) -> str | None:
     return lines[0].strip() if lines else None
 
 
-def read_ports(text: str | None) -> tuple[int, int] | None:
-    """Return first and last port of `--media-ports`; None when any will do.
+def read_ports(text: str | None, option: str = "--media-ports") -> tuple[int, int] | None:
+    """Return first and last port of `--media-ports`, or of another option; None when any will do.
 
     Raises:
         UsageError: it is no such range.
@@ -151,7 +151,7 @@ def read_ports(text: str | None) -> tuple[int, int] | None:
         return None
     first, dash, last = text.partition("-")
     if not (dash and first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
-        raise UsageError(f"--media-ports {text}: say FIRST-LAST, between 1024 and 65535")
+        raise UsageError(f"{option} {text}: say FIRST-LAST, between 1024 and 65535")
     return int(first), int(last)
 
 

@@ -61,6 +61,8 @@ class NodeConfig:
     """STUN servers told to clients."""
     turn: tuple[TurnServer, ...] = ()
     """TURN servers told to clients."""
+    use_relay_candidates_only: bool = False
+    """Whether clients are told to send media through the TURN servers only."""
     statistics_interval_ms: float | None = None
     """How often clients are asked for statistics, None for never."""
     participant_limit: int = 1000
@@ -83,6 +85,8 @@ class NodeConfig:
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("a TLS certificate and its key come together")
+        if self.use_relay_candidates_only and not self.turn:
+            raise UsageError("relayed media only, and no TURN server: nobody could be heard")
         if not self.version.isdigit():
             raise UsageError(f"version {self.version!r}: a release such as 37")
 
@@ -110,6 +114,8 @@ class NodeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """STUN servers told to clients."""
     turn: tuple[TurnServer, ...] = ()
     """TURN servers told to clients."""
+    use_relay_candidates_only: bool = False
+    """Whether clients are told to send media through the TURN servers only."""
     conferences: dict[str, RoomSettings] = msgspec.field(default_factory=dict)
     """The conferences there are, by alias."""
 

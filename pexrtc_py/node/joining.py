@@ -158,7 +158,7 @@ def _token_result(node: NodeState, session: Session, role: Role, body: TokenRequ
         trickle_ice_enabled=True,
         direct_media=False,
         client_stats_update_interval=_or_unset(node.config.statistics_interval_ms),
-        use_relay_candidates_only=False,
+        use_relay_candidates_only=node.config.use_relay_candidates_only,
         # An empty list of STUN servers breaks Pexip's own client (observed: @pexip/infinity 20 in Chromium).
         stun=list(node.config.stun) or UNSET,
         turn=list(node.config.turn),

@@ -103,14 +103,13 @@ async def test_a_call_passes_through_relays_only(coturn: Coturn, transport: str)
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_an_endpoint_reaches_a_node_through_a_relay_only(coturn: Coturn, transport: str) -> None:
-    """The node names the server; known sound and pictures pass both ways, and no path but the relay is used."""
+    """The node names the server and wants relays only; known sound and pictures pass, and no other path is used."""
     server = TurnServer(urls=[coturn.url(transport)], username="user", credential="secret")
     far_marks, near_marks = range(1_000_000, 1_010_000), range(2_000_000, 2_010_000)
-    relayed = PeerConfig(relay_only=True)
     async with (
         asyncio.timeout(45),
-        Node(NodeConfig(turn=(server,))) as node,
-        our_endpoint(node.url, "meet.alice", hz=1000, first_id=far_marks.start, peer=relayed) as far,
+        Node(NodeConfig(turn=(server,), use_relay_candidates_only=True)) as node,
+        our_endpoint(node.url, "meet.alice", hz=1000, first_id=far_marks.start) as far,
         our_endpoint(node.url, "meet.alice", name="Near", hz=700, first_id=near_marks.start) as near,
     ):
         await far.ear.hears(700)
@@ -118,7 +117,7 @@ async def test_an_endpoint_reaches_a_node_through_a_relay_only(coturn: Coturn, t
         await far.eye.sees(near_marks)
         await near.eye.sees(far_marks)
         assert find(far.call.peer, LocalCandidate).candidate_type == "relay"
-        assert find(near.call.peer, LocalCandidate).candidate_type == "host"
+        assert find(near.call.peer, LocalCandidate).candidate_type == "relay"
 
 
 async def test_a_server_that_dies_does_not_hold_us(coturn: Coturn) -> None:

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from pexrtc_py.errors import TransportError, UsageError
 from pexrtc_py.node import Node, NodeConfig, load_node_file
+from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.signalling import SessionConfig, open_session
 
 from ..support.raw_client import RawClient
 from ..support.silent_media import SilentMediaMaker
@@ -47,15 +49,29 @@ def test_a_file_with_mistakes(tmp_path: Path, text: str, named: str) -> None:
     assert "98765" not in str(caught.value)
 
 
+async def test_relays_only_is_told() -> None:
+    """Who joins learns that media is to be relayed, and by which server; an ordinary node says the contrary."""
+    server = TurnServer(urls=["turn:127.0.0.1:3478"], username="u", credential="c")
+    for config, wanted in ((NodeConfig(turn=(server,), use_relay_candidates_only=True), True), (NodeConfig(), False)):
+        async with (
+            Node(config, media=SilentMediaMaker()) as node,
+            open_session(SessionConfig(node_url=node.url, alias="meet.alice")) as session,
+        ):
+            assert session.token_result.use_relay_candidates_only is wanted
+            assert [turn.urls for turn in session.token_result.turn or ()] == [server.urls][: int(wanted)]
+
+
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(UsageError, match="nothing"):
         load_node_file(tmp_path / "nothing.toml")
 
 
-@pytest.mark.parametrize("given", [{"version": "new"}, {"tls_cert": Path("cert.pem")}])
+@pytest.mark.parametrize(
+    "given", [{"version": "new"}, {"tls_cert": Path("cert.pem")}, {"use_relay_candidates_only": True}]
+)
 def test_settings_that_cannot_be(given: dict[str, object]) -> None:
-    """Half a pair of TLS files, or a version that is no release, is an error before anything listens."""
+    """Half a pair of TLS files, no release, or relays without a server are errors before anything listens."""
     with pytest.raises(UsageError):
         NodeConfig(**given)  # type: ignore[arg-type] # one field of many
 
