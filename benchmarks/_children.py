@@ -14,7 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Child", "MissingPeerError", "Usage", "Window", "memory_mb", "python_peer", "read_commands", "say", "tree"]
+__all__ = [
+    "Child",
+    "MissingPeerError",
+    "Usage",
+    "Window",
+    "memory_mb",
+    "python_peer",
+    "read_commands",
+    "say",
+    "system_peer",
+    "tree",
+]
 
 PEERS = Path(__file__).parent / "peers"
 _PATIENCE_S = 40.0
@@ -27,6 +38,11 @@ class MissingPeerError(Exception):
 def python_peer(name: str, *args: object) -> list[str]:
     """Command line of a peer in our own interpreter."""
     return [sys.executable, "-m", f"benchmarks.peers.{name}", *map(str, args)]
+
+
+def system_peer(name: str, *args: object) -> list[str]:
+    """Command line of a peer in Debian's own interpreter, which has the bindings of GStreamer."""
+    return ["/usr/bin/python3", "-m", f"benchmarks.peers.{name}", *map(str, args)]
 
 
 class Child:

@@ -27,7 +27,7 @@ from rich.table import Table
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.webrtc.depayload import packet_duration
 
-from ._children import PEERS, Child, MissingPeerError, Window, python_peer
+from ._children import Child, MissingPeerError, Window, python_peer, system_peer
 from ._clip import clip
 
 __all__ = ["main"]
@@ -64,8 +64,7 @@ def command(peer: str, calls: int, folder: Path) -> tuple[list[str], str]:
     """Command line of a receiver, and what to install when it does not run."""
     match peer:
         case "gstreamer":
-            script = str(PEERS / "gstreamer_receive.py")
-            return ["/usr/bin/python3", script, str(calls), str(folder)], "make peers installs GStreamer and its gi"
+            return system_peer("gstreamer_receive", calls, folder), "make peers installs GStreamer and its gi"
         case "aiortc":
             return python_peer("aiortc_receive", calls, folder), "aiortc comes with pexrtc_py"
         case "chromium":

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ._children import PEERS, Child, MissingPeerError, Usage, Window, python_peer
+from ._children import Child, MissingPeerError, Usage, Window, python_peer, system_peer
 from ._clip import clip
 from .record import completeness
 
@@ -36,7 +36,7 @@ async def measure(peer: str, calls: int, window_s: float) -> tuple[Usage, float]
     """Send to `calls` receivers and measure the sender; how complete the worst file is comes with it."""
     commands = {
         OURS: python_peer("play", calls, clip()),
-        GSTREAMER: ["/usr/bin/python3", str(PEERS / "gstreamer_send.py"), str(calls), str(clip())],
+        GSTREAMER: system_peer("gstreamer_send", calls, clip()),
         AIORTC: python_peer("aiortc_send", clip()),
     }
     with tempfile.TemporaryDirectory(prefix="pexrtc-bench-") as name:

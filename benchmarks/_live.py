@@ -1,0 +1,78 @@
+"""What the live sender shows, and what a receiver has seen and heard of it: the same measures for every engine.
+
+A picture tells by its mark which one it is, a chirp tells by its time; so the delay of both, from due to decoded, is
+read off what came out. What of the sound was made up instead of received, only the engine itself can tell.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pexrtc_py.media.chirps import RATE as SOUND_RATE
+from pexrtc_py.media.chirps import ChirpListener
+from pexrtc_py.media.marks_reading import MarkReader
+from pexrtc_py.media.marks_source import ReferenceConfig
+
+__all__ = ["BITRATE_BPS", "RATE", "REFERENCE", "Senses"]
+
+RATE = 30
+BITRATE_BPS = 800_000
+REFERENCE = ReferenceConfig(width=640, height=360, frame_rate=RATE)
+
+
+@dataclass(slots=True)
+class Senses:
+    """Notes what a receiver gives out. Times are of CLOCK_MONOTONIC, which all processes share."""
+
+    pictures: list[tuple[int, float]] = field(default_factory=list)
+    """Number and time of each picture that could be read."""
+    unread: int = 0
+    """Pictures whose mark could not be read."""
+    made_up: list[tuple[float, float]] = field(default_factory=list)
+    """When so many seconds of sound were made up."""
+    _sounds: list[tuple[float, NDArray[np.int16]]] = field(default_factory=list)
+    _reader: MarkReader = field(default_factory=lambda: MarkReader(REFERENCE.width, REFERENCE.height))
+
+    def see(self, luma: NDArray[np.uint8]) -> None:
+        """Take a picture's luma plane."""
+        now = time.monotonic()
+        found = self._reader.read(luma)
+        if found is None:
+            self.unread += 1
+        else:
+            self.pictures.append((found.mark.frame_id, now))
+
+    def hear(self, samples: NDArray[np.int16], made_up_s: float = 0.0) -> None:
+        """Take a piece of mono sound at 48 kHz, and how much was made up in it or before it."""
+        now = time.monotonic()
+        self._sounds.append((now, samples))
+        if made_up_s:
+            self.made_up.append((now, made_up_s))
+
+    def report(self) -> dict[str, object]:
+        """Return all as JSON has it; chirps are times when they began to be given out."""
+        return {
+            "pictures": self.pictures,
+            "unread": self.unread,
+            "made_up": self.made_up,
+            "chirps": self._chirps(),
+            "sounds": [now for now, _ in self._sounds],
+        }
+
+    def _chirps(self) -> list[float]:
+        listener = ChirpListener()
+        begins = np.cumsum([0, *(len(samples) for _, samples in self._sounds)])
+        chirps = []
+        for (_, samples), begin in zip(self._sounds, begins, strict=False):
+            chirps += listener.push(samples.astype(np.float32) / 32768, float(begin) / SOUND_RATE)
+        chirps += listener.flush()
+        heard = []
+        for chirp in chirps:
+            at = round(chirp.time * SOUND_RATE)
+            piece = int(np.searchsorted(begins, at, side="right")) - 1
+            heard.append(self._sounds[piece][0] + (at - int(begins[piece])) / SOUND_RATE)
+        return heard
