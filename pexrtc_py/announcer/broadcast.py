@@ -25,8 +25,9 @@ from .podium import Podium
 
 __all__ = ["broadcast", "send_silence"]
 
-_TAIL_S = 0.4
-"""What is sent after the end at least: a jitter buffer and a mixer let the last word out only while more comes."""
+_TAIL_S = 0.6
+"""What is sent after the end at least: a jitter buffer and a mixer let the last word out only while more comes, and
+what they still hold of a participant who leaves is lost. Ours hold 500 ms at most (`media.mixer_queue`)."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ or by likeness when they have none. What is compared is what was sent, so live s
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,9 +34,15 @@ from .play_record import HeardReport
 
 __all__ = ["Kept", "Listener", "judge", "listening"]
 
+logger = logging.getLogger(__name__)
+
 _LONGEST_S: Final = 300.0
 """So much of an announcement is compared; its beginning says whether it was heard."""
 _MOST_BYTES: Final = 64_000_000
+_ON_ITS_WAY_S: Final = 0.6
+"""So much later than it was sent the last word may come: more than jitter buffers hold."""
+_LONGEST_WAIT_S: Final = 3.0
+"""Longer is not waited for what does not come: a conference that sends nothing while nobody speaks."""
 _WATCHED_S: Final = 20.0
 """Pictures are compared for so long: decoding them is what costs."""
 _SAMPLES: Final = 8
@@ -53,10 +60,27 @@ class Kept:
 
     def __init__(self) -> None:
         self.items: list[EncodedFrame | Gap] = []
+        self.last_time: float | None = None
+        """When the item that came last was due, kept or not; None before there was one."""
         self._bytes = 0
+        self._came = asyncio.Event()
+
+    async def goes_on(self, seconds: float) -> None:
+        """Wait until so much more has come than there was. Safe to cancel; waits for ever when nothing comes."""
+        while self.last_time is None:
+            await self._next()
+        until = self.last_time + seconds
+        while self.last_time < until:
+            await self._next()
+
+    async def _next(self) -> None:
+        self._came.clear()
+        await self._came.wait()
 
     def push(self, item: EncodedFrame | Gap) -> None:
         """See `Tap.push`."""
+        self.last_time = item.time
+        self._came.set()
         if self.items and item.time - self.items[0].time > _LONGEST_S:
             return
         if isinstance(item, EncodedFrame):
@@ -85,6 +109,17 @@ class Listener:
         """Forget what came so far: a new announcement begins."""
         for kept in self.kept.values():
             kept.clear()
+
+    async def hear_out(self) -> None:
+        """Wait until what was on its way is there, however slow the conference is. Safe to cancel."""
+        kept = self.kept.get(Kind.AUDIO) or self.kept.get(Kind.VIDEO)
+        if kept is None:
+            return
+        try:
+            async with asyncio.timeout(_ON_ITS_WAY_S + _LONGEST_WAIT_S):
+                await kept.goes_on(_ON_ITS_WAY_S)
+        except TimeoutError:
+            logger.info("- %s: the listener gets nothing any more", self.alias)
 
 
 @asynccontextmanager

@@ -41,8 +41,6 @@ from .screen import Screen
 __all__ = ["Order", "announce_order"]
 
 _SHOW_EVERY_S = 0.5
-_HEARING_S = 0.6
-"""What is still on its way through the mix to a listener when everything has been acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +231,7 @@ class _Run:
         ended = time.monotonic()
         sent = self._sent.pop(item.id, None)
         if sent is not None:
-            await asyncio.sleep(_HEARING_S)
+            await asyncio.gather(*(listener.hear_out() for listener in self._listeners.values()))
         for one in played:
             proof = None
             if sent is not None and one.started is not None:

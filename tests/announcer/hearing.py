@@ -18,7 +18,8 @@ from pexrtc_py.media.sources.raw import Picture
 Wave = NDArray[np.int16]
 
 _BLOCK = 960  # 20 ms
-_WANDER = 60 * 48  # clocks drift, jitter buffers stretch
+_PIECE = 4800  # 100 ms
+_WANDER = 200 * 48  # by so much a mix may move what came late
 _THERE = 0.25  # of a block's energy explained by the original, see media.correlation
 
 
@@ -77,32 +78,34 @@ def without_low(samples: Wave, hz: float) -> Wave:
 def missing_ends(original: Wave, recording: Wave) -> tuple[float, float]:
     """Return how many seconds are missing at the beginning and at the end, to 20 ms.
 
-    Each end is looked for by itself: a jitter buffer may stretch what is between.
+    Each 20 ms is looked for by itself, near the place of its tenth of a second: what comes late makes a mix wait, as
+    often as it comes late, and go on after it. The words are whole then, and further apart.
 
     Raises:
         AssertionError: nothing of it was found.
     """
-    half = len(original) // 2 // _BLOCK * _BLOCK
-    first, last = _there(original[:half], recording), _there(original[-half:], recording)
-    return first.index(True) * 0.02, last[::-1].index(True) * 0.02
-
-
-def _there(part: Wave, recording: Wave) -> list[bool]:
-    """Say of each 20 ms whether it is there."""
-    found = find_sound(part, recording)
-    assert found is not None, "nothing of it was heard"
-    place = round(found.offset_s * 48000)
+    places = [
+        found.offset_s - number * _PIECE / 48000 if found is not None else None
+        for number in range(len(original) // _PIECE)
+        for found in (find_sound(original[number * _PIECE : (number + 1) * _PIECE], recording),)
+    ]
+    known = [(number, place) for number, place in enumerate(places) if place is not None]
+    assert known, "nothing of it was heard"
     there = []
-    for start in range(0, len(part) - _BLOCK + 1, _BLOCK):
-        piece = part[start : start + _BLOCK].astype(np.float64)
-        at = place + start
-        window = recording[max(0, at - _WANDER) : at + _BLOCK + _WANDER].astype(np.float64)
-        if len(window) < _BLOCK:
-            there.append(False)
-            continue
-        products = np.correlate(window, piece, "valid")
-        squares = np.concatenate([[0.0], np.cumsum(window**2)])
-        energy = np.maximum(squares[_BLOCK:] - squares[:-_BLOCK], 1.0)
-        there.append(bool((products**2 / (energy * (piece**2).sum())).max() > _THERE))
-    assert any(there)
-    return there
+    for start in range(0, len(original) - _BLOCK + 1, _BLOCK):
+        nearest = min(known, key=lambda one: abs(one[0] - start // _PIECE))[1]
+        there.append(_is_there(original[start : start + _BLOCK], recording, start + round(nearest * 48000)))
+    assert any(there), "nothing of it was heard"
+    return there.index(True) * 0.02, there[::-1].index(True) * 0.02
+
+
+def _is_there(block: Wave, recording: Wave, at: int) -> bool:
+    """Whether 20 ms are near a place of a recording."""
+    piece = block.astype(np.float64)
+    window = recording[max(0, at - _WANDER) : max(0, at + _BLOCK + _WANDER)].astype(np.float64)
+    if len(window) < _BLOCK:
+        return False
+    products = np.correlate(window, piece, "valid")
+    squares = np.concatenate([[0.0], np.cumsum(window**2)])
+    energy = np.maximum(squares[_BLOCK:] - squares[:-_BLOCK], 1.0)
+    return bool((products**2 / (energy * (piece**2).sum())).max() > _THERE)

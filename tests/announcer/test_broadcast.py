@@ -32,8 +32,6 @@ from pexrtc_py.webrtc.impairment import Impairment
 
 from .hearing import Wave, babble, heard, missing_ends, read_sound, session, without_low, write_wav
 
-_TAIL_S = 0.4
-
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
@@ -53,7 +51,7 @@ async def announced(
         async with open_podiums([session(node, alias, "Announcer")], announcement, slides) as [podium]:
             assert isinstance(podium, Podium)
             [played] = await broadcast([podium], announcement, slides)
-        await asyncio.sleep(_TAIL_S)
+        await listener.hear_out()
         found[alias] = played, heard(listener)
 
     makers = [lambda alias=alias: listening(session(node, alias)) for alias in announcements]
@@ -83,7 +81,7 @@ async def test_first_and_last_word_arrive(
     runs = await announced(node, {f"run.{n}": replace(main, peer=peer) for n, peer in enumerate(peers)})
     for played, recording in runs.values():
         assert played.ended == "finished"
-        assert played.acknowledged or impaired
+        assert played.acknowledged
         start, end = missing_ends(babble(1.5), recording)
         assert start <= limit_s + 1e-6
         assert end <= limit_s + 1e-6
@@ -107,7 +105,7 @@ async def test_loudness_of_what_arrives(node: Node, tmp_path: Path, cache: Path)
         found = find_sound(sounds[name], recording)
         assert found is not None, name
         if name == "off":
-            assert found.level_db == pytest.approx(0, abs=1.5)
+            assert found.level_db == pytest.approx(0, abs=1)
             continue
         begin = round(found.offset_s * 48000)
         meter = LoudnessMeter(1, peaks=False)
@@ -127,7 +125,9 @@ async def test_one_player_for_two_conferences_and_proof(node: Node) -> None:
     async with open_all(makers) as ears, open_podiums([session(node, a, "Announcer") for a in aliases], main) as places:
         podiums = [place for place in places if isinstance(place, Podium)]
         played = await broadcast(podiums, main, on_player=players.append, sent=sent)
-        await asyncio.sleep(_TAIL_S)
+        for ear in ears:
+            assert isinstance(ear, Listener)
+            await ear.hear_out()
         assert len(players) == 1
         for one, ear in zip(played, ears, strict=True):
             assert isinstance(ear, Listener)
@@ -135,14 +135,11 @@ async def test_one_player_for_two_conferences_and_proof(node: Node) -> None:
             assert one.lost == {Kind.AUDIO: 0, Kind.VIDEO: 0}
             report = await judge(sent, ear, one.started)
             assert report.heard
-            assert report.missing_s is not None
-            assert report.missing_s <= 0.2, "a loaded machine may drop a packet or two"
+            assert report.missing_s == 0
             assert report.delay_s == pytest.approx(0.1, abs=0.15)
             assert report.level_db == pytest.approx(0, abs=1)
             assert report.picture
-            assert report.pictures_sent == 90
-            assert report.pictures_seen is not None
-            assert report.pictures_seen >= 80
+            assert report.pictures_sent == report.pictures_seen == 90
 
 
 async def test_unheard_is_told(node: Node, tmp_path: Path, cache: Path) -> None:
@@ -179,7 +176,7 @@ async def test_a_conference_that_ends_costs_the_others_nothing(node: Node, tmp_p
             removing = group.create_task(remove())
             played = await broadcast(podiums, main)
             await removing
-        await asyncio.sleep(_TAIL_S)
+        await ear.hear_out()
         assert played[0].ended == "finished"
         assert played[1].ended != "finished"
         assert max(missing_ends(babble(1.5), heard(ear))) <= 0.021
