@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 
 import pexrtc_py
-from pexrtc_py import EncodedFrame, Kind
+from pexrtc_py import Codec, EncodedFrame, Kind
 from pexrtc_py.media.chirps import Chirp, ChirpListener, direction
 from pexrtc_py.media.integrity import inspect_file
 from pexrtc_py.media.marks_source import Reference, ReferenceConfig
+from pexrtc_py.media.sources.encoded import EncodeConfig, EncodedSource
 from pexrtc_py.media.writers.container import ContainerWriter
 from pexrtc_py.media.writers.matroska import MATROSKA
 from pexrtc_py.media.writers.tracks import TrackSpec
@@ -112,7 +113,12 @@ async def command(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
 async def make_reference(path: Path, length_s: float) -> None:
     """Encode what is announced, once."""
     reference = Reference(ReferenceConfig(width=WIDTH, height=HEIGHT, frame_rate=RATE))
-    source = reference.source(video_bps=200_000, duration_s=length_s)
+    # With a key frame a second an announcer sends it as it is.
+    source = EncodedSource(
+        reference.raw(duration_s=length_s),
+        accept={Kind.AUDIO: [Codec.OPUS], Kind.VIDEO: [Codec.VP8]},
+        config=EncodeConfig(video_bps=200_000, key_interval_s=1.0),
+    )
     held: list[EncodedFrame] = []
     try:
         while len({frame.kind for frame in held}) < 2:
