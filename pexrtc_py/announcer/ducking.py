@@ -78,7 +78,12 @@ class Ducked:
     @property
     def live(self) -> bool:
         """Whether the loud level makes its own pace."""
-        return bool(getattr(self._loud, "live", False))
+        return self._loud.live
+
+    @property
+    def encodes(self) -> bool:
+        """Whether what is ducked encodes its pictures."""
+        return self._loud.encodes
 
     @property
     def passes_pictures(self) -> bool:

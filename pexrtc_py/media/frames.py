@@ -146,6 +146,17 @@ class Source(Protocol):
     def formats(self) -> Mapping[Kind, TrackFormat]:
         """The tracks this source has: none, one of each kind at most."""
 
+    @property
+    def live(self) -> bool:
+        """Whether it makes its own pace, as a camera does: what comes is sent at once."""
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its pictures are encoded as they are pulled, so that it heeds `request_key_frame` and `set_bitrate`.
+
+        Pictures sent as they came, and none at all, are False.
+        """
+
     def pull(self) -> EncodedFrame | None:
         """Return the next frame of any kind, in order of `time`; None at the end.
 

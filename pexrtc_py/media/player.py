@@ -1,8 +1,10 @@
 """Playing a source to taps in real time.
 
 A thread of its own reads ahead, a bounded number of seconds, because reading may block. The event loop wakes once per
-moment at which something is due, however many taps there are, and pushes it to all of them. Time is a monotonic clock,
-so nothing drifts: frame n is due at start + its own time, not so and so long after frame n-1.
+moment at which something is due, however many taps there are, and pushes it to all of them; what is due within half
+a sound packet leaves with it. Time is a monotonic clock, so nothing drifts: frame n is due at start + its own time,
+not so and so long after frame n-1. What costs is the wake-up, with cold caches: so whatever can be done for many
+frames at once is.
 
 Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what
 several players push into one tap, one after the other, lies on one timeline, sound and picture alike.
@@ -41,10 +43,16 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# What is due within this is pushed in the same wake-up: a sound packet and a picture of nearly the same moment.
-_TOGETHER_S: Final = 0.001
+# What is due within this is pushed in the same wake-up: pictures find sound that near, before or after them, so there
+# are 50 wake-ups a second for both. RTP times stay exact, nothing is late by it, and it is less than networks jitter.
+_TOGETHER_S: Final = 0.01
 # Read before the first is pushed, so that a slow start of an encoder is not heard as a gap.
 _HEAD_START_S: Final = 0.2
+_READ_AHEAD_S: Final = 2.0
+# The read-ahead of a source that encodes: what was encoded before a request for a key frame or for a lower rate is sent
+# before it is heeded.
+_ENCODING_AHEAD_S: Final = 0.3
+_BATCH: Final = 32  # frames that get their times at once
 _EVENTS_KEPT: Final = 100
 
 
@@ -52,8 +60,9 @@ _EVENTS_KEPT: Final = 100
 class PlayerConfig:
     """How a source is played."""
 
-    read_ahead_s: float = 2.0
-    """Seconds that are read before they are due."""
+    read_ahead_s: float | None = None
+    """Seconds that are read before they are due. None: 0.3 of a source that encodes, so that it heeds requests for key
+    frames and rates soon, and 2 of others."""
     late_limit_s: float = 0.5
     """Up to this much behind, everything is sent at once to catch up. Beyond it (the machine slept, the source stalled)
     the rest is played later instead: no flood of packets."""
@@ -129,10 +138,13 @@ class Player:
     ) -> None:
         self.config = config or PlayerConfig()
         self._source = source
-        self._live = bool(getattr(source, "live", False))
+        self._live = source.live
+        ahead = self.config.read_ahead_s
+        self._read_ahead_s = ahead if ahead is not None else _ENCODING_AHEAD_S if source.encodes else _READ_AHEAD_S
+        self._head_start_s = min(_HEAD_START_S, self._read_ahead_s)
         self._taps = {kind: list(some) for kind, some in taps.items()}
         self._clock = clock
-        # Between the reading thread and the loop; every field under `_lock`.
+        # Between the reading thread and the loop; every field under `_lock`, but `_played` is only written by the loop.
         self._lock = threading.Condition()
         self._read: deque[EncodedFrame] = deque()
         self._read_over = False
@@ -140,9 +152,13 @@ class Player:
         self._quit = False
         self._loop_waits = True
         self._begun = False
+        self._newest = 0.0  # the source's time of the frame that was read last
+        self._played: float | None = None  # and of the one that was pushed last
+        self._reader_waits = False
         # In the loop only.
         self._timer: Timer | None = None
         self._start: float | None = None  # the clock's time that is the source's 0
+        self._stamped: deque[tuple[float, EncodedFrame]] = deque()  # the next: time in the source, and as pushed
         self._hold: Hold | None = None
         self._released = not self.config.hold
         self._position = 0.0
@@ -262,18 +278,25 @@ class Player:
                 return
             with self._lock:
                 self._read.append(frame)
-                wake = self._loop_waits and (self._begun or self._live or self._ahead() >= _HEAD_START_S)
+                self._newest = frame.time
+                if self._played is None:
+                    self._played = frame.time
+                wake = self._loop_waits and (self._begun or self._live or self._ahead() >= self._head_start_s)
                 if wake:
                     self._loop_waits, self._begun = False, True
             if wake:
                 self._wake_loop()
-            with self._lock:
-                if self._ahead() >= self.config.read_ahead_s:
+            if self._ahead() >= self._read_ahead_s:
+                with self._lock:
                     # Wakes when half of it has been played, so that the two threads meet once a second, not per frame.
-                    self._lock.wait_for(lambda: self._quit or self._ahead() < self.config.read_ahead_s / 2)
+                    self._reader_waits = True
+                    self._lock.wait_for(lambda: self._quit or self._ahead() <= self._read_ahead_s / 2)
+                    self._reader_waits = False
 
     def _ahead(self) -> float:
-        return self._read[-1].time - self._read[0].time if self._read else 0.0
+        """Seconds that have been read and not pushed."""
+        played = self._played
+        return self._newest - played if played is not None else 0.0
 
     def _wake_loop(self) -> None:
         try:
@@ -290,44 +313,52 @@ class Player:
             self._timer = None
         if self._over is None or self._over.done() or self._clock is None:
             return
-        while True:
-            with self._lock:
-                frame = self._read[0] if self._read else None
-                over = self._read_over
-                self._loop_waits = frame is None
+        while self._stamped or self._take(self._clock.now()):
             now = self._clock.now()
-            if frame is None:
-                if over:
-                    self._handle_source_over(now)
+            late = now - self._stamped[0][1].time
+            if late < -_TOGETHER_S and not self._live:
+                self._timer = self._clock.call_at(self._stamped[0][1].time, self._handle_due)
                 return
-            if not self._released:
-                self._hold_on(now)
-                return
-            due = self._due(frame, now)
-            if due > now + _TOGETHER_S:
-                self._timer = self._clock.call_at(due, self._handle_due)
-                return
-            with self._lock:
-                self._read.popleft()
-                if self._ahead() < self.config.read_ahead_s / 2:
-                    self._lock.notify()
-            self._push(frame, due)
+            if late > self.config.late_limit_s and not self._live:
+                self._put_off(late)
+            self._push(*self._stamped.popleft())
 
-    def _due(self, frame: EncodedFrame, now: float) -> float:
-        """Return when a frame is due on the clock; begins the clock, and puts it off when we are too late."""
-        if self._start is None:
-            begin = now if self._hold is None else self._hold.boundary()
-            self._hold = None
-            self._start = begin - frame.time
-            self._tell(Started(at=now))
-        due = self._start + frame.time
-        if self._live:
-            return min(due, now)
-        if now - due > self.config.late_limit_s:
-            logger.info("- playing is %.1f s late, the rest is put off", now - due)
-            self._tell(Late(position_s=frame.time, late_s=now - due))
-            self._start, due = self._start + now - due, now
-        return due
+    def _take(self, now: float) -> bool:
+        """Take what has been read, and give it the clock's times. False when there is nothing to be pushed."""
+        with self._lock:
+            count = min(len(self._read), _BATCH if self._released else 0)
+            taken = [self._read.popleft() for _ in range(count)]
+            over = self._read_over
+            self._loop_waits = empty = not (taken or self._read)
+        if empty:
+            if over:
+                self._handle_source_over(now)
+        elif not taken:
+            self._hold_on(now)
+        else:
+            if self._start is None:
+                begin = now if self._hold is None else self._hold.boundary()
+                self._hold = None
+                self._start = begin - taken[0].time
+                self._tell(Started(at=now))
+            self._stamped.extend((frame.time, self._stamp(frame, self._start, now)) for frame in taken)
+        return bool(taken)
+
+    def _stamp(self, frame: EncodedFrame, start: float, now: float) -> EncodedFrame:
+        due = start + frame.time
+        ticks = frame.rtp_time + round(start * frame.codec.clock_rate)
+        return replace(frame, time=due, arrival=min(due, now) if self._live else due, rtp_time=ticks)
+
+    def _put_off(self, late: float) -> None:
+        """Play the rest later, by as much as we are late."""
+        before = self._start or 0.0
+        self._start = start = before + late
+        logger.info("- playing is %.1f s late, the rest is put off", late)
+        self._tell(Late(position_s=self._stamped[0][0], late_s=late))
+        for number, (at, frame) in enumerate(self._stamped):
+            rate = frame.codec.clock_rate
+            ticks = frame.rtp_time + round(start * rate) - round(before * rate)
+            self._stamped[number] = at, replace(frame, time=start + at, arrival=start + at, rtp_time=ticks)
 
     def _hold_on(self, now: float) -> None:
         """Send what is sent instead of the source, and be called again when more of it is due."""
@@ -343,15 +374,15 @@ class Player:
                 tap.push(frame)
         self._timer = self._clock.call_at(self._hold.next_timer(), self._handle_due)
 
-    def _push(self, frame: EncodedFrame, due: float) -> None:
-        start = self._start or 0.0
-        stamp = start + frame.time
-        rate = frame.codec.clock_rate
-        self._position = frame.time
-        self._end_at = stamp + frame.duration / rate
-        stamped = replace(frame, time=stamp, arrival=due, rtp_time=frame.rtp_time + round(start * rate))
+    def _push(self, at: float, frame: EncodedFrame) -> None:
+        """Push a frame whose time in the source is `at`."""
+        self._position = self._played = at
+        self._end_at = frame.time + frame.duration / frame.codec.clock_rate
+        if self._reader_waits and self._newest - at <= self._read_ahead_s / 2:
+            with self._lock:
+                self._lock.notify()
         for tap in self._taps.get(frame.kind, ()):
-            tap.push(stamped)
+            tap.push(frame)
 
     def _handle_source_over(self, now: float) -> None:
         """End, but not before the last frame has lasted its time."""
@@ -372,6 +403,7 @@ class Player:
             self._quit = True
             self._read.clear()
             self._lock.notify()
+        self._stamped.clear()
         if self.config.end_taps:
             for taps in self._taps.values():
                 for tap in taps:

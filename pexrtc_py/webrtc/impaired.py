@@ -91,6 +91,11 @@ class ImpairedTransport(UdpTransport):
         if not self.is_closing():
             self._link.push(bytes(data), addr)
 
+    @property
+    def can_burst(self) -> bool:
+        """Each datagram has its own fate."""
+        return False
+
     def close(self) -> None:
         """Close the socket; what is under way is lost."""
         self._link.close()

@@ -17,7 +17,7 @@ import logging
 import random
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -37,7 +37,9 @@ from aiortc.rtcdtlstransport import (
 from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Session as SrtpSession
+from pylibsrtp._binding import lib as libsrtp
 
+from .burst import Sent
 from .udp import UdpTransport
 
 if TYPE_CHECKING:
@@ -157,6 +159,7 @@ class IceConnection(Connection):
         self.consent_requests = 0
         self.consent_responses = 0
         self._route: tuple[Callable[[bytes, tuple[str, int]], None], tuple[str, int]] | None = None
+        self._socket: UdpTransport | None = None
         self._gather = gather
 
     @property
@@ -186,6 +189,12 @@ class IceConnection(Connection):
             send, addr = self._route
             send(data, addr)
 
+    def send_burst(self, packets: Sequence[bytes], session: SrtpSession) -> Sent | None:
+        """Encrypt packets and send them to the peer at once; None when that is not possible on this path."""
+        if self._socket is None or self._route is None:
+            return None
+        return self._socket.send_burst(packets, partial(libsrtp.srtp_protect, session._srtp[0]), self._route[1])
+
     def relax(self) -> None:
         """Let all that arrives be read some milliseconds late."""
         for protocol in self._protocols:
@@ -201,6 +210,7 @@ class IceConnection(Connection):
             transport = selected.protocol.transport
             send = partial(_send_relayed, transport) if isinstance(transport, TurnTransport) else transport.sendto
             self._route = send, selected.remote_addr
+            self._socket = transport if isinstance(transport, UdpTransport) and transport.can_burst else None
 
     def _check_periodic(self) -> bool:
         """Follow aioice, but end its loop, which sleeps 20 ms a turn, when there is nothing more to be started.

@@ -94,6 +94,7 @@ def receiver_statistics(
         concealment_events=None if video else meter.gaps,
         network_lost=totals.network_lost,
         loss_runs=totals.loss_runs,
+        packets_missing=len(stream.missing),
         packets_reordered=totals.reordered,
         jitter_deviations=tuple(deviation / rate for deviation in stream.deviations),
         jitter_deviation_count=stream.deviation_count,

@@ -55,7 +55,7 @@ class Sender:
 
     Args:
         config: what was negotiated.
-        send_rtp: takes each RTP packet, at once.
+        send_rtp: takes the RTP packets of each frame, at once.
         send_rtcp: takes each RTCP packet, at once.
         clock: of the peer; the same for all its senders.
         transport_sequence: numbers of all the peer's packets; needed when the extension was negotiated.
@@ -64,7 +64,7 @@ class Sender:
     def __init__(
         self,
         config: SenderConfig,
-        send_rtp: Callable[[bytes], None],
+        send_rtp: Callable[[Sequence[bytes]], None],
         send_rtcp: Callable[[bytes], None],
         clock: SendClock,
         *,
@@ -145,12 +145,9 @@ class Sender:
         if item.key:
             self.counts.key_frames += 1
             self.counts.width, self.counts.height = item.width, item.height
-        last = len(payloads) - 1
-        video = config.kind is Kind.VIDEO
-        for index, payload in enumerate(payloads):
-            # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
-            marker = index == last if video else self.counts.packets == 0
-            self._send(payload, config.payload_type, timestamp, now, marker=marker)
+        # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
+        marker = config.kind is Kind.VIDEO or self.counts.packets == 0
+        self._send(payloads, config.payload_type, timestamp, now, marker=marker)
 
     def end(self) -> None:
         """Send BYE, and nothing any more. Idempotent."""
@@ -182,24 +179,32 @@ class Sender:
         self._last_sent = now
         return (frame.rtp_time + self._offset) & 0xFFFFFFFF
 
-    def _send(self, payload: bytes, payload_type: int, timestamp: int, now: float, *, marker: bool) -> None:
-        sequence = self._sequence
-        self._sequence = (sequence + 1) & 0xFFFF
-        extensions = self._extensions.write(now, self.audio_level)
-        head = FIXED_HEADER.pack(
-            0x90 if extensions else 0x80,
-            payload_type | (0x80 if marker else 0),
-            sequence,
-            timestamp,
-            self.config.ssrc,
-        )
-        packet = head + extensions + payload
-        self.counts.packets += 1
-        self.counts.payload_bytes += len(payload)
-        self.counts.header_bytes += len(packet) - len(payload)
+    def _send(self, payloads: Sequence[bytes], payload_type: int, timestamp: int, now: float, *, marker: bool) -> None:
+        """Send the packets of one moment; `marker` is of the last of them."""
+        sequence = first_sequence = self._sequence
+        ssrc = self.config.ssrc
+        before, after = self._extensions.around(now, self.audio_level)
+        numbers = self._extensions.transport_sequence
+        first = 0x90 if before or after else 0x80
+        last = len(payloads) - 1
+        packets: list[bytes] = []
+        for index, payload in enumerate(payloads):
+            second = payload_type | 0x80 if marker and index == last else payload_type
+            head = FIXED_HEADER.pack(first, second, sequence, timestamp, ssrc)
+            if numbers is None:
+                packets.append(head + after + payload)
+            else:
+                packets.append(b"".join((head, before, numbers.next().to_bytes(2, "big"), after, payload)))
+            sequence = (sequence + 1) & 0xFFFF
+        self._sequence = sequence
+        counts = self.counts
+        size = sum(map(len, payloads))
+        counts.packets += len(packets)
+        counts.payload_bytes += size
+        counts.header_bytes += sum(map(len, packets)) - size
         if self.config.nack:
-            self._history.add(sequence, packet, now)
-        self._send_rtp(packet)
+            self._history.add(first_sequence, packets, now)
+        self._send_rtp(packets)
 
     def set_enabled(self, *, enabled: bool) -> None:
         """Send, or drop what is pushed (mute, hold). Video goes on with a key frame."""
@@ -284,7 +289,7 @@ class Sender:
             # Without RTX the packet leaves byte for byte as before: SRTP would lose its secret by anything else.
             self.counts.retransmitted += 1
             self.counts.retransmitted_bytes += len(packet)
-            self._send_rtp(packet)
+            self._send_rtp((packet,))
 
     def handle_key_frame_request(self) -> None:
         """Pass on a PLI or FIR, unless one was passed on just now; then as soon as that is 0.3 s ago."""
@@ -387,7 +392,7 @@ class Sender:
         payload_type = self.config.event_payload_type
         for payload, timestamp, marker in self._events.due(now):
             if payload_type is not None:
-                self._send(payload, payload_type, timestamp, now, marker=marker)
+                self._send((payload,), payload_type, timestamp, now, marker=marker)
         if now >= self._requests.next_timer():
             self._ask_for_key_frame(now)
         if now >= self._next_report:

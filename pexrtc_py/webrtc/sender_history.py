@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Sequence
 
 from .rtp import FIXED_HEADER, payload_bounds
 
@@ -19,18 +20,22 @@ class SentPackets:
 
     def __init__(self) -> None:
         self._packets: dict[int, bytes] = {}
-        self._order: deque[tuple[float, int]] = deque()
+        self._order: deque[tuple[float, int, int]] = deque()
         self._resent: dict[int, tuple[int, float]] = {}
 
-    def add(self, sequence: int, packet: bytes, now: float) -> None:
-        """Keep a packet, forget the old ones."""
-        self._packets[sequence] = packet
-        order = self._order
-        order.append((now, sequence))
-        while order[0][0] < now - _KEPT_S or len(order) > _MOST:
-            _, old = order.popleft()
-            del self._packets[old]  # 4096 are kept at most, so no number comes twice
-            self._resent.pop(old, None)
+    def add(self, sequence: int, packets: Sequence[bytes], now: float) -> None:
+        """Keep the packets of a frame, numbered from `sequence` on; forget the old ones."""
+        kept, order = self._packets, self._order
+        number = sequence
+        for packet in packets:
+            kept[number] = packet
+            number = (number + 1) & 0xFFFF
+        order.append((now, sequence, len(packets)))
+        while order[0][0] < now - _KEPT_S or (len(kept) > _MOST and len(order) > 1):
+            _, old, count = order.popleft()
+            for number in range(old, old + count):
+                kept.pop(number & 0xFFFF, None)  # 4096 and a frame are kept at most, so no number comes twice
+                self._resent.pop(number & 0xFFFF, None)
 
     def again(self, sequence: int, now: float, round_trip_s: float) -> bytes | None:
         """Return a packet to be sent again; None when it is gone, on its way again already, or

@@ -96,6 +96,8 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     """Ours: packets that never came by themselves, whether retransmission mended it or not; late ones are not lost."""
     loss_runs: int = 0
     """Ours: in how many runs, by sequence number."""
+    packets_missing: int = 0
+    """Ours: of `packets_lost`, those that may come still."""
     packets_reordered: int = 0
     """Ours: came after a later one (RFC 4737), retransmissions apart."""
     jitter_deviations: tuple[float, ...] = ()

@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 
 from ..errors import DtlsFailed, IceFailed, LocalProtocolError, MediaError
@@ -185,11 +185,20 @@ class MediaTransport:
         if self.error is not None:
             raise self.error
 
-    def send_rtp(self, packet: bytes) -> None:
-        """Encrypt a packet and send it now; before the handshake and after the end it is dropped."""
+    def send_rtp(self, packets: Sequence[bytes]) -> None:
+        """Encrypt packets and send them now; before the handshake and after the end they are dropped."""
         session = self._sending
-        if session is not None:
-            self._send(session.protect, packet)
+        if session is None:
+            return
+        sent = self._ice.send_burst(packets, session)
+        if sent is None:
+            for packet in packets:
+                self._send(session.protect, packet)
+            return
+        counts = self.counts
+        counts.packets_sent += sent.packets
+        counts.bytes_sent += sent.bytes
+        counts.packets_discarded += sent.refused
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt a compound RTCP packet and send it now; dropped likewise."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from .batch import BATCH, receive_batch, stamp
+from .burst import Sent, can_burst, send_burst
 from .sweep import Sweep, sweep_of
 
 __all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
@@ -54,6 +55,23 @@ class UdpTransport(asyncio.DatagramTransport):
             self.dropped += 1
         except OSError as exc:
             self._protocol.error_received(exc)
+
+    @property
+    def can_burst(self) -> bool:
+        """Whether `send_burst` can be used."""
+        return can_burst()
+
+    def send_burst(
+        self, packets: Sequence[bytes], protect: Callable[[Any, Any], int], addr: tuple[Any, ...]
+    ) -> Sent | None:
+        """Encrypt packets and send them now or never, all by one system call; see `burst.send_burst`."""
+        if self._closing:
+            return None
+        sent = send_burst(self._socket.fileno(), addr, packets, protect)
+        self.dropped += sent.dropped
+        if sent.error is not None:
+            self._protocol.error_received(sent.error)
+        return sent
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """`sockname`: the local address and port."""

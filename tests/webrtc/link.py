@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
@@ -122,13 +123,17 @@ class Link:
     def at(self, time: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (time, next(self._count), action))
 
-    def _send_rtp(self, packet: bytes) -> None:
-        self.sent.append(packet)
-        if not self.lose("rtp", packet):
-            self.at(
-                self.now + self.one_way_s,
-                lambda: self.receiver.handle_rtp(packet, parse_header(packet), self.now),
-            )
+    def _send_rtp(self, packets: Sequence[bytes]) -> None:
+        for packet in packets:
+            self.sent.append(packet)
+            if not self.lose("rtp", packet):
+                self.at(
+                    self.now + self.one_way_s,
+                    partial(self._take_rtp, packet),
+                )
+
+    def _take_rtp(self, packet: bytes) -> None:
+        self.receiver.handle_rtp(packet, parse_header(packet), self.now)
 
     def _send_rtcp(self, packet: bytes) -> None:
         if not self.lose("rtcp", packet):

@@ -51,7 +51,7 @@ class Bench:
         settings = SenderConfig(codec=codec, payload_type=96, cname="us", ssrc=5, first_sequence=65534)
         self.sender = Sender(
             replace(settings, **config),  # type: ignore[arg-type]  # fields by name
-            self.rtp.append,
+            self.rtp.extend,
             lambda data: self.rtcp.extend(parse_compound(data)),
             SendClock(lambda: self.now, UNIX),
             transport_sequence=TransportSequence(),

@@ -87,7 +87,7 @@ async def test_packets_pass_both_ways() -> None:
     try:
         await connect(a, b)
         for sequence in range(10):
-            a.transport.send_rtp(rtp(sequence))
+            a.transport.send_rtp([rtp(sequence)])
         b.transport.send_rtcp(struct.pack("!BBHI", 0x80, 201, 1, 9))
         await b.until(lambda: len(b.received) == 10)
         await a.until(lambda: a.reports)
@@ -107,7 +107,7 @@ async def test_hundreds_of_packets_pass_in_one_burst() -> None:
         await connect(a, b)
         packets = [rtp(sequence, payload=bytes(1000)) for sequence in range(200)]
         for packet in packets:
-            a.transport.send_rtp(packet)
+            a.transport.send_rtp([packet])
         await b.until(lambda: len(b.received) == len(packets))
         assert b.received == packets
         assert a.transport.counts.packets_sent == b.transport.counts.packets_received == len(packets)
@@ -145,9 +145,9 @@ async def test_strangers_and_damage_are_dropped() -> None:
                 b"\xff" * 100,
             ):
                 stranger.sendto(data, (local.host, local.port))
-        a.transport.send_rtp(bytes(2000))  # too long for an SRTP packet
-        a.transport.send_rtp(b"")
-        a.transport.send_rtp(rtp(1))
+        a.transport.send_rtp([bytes(2000)])  # too long for an SRTP packet
+        a.transport.send_rtp([b""])
+        a.transport.send_rtp([rtp(1)])
         await b.until(lambda: b.received)
         assert b.received == [rtp(1)]
         assert b.transport.counts.packets_discarded == 4
@@ -160,11 +160,11 @@ async def test_strangers_and_damage_are_dropped() -> None:
 async def test_packets_before_the_handshake_are_dropped() -> None:
     """Sending too early, or too late, is no error."""
     end = End()
-    end.transport.send_rtp(rtp(1))
+    end.transport.send_rtp([rtp(1)])
     end.transport.send_rtcp(rtp(1))
     await end.transport.aclose()
     await end.transport.aclose()
-    end.transport.send_rtp(rtp(1))
+    end.transport.send_rtp([rtp(1)])
     with pytest.raises(IceFailed):
         await end.transport.connected()
     assert end.states == [TransportState.CLOSED]
@@ -214,7 +214,7 @@ async def test_rsa_peers_are_taken(client: bool) -> None:
         async with asyncio.timeout(10):
             await a.transport.connected()
             await b.transport.connected()
-        a.transport.send_rtp(rtp(1))
+        a.transport.send_rtp([rtp(1)])
         await b.until(lambda: b.received)
     finally:
         await a.transport.aclose()
@@ -229,7 +229,7 @@ async def test_media_before_our_keys_is_kept() -> None:
     def send_at_once(state: TransportState) -> None:
         if state is TransportState.CONNECTED:
             for packet in packets:
-                a.transport.send_rtp(packet)
+                a.transport.send_rtp([packet])
 
     a.on_state = send_at_once
     try:

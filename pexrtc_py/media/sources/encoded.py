@@ -133,6 +133,11 @@ class EncodedSource:
         return self._raw.live
 
     @property
+    def encodes(self) -> bool:
+        """Whether there are pictures: they are encoded here."""
+        return self._pictures is not None
+
+    @property
     def formats(self) -> Mapping[Kind, TrackFormat]:
         """The encoded tracks."""
         return {e.format.codec.kind: e.format for e in (self._sound, self._pictures) if e is not None}

@@ -168,6 +168,11 @@ class DemuxedSource:
             self._pictures.set_bitrate(video_bps)
 
     @property
+    def encodes(self) -> bool:
+        """Whether pictures are encoded anew, and not sent as they came."""
+        return self._pictures is not None
+
+    @property
     def passes_pictures(self) -> bool:
         """Whether pictures are sent as they came, so that none can be made a key frame."""
         return Kind.VIDEO in self.formats and self._pictures is None

@@ -52,7 +52,12 @@ class Sequence:
     @property
     def live(self) -> bool:
         """Whether the current source makes its own pace."""
-        return bool(getattr(self._current, "live", False))
+        return self._current is not None and self._current.live
+
+    @property
+    def encodes(self) -> bool:
+        """Whether the current source encodes its pictures."""
+        return self._current is not None and self._current.encodes
 
     @property
     def passes_pictures(self) -> bool:

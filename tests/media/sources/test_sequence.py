@@ -30,6 +30,7 @@ class Clip:
         self.formats: Mapping[Kind, TrackFormat] = {
             frame.kind: TrackFormat(codec=frame.codec) for frame in self._frames
         }
+        self.live = self.encodes = False
         self.closed = 0
         self.asked: list[object] = []
 

@@ -1,0 +1,169 @@
+"""Many packets encrypted and sent by one system call: `sendmmsg` of Linux.
+
+A picture is half a dozen packets for the same peer. They are put side by side into one arena, encrypted there in place,
+and given to the kernel together: no bytes object, no call and no address per packet. As with `batch`, Python's sockets
+have no such call, so it goes through cffi, and one arena serves the process, for it is empty between two calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cffi import FFI  # type: ignore[import-untyped]  # it has no types
+
+__all__ = ["Sent", "can_burst", "send_burst"]
+
+_BURST = 64
+"""Packets that one system call takes; a larger picture needs another."""
+_SLOT = 2048  # aligned as libsrtp wants its packets
+_LONGEST = 1500 - 144  # what pylibsrtp takes: its buffer without libsrtp's longest trailer
+_MSG_DONTWAIT = 0x40
+_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
+
+_ffi = FFI()
+_ffi.cdef(
+    """
+    struct iovec { void *base; size_t length; };
+    struct msghdr { char *name; unsigned int name_length; struct iovec *parts; size_t parts_length;
+                    char *control; size_t control_length; int flags; };
+    struct mmsghdr { struct msghdr header; unsigned int length; };
+    int sendmmsg(int, struct mmsghdr *, unsigned int, int);
+    """
+)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of packets."""
+
+    packets: int = 0
+    """Given to the kernel."""
+    bytes: int = 0
+    """In them, encrypted."""
+    refused: int = 0
+    """That could not be encrypted: no RTP, or too long."""
+    dropped: int = 0
+    """That the kernel had no room for, or could not send."""
+    error: OSError | None = None
+    """Why it could not send one, when it was not for want of room."""
+
+
+class _Arena:
+    """Room for a burst."""
+
+    def __init__(self) -> None:
+        library: Any = _ffi.dlopen(None)
+        self.send = library.sendmmsg
+        data = _ffi.new("char[]", _BURST * _SLOT + 16)
+        self.slots = [data + number * _SLOT for number in range(_BURST)]
+        self.buffers = [_ffi.buffer(slot, _SLOT) for slot in self.slots]
+        self.length = _ffi.new("int *")
+        self.parts = _ffi.new("struct iovec[]", _BURST)
+        self.messages = _ffi.new("struct mmsghdr[]", _BURST)
+        self.name = _ffi.new("char[]", 28)  # sockaddr_in6
+        self._kept = data
+        for number, slot in enumerate(self.slots):
+            self.parts[number].base = slot
+            header = self.messages[number].header
+            header.name = self.name
+            header.parts = self.parts + number
+            header.parts_length = 1
+        self._names = _ffi.buffer(self.name)
+        self._address: bytes = b""
+
+    def set_address(self, address: bytes) -> None:
+        """Send to this from now on; a `sockaddr`."""
+        if address != self._address:
+            self._address = address
+            self._names[0 : len(address)] = address
+            for number in range(_BURST):
+                self.messages[number].header.name_length = len(address)
+
+
+_arena: _Arena | None = None
+
+
+def can_burst() -> bool:
+    """Whether `send_burst` can be used here."""
+    global _arena
+    if _arena is None and sys.platform == "linux":
+        try:
+            _arena = _Arena()
+        except (OSError, AttributeError):
+            return False
+    return _arena is not None
+
+
+def send_burst(fd: int, addr: tuple[Any, ...], packets: Sequence[bytes], protect: Callable[[Any, Any], int]) -> Sent:
+    """Encrypt packets and send them to one address now; what there is no room for is dropped.
+
+    Args:
+        fd: the socket; not connected.
+        addr: where to, as Python's sockets say it.
+        packets: plain.
+        protect: encrypts in place, given where a packet is and where its length is; returns other than 0 when it could
+            not. There are 144 bytes of room behind each packet.
+    """
+    arena = _arena
+    assert arena is not None
+    arena.set_address(_sockaddr(addr))
+    sent = Sent()
+    parts, slots, buffers, length = arena.parts, arena.slots, arena.buffers, arena.length
+    count = 0
+    for packet in packets:
+        size = len(packet)
+        if size > _LONGEST:
+            sent.refused += 1
+            continue
+        buffers[count][0:size] = packet
+        length[0] = size
+        if protect(slots[count], length):
+            sent.refused += 1
+            continue
+        size = length[0]
+        parts[count].length = size
+        sent.bytes += size
+        count += 1
+        if count == _BURST:
+            _flush(arena, fd, count, sent)
+            count = 0
+    if count:
+        _flush(arena, fd, count, sent)
+    return sent
+
+
+def _flush(arena: _Arena, fd: int, count: int, sent: Sent) -> None:
+    sent.packets += count
+    done = 0
+    while done < count:
+        taken: int = arena.send(fd, arena.messages + done, count - done, _MSG_DONTWAIT)
+        if taken > 0:
+            done += taken
+            continue
+        if _ffi.errno in _FULL:
+            sent.dropped += count - done
+            return
+        sent.error = OSError(_ffi.errno, os.strerror(_ffi.errno))
+        sent.dropped += 1
+        done += 1
+
+
+@lru_cache(maxsize=1024)
+def _sockaddr(addr: tuple[Any, ...]) -> bytes:
+    """Write an address as the kernel wants it: `sockaddr_in` or `sockaddr_in6`."""
+    host, port = addr[:2]
+    if ":" not in host:
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(host) + bytes(8)
+    host, _, zone = host.partition("%")
+    scope = addr[3] if len(addr) > 3 else socket.if_nametoindex(zone) if zone else 0
+    flow = addr[2] if len(addr) > 2 else 0
+    head = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, flow)
+    return head + socket.inet_pton(socket.AF_INET6, host) + struct.pack("=I", scope)
