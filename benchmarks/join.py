@@ -1,10 +1,13 @@
-"""Joining: from the start to the first decoded sound and picture, at our node, with the share of each phase.
+"""Joining: from the start to the first decoded sound and picture, with the share of each phase, beside Pexip's client.
 
-The node and somebody who plays the clip are processes of their own; joins come one after the other. Decoded is what
-counts, so each join runs both decoders. A picture is the node's forwarding of a key frame that it asks the player for,
-and the player's clip has one a second: the player starts again from the last one when it is asked.
+The node and somebody who plays the clip are processes of their own; joins come one after the other, ours and those of
+`@pexip/infinity` in a tab of a Chromium that runs all the time in turns. Decoded is what counts: each join of ours runs
+both decoders, and in the browser a MediaStreamTrackProcessor waits for the first frame of each track. A picture is the
+node's forwarding of a key frame that it asks the player for, and the player's clip has one a second: the player starts
+again from the last one when it is asked.
 
-    make bench join
+    make bench join                       50 joins of each, some three minutes
+    python -m benchmarks join --joins 5 --alone
 """
 
 from __future__ import annotations
@@ -13,10 +16,15 @@ import argparse
 import asyncio
 import os
 import random
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvloop
 from rich.console import Console
@@ -28,10 +36,14 @@ from pexrtc_py.media.decoding_taps import AudioDecoder, VideoDecoder
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.protocol.sdp import Direction
 
-from ._children import Child, MissingPeerError, python_peer
+from ._children import PEERS, Child, MissingPeerError, python_peer
 from ._clip import clip
 
 __all__ = ["main"]
+
+OURS, INFINITY = "pexrtc_py", "@pexip/infinity, Chromium"
+ALIAS = "bench"
+WARM_UPS = 2
 
 PHASES = {
     "token": "request_token",
@@ -72,7 +84,7 @@ async def join(url: str) -> dict[str, float]:
     async with (
         AudioDecoder() as audio,
         VideoDecoder() as video,
-        pexrtc_py.connect(url, "bench", display_name="Joiner") as conference,
+        pexrtc_py.connect(url, ALIAS, display_name="Joiner") as conference,
         conference.call(config) as call,
         asyncio.timeout(15),
     ):
@@ -91,19 +103,54 @@ async def join(url: str) -> dict[str, float]:
         return found
 
 
-async def run(count: int) -> list[dict[str, float]]:
-    """Join so often."""
-    async with Child(python_peer("node")) as node:
+def bundle(folder: Path) -> Path:
+    """Bundle Pexip's client with what drives it.
+
+    Raises:
+        MissingPeerError: npm's packages are not there.
+    """
+    modules = PEERS.parent.parent / "tests/interop/infinity/node_modules"
+    esbuild = modules / ".bin/esbuild"
+    if shutil.which("node") is None or not esbuild.exists() or not (modules / "@pexip/infinity").is_dir():
+        raise MissingPeerError("@pexip/infinity is missing: make peers installs it from npm")
+    script = folder / "main.js"
+    command = [str(esbuild), str(PEERS / "infinity_join.js"), "--bundle", "--format=iife", "--log-level=warning"]
+    subprocess.run(
+        [*command, f"--outfile={script}"], env={**os.environ, "NODE_PATH": str(modules)}, check=True, timeout=60
+    )
+    return script
+
+
+async def run(count: int, *, alone: bool) -> dict[str, list[dict[str, float]]]:
+    """Join so often, each in its turn."""
+    joins: dict[str, list[dict[str, float]]] = {OURS: []}
+    async with AsyncExitStack() as stack:
+        pages = (
+            [] if alone else [bundle(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pexrtc-bench-"))))]
+        )
+        node = await stack.enter_async_context(Child(python_peer("node", *pages)))
         url = str((await node.hear("url"))["url"])
-        async with Child(python_peer("publish", url, "bench")) as publisher:
-            await publisher.hear("joined")
-            await asyncio.sleep(1.5)
-            await join(url)  # imports and first use
-            joins = []
-            for _ in range(count):
-                await asyncio.sleep(random.random())  # anywhere between two key frames
-                joins.append(await join(url))
-            return joins
+        publisher = await stack.enter_async_context(Child(python_peer("publish", url, ALIAS)))
+        await publisher.hear("joined")
+        browser = None
+        if not alone:
+            browser = await stack.enter_async_context(Child(python_peer("infinity_join", url, ALIAS)))
+            await browser.hear("ready")
+            joins[INFINITY] = []
+        for number in range(-WARM_UPS, count):  # imports, first use, what a browser compiles when it comes to it
+            await asyncio.sleep(random.random())  # anywhere between two key frames
+            mine = await join(url)
+            if number >= 0:
+                joins[OURS].append(mine)
+            if browser is None:
+                continue
+            await asyncio.sleep(random.random())
+            browser.tell(join=True)
+            marks = (await browser.hear("marks"))["marks"]
+            assert isinstance(marks, dict)
+            if number >= 0:
+                joins[INFINITY].append(marks)
+    return joins
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -112,29 +159,40 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def show(joins: list[dict[str, float]], console: Console) -> None:
+def show(found: dict[str, list[dict[str, float]]], console: Console) -> None:
     """Print the table."""
-    table = Table("phase", "p50, ms", "p95, ms", "since the start, p50", "p95")
-    for name, title in PHASES.items():
-        ends = [found[name] for found in joins if name in found]
-        if not ends:
-            continue
-        before = BEFORE.get(name)
-        parts = [found[name] - (found[before] if before else 0.0) for found in joins if name in found]
-        row = [f"{statistics.median(parts):.1f}", f"{percentile(parts, 0.95):.1f}"]
-        table.add_row(title, *row, f"{statistics.median(ends):.1f}", f"{percentile(ends, 0.95):.1f}")
+    table = Table("client", "phase", "p50, ms", "p95, ms", "since the start, p50", "p95")
+    for client, joins in found.items():
+        for name, title in PHASES.items():
+            ends = [marks[name] for marks in joins if name in marks]
+            if not ends:
+                continue
+            before = BEFORE.get(name)
+            if before is not None and before not in joins[0]:  # a browser does not tell of all phases
+                before, title = BEFORE.get(before), f"{title} (from DTLS)"
+            parts = [marks[name] - (marks[before] if before else 0.0) for marks in joins if name in marks]
+            row = [f"{statistics.median(parts):.1f}", f"{percentile(parts, 0.95):.1f}"]
+            table.add_row(client, title, *row, f"{statistics.median(ends):.1f}", f"{percentile(ends, 0.95):.1f}")
+        table.add_section()
+    if INFINITY in found:
+        for name in ("decoded_audio", "decoded_video"):
+            ours, its = ([marks[name] for marks in found[client]] for client in (OURS, INFINITY))
+            middle = statistics.median(ours) / statistics.median(its)
+            worst = percentile(ours, 0.95) / percentile(its, 0.95)
+            table.add_row("ours / it", PHASES[name], "", "", f"{middle:.3f}", f"{worst:.3f}")
     console.print(table)
-    console.print(f"{len(joins)} joins, load {os.getloadavg()[0]:.1f}")
+    console.print(f"{len(found[OURS])} joins each, load {os.getloadavg()[0]:.1f}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench join", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--joins", type=int, default=50)
+    parser.add_argument("--alone", action="store_true", help="without a browser beside us")
     options = parser.parse_args(argv)
     clip()
     try:
-        joins = uvloop.run(run(options.joins))
+        joins = uvloop.run(run(options.joins, alone=options.alone))
     except MissingPeerError as exc:
         print(f"bench join: {exc}", file=sys.stderr)
         return 1

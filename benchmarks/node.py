@@ -182,7 +182,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench node", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--counts", type=lambda text: [int(item) for item in text.split(",")], default=[1, 2, 8, 24])
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(NAMES))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--window", type=float, default=6.0, help="seconds measured in each run")
     options = parser.parse_args(argv)
     console = Console(width=130)
