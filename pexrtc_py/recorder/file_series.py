@@ -303,5 +303,5 @@ def reserved_spec(codec: Codec, title: str = "") -> TrackSpec | None:
     if codec is Codec.H264:
         return None
     if codec.kind is Kind.VIDEO:
-        return TrackSpec(codec=codec, width=1280, height=720, title=title)  # pictures carry their own size in band
+        return TrackSpec(codec=codec, width=1280, height=720, title=title, is_reserved=True)
     return TrackSpec(codec=codec, channels=2 if codec is Codec.OPUS else 1, title=title)

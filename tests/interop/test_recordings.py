@@ -15,12 +15,15 @@ import pytest
 from aiohttp import web
 
 import pexrtc_py
-from pexrtc_py import Kind, RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py import Codec, Kind, RecordingConfig, RecordJob, SessionConfig, StopRules
 from pexrtc_py.recorder.results import RecordingResult
+from pexrtc_py.recorder.roles import Role
 from tests.interop.browser import Browser
 from tests.interop.conftest import need_program
 from tests.interop.ours import HEARD_DB, our_endpoint
 from tests.interop.signals import FRAME_RATE, HEIGHT, RATE, WIDTH, levels, mark_in_png, mark_reader
+from tests.recorder.test_recording import START, Scene
+from tests.support.frames import opus_frames, vp8_frames
 
 ALIAS = "meet.alice"
 HZ, MARKS = 1000, range(1_000_000, 1_010_000)
@@ -92,6 +95,24 @@ async def test_ffprobe_reads_every_container(tmp_path: Path) -> None:
     with wave.open(str(wav)) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)[:: sound.getnchannels()]
     assert levels(samples[-RATE:], HZ)[0] > HEARD_DB
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm"])
+async def test_ffprobe_finds_the_size_of_a_late_picture(tmp_path: Path, suffix: str) -> None:
+    """A track that was declared before its first picture has that picture's size in the header."""
+    ffprobe = need_program("ffprobe", "ffmpeg")
+    path = tmp_path / f"talk.{suffix}"
+    scene = Scene(path)
+    async with scene.recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, video=Codec.VP8)
+        sound = opus_frames(250, start=START, ntp_offset=1e9)
+        await scene.play(audio=sound, video=vp8_frames(30, start=START + 3.5, width=640, height=360))
+    # Without a look at the packets it is the header that is told.
+    options = ["-v", "warning", "-of", "json", "-probesize", "32", "-analyzeduration", "0", "-show_streams"]
+    process = await asyncio.create_subprocess_exec(*(ffprobe, *options, str(path)), stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    [video] = [stream for stream in json.loads(out)["streams"] if stream["codec_type"] == "video"]
+    assert (video["width"], video["height"]) == (640, 360)
 
 
 @pytest.mark.timeout(120)

@@ -151,17 +151,23 @@ async def test_the_target_is_ours_before_anybody_is_called(tmp_path: Path) -> No
     assert recording.result.file is None
 
 
-async def test_a_late_picture_finds_its_track_kept_free(tmp_path: Path) -> None:
-    """With the codec known from negotiation, sound begins alone after its budget, and the picture still goes in."""
-    path = tmp_path / "talk.mkv"
+@pytest.mark.parametrize("suffix", ["mkv", "webm"])
+async def test_a_late_picture_finds_its_track_kept_free(tmp_path: Path, suffix: str) -> None:
+    """With the codec known from negotiation, sound begins alone after its budget, and the picture still goes in.
+
+    Of two tracks kept free each has its own size in the header, the one that is never used keeps the guess.
+    """
+    path = tmp_path / f"talk.{suffix}"
     sound = opus_frames(250, start=START, ntp_offset=1e9)
     pictures = vp8_frames(30, start=START + 3.5, width=640, height=360)
-    scene = Scene(path)
+    scene = Scene(path, RecordingConfig(path=path, slides_in_same_file=True))
     async with scene.recording as recording:
-        scene.attach(Role.AUDIO, Role.VIDEO, video=Codec.VP8)
+        scene.attach(Role.AUDIO, Role.VIDEO, Role.SLIDES, video=Codec.VP8, slides=Codec.VP9)
         await scene.play(audio=sound, video=pictures)
     assert list(read(path).values()) == [expected(sound), expected(pictures)]
     assert recording.result.streams[1].sizes == ((3.5, 640, 360),)
+    with av.open(path) as container:
+        assert [(track.width, track.height) for track in container.streams.video] == [(640, 360), (1280, 720)]
 
 
 async def test_a_late_h264_picture_begins_another_file_and_no_sound_is_lost(tmp_path: Path) -> None:

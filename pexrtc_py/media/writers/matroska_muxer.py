@@ -19,7 +19,7 @@ from ..frames import Codec, EncodedFrame, Kind
 from . import ebml
 from .muxer import Chapter
 from .target import Target
-from .tracks import TrackSpec, annexb_units, opus_head
+from .tracks import TrackSpec, annexb_units, opus_head, picture_size
 
 __all__ = ["MatroskaMuxer", "describe"]
 
@@ -31,6 +31,7 @@ _SEGMENT, _SEEK_HEAD, _INFO, _TRACKS, _CLUSTER = 0x18538067, 0x114D9B74, 0x1549A
 _CUES, _CHAPTERS = 0x1C53BB6B, 0x1043A770
 _DURATION = 0x4489
 _SIMPLE_BLOCK = b"\xa3"
+_SIZE_BYTES = len(ebml.unsigned(0xB0, 0)) + len(ebml.unsigned(0xBA, 0))
 _EPOCH_2001 = 978_307_200  # RFC 8794 section 7.6: dates count from 2001-01-01
 
 
@@ -51,6 +52,8 @@ class MatroskaMuxer:
         self._end = 0
         self._cue_track = 0
         self._cues: list[tuple[int, int]] = []
+        self._guessed: dict[int, int] = {}
+        """Of tracks declared before their first picture: where the header says their size."""
 
     def begin(self, target: Target, specs: Sequence[TrackSpec], metadata: Mapping[str, str]) -> None:
         """Write the header."""
@@ -84,7 +87,13 @@ class MatroskaMuxer:
         self._add(ebml.element(_INFO, *info, ebml.real(_DURATION, 0.0)))
         self._duration_at = self._size - 8
         self._places[_TRACKS] = self._size
-        self._add(ebml.element(_TRACKS, *(_track_entry(number, spec) for number, spec in enumerate(specs, start=1))))
+        entries = [_track_entry(number, spec) for number, spec in enumerate(specs, start=1)]
+        self._add(ebml.element(_TRACKS, *entries))
+        end = self._size
+        for index in reversed(range(len(entries))):
+            if specs[index].is_reserved and specs[index].kind is Kind.VIDEO:
+                self._guessed[index] = end - _SIZE_BYTES
+            end -= len(entries[index])
         self.flush()
 
     def ticks_per_s(self, index: int) -> float:
@@ -93,6 +102,8 @@ class MatroskaMuxer:
 
     def write(self, index: int, frame: EncodedFrame, at: int, duration: int) -> None:
         """Append a SimpleBlock (RFC 9559 section 10.2)."""
+        if index in self._guessed and frame.key:
+            self._correct_size(index, frame)
         starts_group = index == self._cue_track and frame.key and self._codecs[index].kind is Kind.VIDEO
         age = at - self._cluster_time
         if self._cluster_at is None or age >= _CLUSTER_TICKS or starts_group or age < -0x8000:
@@ -137,6 +148,12 @@ class MatroskaMuxer:
         seek_head = ebml.element(_SEEK_HEAD, *entries)
         self._patch(self._segment_at, seek_head + ebml.void(_SEEK_HEAD_SPACE - len(seek_head)))
         self._patch_length(self._segment_at - 8, self._size - self._segment_at)
+
+    def _correct_size(self, index: int, frame: EncodedFrame) -> None:
+        """Fill in what a reserved track's first key frame says; elements of a size keep their length."""
+        width, height = (frame.width, frame.height) if frame.width else picture_size(frame.codec, frame.data)
+        if width and height:
+            self._patch(self._guessed.pop(index), _picture_size(width, height))
 
     def _begin_cluster(self, at: int) -> None:
         self._end_cluster()
@@ -196,12 +213,17 @@ def _track_entry(number: int, spec: TrackSpec) -> bytes:
     if private:
         parts.append(ebml.element(0x63A2, private))
     if spec.kind is Kind.VIDEO:
-        parts.append(ebml.element(0xE0, ebml.unsigned(0xB0, spec.width), ebml.unsigned(0xBA, spec.height)))
+        # Last in the entry: `_SIZE_BYTES` before its end a size that was guessed is corrected.
+        parts.append(ebml.element(0xE0, _picture_size(spec.width, spec.height)))
     else:
         parts.append(ebml.element(0xE1, ebml.real(0xB5, float(spec.sample_rate)), ebml.unsigned(0x9F, spec.channels)))
     if spec.codec is Codec.OPUS:
         parts.append(ebml.unsigned(0x56BB, 80_000_000))  # SeekPreRoll, nanoseconds (RFC 7845 section 4.6)
     return ebml.element(0xAE, *parts)
+
+
+def _picture_size(width: int, height: int) -> bytes:
+    return ebml.unsigned(0xB0, width) + ebml.unsigned(0xBA, height)
 
 
 def _codec(spec: TrackSpec) -> tuple[str, bytes]:

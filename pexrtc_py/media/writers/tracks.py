@@ -37,6 +37,8 @@ class TrackSpec:
     """H.264: SPS and PPS of the first key frame, Annex B."""
     title: str = ""
     """What a player shows as the track's name."""
+    is_reserved: bool = False
+    """Declared before its first picture: the size is a guess, which the muxer corrects when that comes."""
 
     @classmethod
     def of(cls, frame: EncodedFrame, *, title: str = "") -> Self:
