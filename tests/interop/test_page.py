@@ -125,8 +125,14 @@ class Visitor(Tab):
         await self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
 
+@pytest.fixture
+def digits() -> list[str]:
+    """DTMF digits that the node was sent."""
+    return []
+
+
 @pytest_asyncio.fixture
-async def node() -> AsyncIterator[Node]:
+async def node(digits: list[str]) -> AsyncIterator[Node]:
     """A node with a few conferences, open for others."""
     conferences = {
         "meet.alice": RoomSettings(name="Alice's weekly"),
@@ -135,7 +141,8 @@ async def node() -> AsyncIterator[Node]:
         "test.call": RoomSettings(service_type=ServiceKind.TEST_CALL, test_call_s=9),
     }
     # Tokens are renewed every three seconds.
-    async with Node(NodeConfig(conferences=conferences, open=True, token_lifetime_s=9)) as node:
+    config = NodeConfig(conferences=conferences, open=True, token_lifetime_s=9)
+    async with Node(config, on_digits=lambda alias, participant, sent: digits.extend(sent)) as node:
         yield node
 
 
@@ -369,6 +376,37 @@ async def test_by_keyboard_alone(node: Node, visit: Visit) -> None:
         await keyboard.press("Enter")
         await person.until("document.activeElement.id === 'name'")
         await person.until("!document.querySelector('#door').hidden")
+
+
+@pytest.mark.timeout(120)
+async def test_keypad_and_figures(digits: list[str], visit: Visit) -> None:
+    """Digits reach the node in order, pressed or typed; figures of every stream are shown, and both go by Escape."""
+    async with asyncio.timeout(100):
+        alice, bob = await visit(), await visit()
+        await alice.join("meet.alice", "Alice")
+        await bob.join("meet.alice", "Bob", "Watch and listen only")
+        await bob.sees_marks("#main-video")
+        await bob.press("Keypad")
+        for key in ("1", "star", "hash"):
+            await bob.press(key)
+        await bob.page.keyboard.type("0458")
+        await bob.until("document.querySelector('#digits').textContent === '1*#0458'")
+        assert digits == list("1*#0458")
+        await bob.fits()
+        await bob.page.keyboard.press("Escape")
+        assert not await bob.page.locator("#keypad").is_visible()
+        assert await bob.evaluate("document.activeElement.innerText.trim() === 'Keypad'")
+        for person, count in ((alice, 3), (bob, 2)):
+            await person.press("Figures")
+            rows = "[...document.querySelectorAll('#streams tr')].map(r => [...r.cells].map(c => c.textContent))"
+            await person.until(f"{rows}.length === {count} && {rows}.every(row => Number(row[1]) > 0)")
+            shown = {row[0]: row[1:] for row in await person.evaluate(rows)}
+            assert "opus" in {values[4].lower() for values in shown.values()}
+            picture = next(values for name, values in shown.items() if name.startswith("Picture"))
+            assert " × " in picture[3]
+            assert await person.evaluate("document.querySelector('#path').textContent.startsWith('direct, UDP')")
+            await person.fits()
+            await person.page.keyboard.press("Escape")
 
 
 @pytest.mark.timeout(120)

@@ -4,6 +4,8 @@ import { Refusal } from './api.js';
 import { Call } from './call.js';
 import { Chat } from './chat.js';
 import { openMedia } from './devices.js';
+import { watchFigures } from './figures.js';
+import { watchKeypad } from './keypad.js';
 import { initialsOf, isBot, records, showRoster, showSpeaking, toneOf } from './roster.js';
 import { Session } from './session.js';
 import { isShown, watchTabs } from './tabs.js';
@@ -255,6 +257,7 @@ function endCall() {
 }
 
 function out(reason) {
+  for (const sheet of document.querySelectorAll('.sheet')) sheet.hidePopover();
   endCall();
   closeMedia();
   session?.leave();
@@ -342,6 +345,12 @@ function stopSharing({ tell }) {
   call?.present(null).catch(() => {});
   if (tell) session?.mine('release_floor', {}).catch(() => {});
 }
+
+watchKeypad(
+  digits => (call?.uuid ? session.mine(`calls/${call.uuid}/dtmf`, { digits }) : Promise.reject(new Error('there is no call'))),
+  text => { $('#connection').textContent = text; },
+);
+watchFigures(() => call);
 
 $('#leave').addEventListener('click', () => out(''));
 $('#unblock').addEventListener('click', () => {
