@@ -63,6 +63,10 @@ class Tab:
         if response.status >= 400:
             self.refused.append((response.status, last))
 
+    async def screenshot(self, path: Path) -> None:
+        """Keep what is shown, to be looked at."""
+        await self._page.screenshot(path=path, full_page=True)
+
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript; a promise is waited for."""
         return await self._page.evaluate(expression)
