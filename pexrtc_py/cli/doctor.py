@@ -1,34 +1,29 @@
-"""`pexrtc doctor`: get into a conference step by step, and capture how its node answers."""
+"""`pexrtc doctor`: get into a conference step by step, each green or red, with the cure; and capture its node."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from ..endpoint.call import CallConfig
-from ..endpoint.conference import Conference, open_conference
-from ..errors import PexrtcError, SessionClosed, UsageError, WriteError
-from ..probe.doctor import DoctorConfig, examine
+from ..probe.attempts import Plan, PlanKind
+from ..probe.doctor import DoctorConfig
 from ..probe.ends import EndConfig
-from ..probe.result import ProbeResult
-from ..protocol.sdp import Direction
+from ..probe.monitor import RepeatConfig
+from ..probe.thresholds import Threshold, profile
 from ..signalling import SessionConfig
-from ..signalling.wire_capture import WireCapture
 from ..tasks import first_of
 from ..webrtc.peer import PeerConfig
+from .doctor_capture import capture_node, check_target
 from .exits import ExitCode
-from .joining import WayIn, find_session, peer_config
+from .joining import WayIn, find_session, is_bare_node, peer_config
 from .options import (
     CaFile,
     Extension,
     Insecure,
+    Json,
     MediaAddress,
     MediaPorts,
     Name,
@@ -39,25 +34,45 @@ from .options import (
     Verbose,
     configure_logging,
 )
-from .probe import _show
+from .probe import (
+    Bundle,
+    BundleShows,
+    Count,
+    Every,
+    FailIf,
+    Html,
+    Junit,
+    Metrics,
+    RelayOnly,
+    Textfile,
+    bundle_config,
+    carry_out,
+    read_repeats,
+)
+from .probe_output import Output, OutputOptions, parse_metrics_address
+from .probe_plans import PlanOptions, make_plans
 from .running import Stopping, run
 from .screen import Screen
 
 __all__ = ["doctor"]
 
-T = TypeVar("T")
-
-_ASK_S = 10.0
-"""How long each question of a capture may take."""
-_LISTEN_S = 1.5
-"""How long a capture listens to events after it has asked everything: what the answers set off comes within that."""
-
 
 def doctor(
-    alias: Annotated[
-        str, typer.Argument(metavar="ALIAS", help="The conference: its alias, alias@domain, or a join link.")
+    where: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|ALIAS",
+            help="A join link, an alias with its domain, an alias with --node; or the URL of a node, which is then "
+            "looked at without joining.",
+            show_default=False,
+        ),
     ],
     node: Node = None,
+    relay_only: RelayOnly = False,
+    one_node: Annotated[
+        bool, typer.Option("--one-node", help="Go to one node only, not to every one that DNS names.")
+    ] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Nobody else sends, so no media need come.")] = False,
     capture: Annotated[
         Path | None,
         typer.Option(
@@ -67,114 +82,98 @@ def doctor(
             show_default=False,
         ),
     ] = None,
-    alone: Annotated[bool, typer.Option("--alone", help="Nobody else sends, so no media need come.")] = False,
+    fail_if: FailIf = None,
+    every: Every = None,
+    count: Count = None,
+    metrics: Metrics = None,
+    json: Json = False,
+    junit_file: Junit = None,
+    textfile: Textfile = None,
+    html_file: Html = None,
+    bundle: Bundle = None,
+    bundle_shows: BundleShows = None,
     name: Name = "Doctor",
     pin_file: PinFile = None,
     extension: Extension = None,
     ca_file: CaFile = None,
     proxy: Proxy = None,
-    insecure: Insecure = False,
     media_address: MediaAddress = None,
     media_ports: MediaPorts = None,
+    insecure: Insecure = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Get in step by step, each timed, and say what to do about the one that fails.
+    """Find out why calls do not come up: DNS, TCP, TLS, joining, the call, ICE, DTLS, media, step by step.
 
-    With --capture it joins once more, without sending media, asks what any client may ask, calls, and writes what the
-    node said: requests, answers, events and session descriptions. Tokens, PINs, ids, names, addresses and keys are
-    replaced, the same by the same. Read it before you pass it on.
+        pexrtc doctor https://node.example.com/webapp3/m/meet.alice
 
-    \b
-        pexrtc doctor --node https://node.example.com meet.alice
+        pexrtc doctor --relay-only meet.alice@example.com
+
+        pexrtc doctor https://node.example.com
+
+    Each step is timed, and a red one comes with its cure. With an alias and its domain every node that DNS names is
+    looked at.
+
+    With --capture it does not examine: it joins without sending media, asks what any client may ask, calls, and writes
+    what the node said: requests, answers, events and session descriptions. Tokens, PINs, ids, names, addresses and keys
+    are replaced, the same by the same. Read it before you pass it on.
+
         pexrtc doctor --capture node.json https://node.example.com/webapp/m/meet.alice
+
+    Exit code 0: all green; 3: refused; 4: not reached; 1: a threshold was missed, such as a certificate with
+    less than a week to go.
     """
     configure_logging(verbose)
-    screen = Screen(quiet=quiet)
+    screen = Screen(json=json, quiet=quiet)
     way = WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure)
+    if capture is not None:
+        raise typer.Exit(_capture(where, way, name, peer_config(media_address, media_ports), capture, screen))
 
+    def prepare() -> tuple[Callable[[], Coroutine[object, object, list[Plan]]], RepeatConfig, Output]:
+        explicit = tuple(Threshold.parse(text) for text in fail_if or ())
+        options = PlanOptions(
+            kind=PlanKind.JOIN,
+            name=name,
+            thresholds=explicit or profile("reachability"),
+            relay_only=relay_only,
+            all_nodes=not one_node,
+            wants_media=not alone,
+            media_addresses=tuple(media_address or ()),
+            media_ports=media_ports,
+        )
+        written = OutputOptions(
+            json=json,
+            junit=junit_file,
+            textfile=textfile,
+            html=html_file,
+            bundle=bundle,
+            bundle_config=bundle_config(bundle_shows),
+            metrics=parse_metrics_address(metrics),
+            monitors=every is not None or count is not None,
+        )
+
+        async def find() -> list[Plan]:
+            if where.startswith(("http://", "https://")) and is_bare_node(where):
+                return [_node_plan(where, way, options)]
+            return await make_plans([where], way, options)
+
+        return find, read_repeats(every, count, 0.0), Output(written, screen)
+
+    carry_out(prepare, screen, collect=bundle is not None)
+
+
+def _capture(where: str, way: WayIn, name: str, peer: PeerConfig, path: Path, screen: Screen) -> ExitCode:
     async def work(stopping: Stopping) -> ExitCode:
-        session = await find_session(alias, way, name=name)
-        peer = peer_config(media_address, media_ports)
-        if capture is not None:
-            _check_target(capture)
-            await first_of(capturing=_capture(session, peer, capture, screen), stop=stopping.wait())
-            return ExitCode.DONE
-        examining = examine(EndConfig(session=session, peer=peer), DoctorConfig(wants_media=not alone))
-        _, result = await first_of(examining=examining, stop=stopping.wait())
-        if not isinstance(result, ProbeResult):
-            return ExitCode.DONE
-        _show(result, screen)
-        return ExitCode.DONE if result.passed else ExitCode.UNREACHABLE
+        session = await find_session(where, way, name=name)
+        check_target(path)
+        await first_of(capturing=capture_node(session, peer, path, screen), stop=stopping.wait())
+        return ExitCode.DONE
 
-    raise typer.Exit(run(work, screen))
+    return run(work, screen)
 
 
-def _check_target(path: Path) -> None:
-    if path.exists() or not path.absolute().parent.is_dir():
-        raise UsageError(f"--capture {path}: " + ("it exists already" if path.exists() else "there is no such folder"))
-
-
-async def _capture(session: SessionConfig, peer: PeerConfig, path: Path, screen: Screen) -> None:
-    """Visit the conference and write what was said; also when the node refused, that is an answer too.
-
-    Raises:
-        PexrtcError: as joining does; what the node said until then is written first.
-    """
-    wire = WireCapture()
-    known = {session.alias: "meet.captured", session.display_name: "Doctor"}
-    for text in (session.conference_extension, session.call_tag):
-        if text:
-            known[text] = f"given-{len(known)}"
-    try:
-        await _visit(replace(session, http=replace(session.http, capture=wire)), peer, screen)
-    finally:
-        await asyncio.to_thread(_write, path, wire.render(known))
-        screen.note(f"{path}: read it before you pass it on")
-
-
-async def _visit(session: SessionConfig, peer: PeerConfig, screen: Screen) -> None:
-    async with open_conference(session) as conference, AsyncExitStack() as stack:
-        client = conference.client
-        await _ask("events", conference.session.wait_for(lambda s: s.roster.synced), screen)
-        await _ask("conference_status", client.conference_status(), screen)
-        await _ask("participants", client.participants(), screen)
-        await _ask("theme", client.theme(), screen)
-        await _ask("available_layouts", client.available_layouts(), screen)
-        await _ask("refresh_token", conference.session.refresh_now(), screen)
-        config = CallConfig(audio=Direction.RECVONLY, video=Direction.RECVONLY, slides=Direction.INACTIVE, peer=peer)
-        call = await _ask("calls", stack.enter_async_context(conference.call(config)), screen)
-        if call is not None:
-            await _ask("media", call.connected(), screen)
-            await _ask("update", call.set_slides(Direction.RECVONLY), screen)
-        await _listen(conference)
-
-
-async def _ask(what: str, asked: Awaitable[T], screen: Screen) -> T | None:
-    """Ask one thing; a refusal is an answer, and only told."""
-    try:
-        async with asyncio.timeout(_ASK_S):
-            answer = await asked
-    except SessionClosed:
-        raise
-    except (PexrtcError, TimeoutError) as exc:
-        screen.note(f"{what}: " + ("no answer in time" if isinstance(exc, TimeoutError) else str(exc)))
-        return None
-    screen.note(f"{what}: captured")
-    return answer
-
-
-async def _listen(conference: Conference) -> None:
-    try:
-        async with asyncio.timeout(_LISTEN_S):
-            await conference.ended()
-    except TimeoutError:
-        return
-
-
-def _write(path: Path, text: bytes) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text)
-    except OSError as exc:
-        raise WriteError(f"{path}: {exc.strerror or exc}") from exc
+def _node_plan(url: str, way: WayIn, options: PlanOptions) -> Plan:
+    """Look at a node alone: nobody joins anything."""
+    session = SessionConfig(node_url=url, alias="", display_name=options.name, http=way.http)
+    doctor = DoctorConfig(thresholds=options.thresholds, joins=False)
+    return Plan(end=EndConfig(session=session), kind=PlanKind.JOIN, doctor=doctor)

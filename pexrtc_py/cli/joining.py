@@ -14,7 +14,7 @@ from ..signalling.finding import Resolver, query_dns
 from ..webrtc.peer import PeerConfig
 from .options import read_pin, read_ports
 
-__all__ = ["RECORDER_TAG", "WayIn", "find_session", "peer_config", "session_config"]
+__all__ = ["RECORDER_TAG", "WayIn", "find_session", "is_bare_node", "peer_config", "session_config"]
 
 _LINKS = ("http", "https", "pexip")
 
@@ -65,7 +65,7 @@ async def find_session(
     is_link = _split(alias).scheme in _LINKS
     if way.node is not None and not (is_link and parse_join_link(alias).node_url is not None):
         node_url = way.node
-        if not _is_bare(way.node):
+        if not is_bare_node(way.node):
             link = _link_as_node(way.node)
             node_url = link.node_url
             if link.alias == alias:
@@ -115,7 +115,7 @@ def peer_config(media_addresses: list[str] | None, media_ports: str | None = Non
     return PeerConfig(addresses=tuple(media_addresses or ()), ports=read_ports(media_ports))
 
 
-def _is_bare(node: str) -> bool:
+def is_bare_node(node: str) -> bool:
     """Whether this is the address of a node and nothing more."""
     parts = _split(node)
     return parts.scheme not in _LINKS or (

@@ -1,34 +1,157 @@
-"""`pexrtc probe`: measure a conference, with a pair or alone, and say pass or fail."""
+"""`pexrtc probe`: measure a conference, with a pair or alone, once or again and again, and say pass or fail."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import UsageError, WriteError
-from ..media.marks_source import ReferenceConfig
-from ..probe.doctor import DoctorConfig, examine
-from ..probe.ends import EndConfig
+from ..errors import PexrtcError, UsageError
+from ..probe.attempts import Plan, PlanKind
+from ..probe.bundle import BundleConfig
 from ..probe.metrics import list_metrics
-from ..probe.rendering import junit, live_line, nagios, reason_text, table, write_prometheus
-from ..probe.report import html_report
-from ..probe.result import ProbeResult, parse_result, serialize_result
-from ..probe.running import RunConfig, probe_pair, probe_single
+from ..probe.monitor import RepeatConfig, repeat
+from ..probe.redaction import Redaction
+from ..probe.rendering import live_line, visible
+from ..probe.result import parse_result
+from ..probe.series import OnSample
 from ..probe.thresholds import PROFILES, Threshold, profile
-from ..webrtc.impairment import PRESETS, Impairment
+from ..webrtc.impairment import PRESETS
 from .exits import ExitCode
-from .joining import peer_config, session_config
-from .options import Insecure, MediaAddress, Name, NodeUrl, PinFile, Quiet, Verbose, configure_logging
+from .impairing import parse_impairment, parse_time
+from .joining import WayIn
+from .options import (
+    CaFile,
+    Extension,
+    Insecure,
+    MediaAddress,
+    MediaPorts,
+    Name,
+    Node,
+    PinFile,
+    Proxy,
+    Quiet,
+    Verbose,
+    configure_logging,
+)
+from .probe_output import Output, OutputOptions, parse_metrics_address
+from .probe_plans import PlanOptions, make_plans, read_size
 from .running import Stopping, run
 from .screen import Screen
 
-__all__ = ["probe"]
+__all__ = [
+    "Bundle",
+    "BundleShows",
+    "Count",
+    "Every",
+    "FailIf",
+    "Html",
+    "Junit",
+    "Metrics",
+    "RelayOnly",
+    "Textfile",
+    "bundle_config",
+    "carry_out",
+    "probe",
+    "read_repeats",
+]
+
+_RUNS, _OUTPUT, _BAD = "Again and again", "What to write", "When to fail"
+
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="THRESHOLD",
+        help='Such as "video.freeze_ratio > 1%", "p95(video.delay_ms) > 300ms over 10s after 5s"; repeat.',
+        show_default=False,
+        rich_help_panel=_BAD,
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        "--every",
+        metavar="TIME",
+        help="Do it again every so often: 5m, 1h; for ever without --count.",
+        show_default=False,
+        rich_help_panel=_RUNS,
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", metavar="N", help="Do it so many times.", show_default=False, rich_help_panel=_RUNS),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="[ADDRESS:]PORT",
+        help="Serve /metrics (Prometheus), /status (JSON), /healthz there; on loopback unless an address is given.",
+        show_default=False,
+        rich_help_panel=_RUNS,
+    ),
+]
+Textfile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prometheus",
+        "--textfile",
+        metavar="FILE.prom",
+        help="Keep the metrics in a file, for the node exporter.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False, rich_help_panel=_OUTPUT),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write a report to look at; of several conferences an overview, and one each.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Bundle = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        metavar="FILE.zip|DIR",
+        help="On failure, write all that is needed to find out why, without secrets, names and addresses.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+BundleShows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bundle-shows",
+        metavar="names|addresses",
+        help="With --bundle: leave these as they are; repeat. Secrets never are.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+RelayOnly = Annotated[
+    bool, typer.Option("--relay-only", help="Media over TURN only, by the servers that the node names.")
+]
+_Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the result as one JSON object; one a line with --every.", rich_help_panel=_OUTPUT
+    ),
+]
+_Nagios = Annotated[
+    bool, typer.Option("--nagios", help="Print a Nagios line; exit 0, 2 or 3.", rich_help_panel=_OUTPUT)
+]
 
 
 def _show_metrics(wanted: bool) -> None:
@@ -38,144 +161,252 @@ def _show_metrics(wanted: bool) -> None:
 
 
 def probe(
-    alias: Annotated[str, typer.Argument(help="Alias of the conference, or of a test call service.")],
-    node_url: NodeUrl,
+    aliases: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ALIAS...",
+            help="Conferences or test call services: an alias, an alias with its domain, or a join link. "
+            "Several are measured at once.",
+            show_default=False,
+        ),
+    ],
+    node: Node = None,
     pair: Annotated[bool, typer.Option("--pair", help="Two participants measure each other: full reference.")] = False,
-    join_only: Annotated[bool, typer.Option("--join-only", help="Only get in, step by step, with the cures.")] = False,
     echo: Annotated[
         bool, typer.Option("--echo", help="The other side is a test call and sends back what it gets.")
     ] = False,
-    duration: Annotated[float, typer.Option("--duration", metavar="SECONDS", help="How long to measure.")] = 30.0,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-if", metavar="THRESHOLD", help='Such as "video.freeze_ratio > 1%"; repeat.', show_default=False
-        ),
-    ] = None,
-    profile_name: Annotated[
-        str | None, typer.Option("--profile", help=f"Named thresholds: {', '.join(PROFILES)}.", show_default=False)
-    ] = None,
-    impair: Annotated[
-        str | None,
-        typer.Option("--impair", metavar="NAME", help=f"A bad network: {', '.join(PRESETS)}.", show_default=False),
-    ] = None,
+    join_only: Annotated[bool, typer.Option("--join-only", help="Only get in, step by step: `pexrtc doctor`.")] = False,
+    network_only: Annotated[
+        bool, typer.Option("--network-only", help="Look at packets, decode nothing: ten cost little.")
+    ] = False,
+    duration: Annotated[
+        str, typer.Option("--duration", metavar="TIME", help="How long to measure: 30, 90s, 5m.")
+    ] = "30s",
     control: Annotated[
         bool, typer.Option("--control", help="With --pair: time mute, chat, DTMF, presentation.")
     ] = False,
-    size: Annotated[str, typer.Option("--size", metavar="WxH", help="Size of the pictures sent.")] = "1280x720",
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    impair: Annotated[
+        str | None,
+        typer.Option(
+            "--impair",
+            metavar="NETWORK",
+            help=f"A bad network, both ways: {', '.join(PRESETS)}; or values: loss=5%, "
+            "delay=100ms, jitter, burst, reorder, duplicate, rate=500k, queue; or both: 3g,loss=10%. With --pair it is "
+            "the first one's.",
+            show_default=False,
+        ),
+    ] = None,
+    relay_only: RelayOnly = False,
+    all_nodes: Annotated[
+        bool, typer.Option("--all-nodes", help="Go to every node that DNS names, not to the first.")
+    ] = False,
+    size: Annotated[str, typer.Option("--size", metavar="WxH[@FPS]", help="Pictures sent.")] = "1280x720@30",
     alone: Annotated[
         bool, typer.Option("--alone", help="With --join-only: nobody else sends, so nothing need come.")
     ] = False,
-    jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result.")
+    fail_if: FailIf = None,
+    profile_name: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            help=f"Named thresholds: {', '.join(PROFILES)}. Without --fail-if: default.",
+            show_default=False,
+            rich_help_panel=_BAD,
+        ),
+    ] = None,
+    list_: Annotated[
+        bool,
+        typer.Option(
+            "--list-metrics",
+            callback=_show_metrics,
+            is_eager=True,
+            help="Name all metrics with unit and source, and leave.",
+            rich_help_panel=_BAD,
+        ),
     ] = False,
-    nagios_line: Annotated[bool, typer.Option("--nagios", help="Print a Nagios line; exit 0, 2 or 3.")] = False,
-    junit_file: Annotated[Path | None, typer.Option("--junit", metavar="FILE", show_default=False)] = None,
-    prometheus_file: Annotated[Path | None, typer.Option("--prometheus", metavar="FILE", show_default=False)] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", show_default=False)] = None,
+    every: Every = None,
+    count: Count = None,
+    metrics: Metrics = None,
+    json: _Json = False,
+    jsonl: Annotated[
+        bool,
+        typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result.", rich_help_panel=_OUTPUT),
+    ] = False,
+    nagios_line: _Nagios = False,
+    junit_file: Junit = None,
+    textfile: Textfile = None,
+    html_file: Html = None,
     compare: Annotated[
         Path | None,
-        typer.Option("--compare", metavar="FILE", help="With --html: an earlier --json beside it.", show_default=False),
+        typer.Option(
+            "--compare",
+            metavar="FILE",
+            help="With --html: an earlier --json beside it.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None,
+    bundle: Bundle = None,
+    bundle_shows: BundleShows = None,
     name: Name = "Probe",
     pin_file: PinFile = None,
+    extension: Extension = None,
+    ca_file: CaFile = None,
+    proxy: Proxy = None,
     media_address: MediaAddress = None,
+    media_ports: MediaPorts = None,
     insecure: Insecure = False,
-    list_: Annotated[
-        bool, typer.Option("--list-metrics", callback=_show_metrics, is_eager=True, help="Name all metrics and leave.")
-    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
     """Measure what a participant sees and hears, and say pass or fail.
 
-        pexrtc probe --node http://127.0.0.1:8080 --pair --duration 10 --html report.html meet.alice
+        pexrtc probe --node https://node.example.com --pair --duration 10 --html report.html meet.alice
 
-    Exit code 1 when a threshold is missed. It leaves the conference on every way out.
+    As a monitor, with a line of JSON for each run, and metrics for Prometheus:
+
+        pexrtc probe --every 5m --json --metrics 9464 --bundle /var/lib/probe test.call@example.com
+
+    Against a bad network, failing on what people notice:
+
+        pexrtc probe --pair --impair 3g --fail-if "video.freeze_ratio > 5%" meet.alice@example.com
+
+    It sends moving pictures and chirps into the conference, under the name of --name, and leaves on every way out.
+    Exit code 0: all well; 1: a threshold was missed; 3: refused; 4: no network or no media; 5: thrown out or cut off.
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
-    explicit = tuple(Threshold.parse(text) for text in fail_if or ())
-    named = profile_name if profile_name is not None else None if explicit or join_only else "default"
-    thresholds = (*explicit, *(profile(named) if named else ()))
-    earlier = [parse_result(compare.read_bytes(), name=str(compare))] if compare is not None else []
-    end = EndConfig(
-        session=session_config(node_url, alias, name=name, pin_file=pin_file, insecure=insecure),
-        peer=replace(peer_config(media_address), impairment=_impairment(impair)),
-        reference=_reference(size),
-    )
 
-    nagios_codes: list[int] = []  # a plugin's codes are not ours: 0, 2, 3
+    def prepare() -> tuple[Callable[[], Coroutine[object, object, list[Plan]]], RepeatConfig, Output]:
+        kind = _kind(pair=pair, echo=echo, join_only=join_only)
+        explicit = tuple(Threshold.parse(text) for text in fail_if or ())
+        named = profile_name or (None if explicit or join_only else "default")
+        options = PlanOptions(
+            kind=kind,
+            name=name,
+            duration_s=parse_time(duration, what="--duration"),
+            thresholds=(*explicit, *(profile(named) if named else ())),
+            control=control,
+            network_only=network_only,
+            relay_only=relay_only,
+            all_nodes=all_nodes,
+            wants_media=not alone,
+            reference=read_size(size),
+            impairment=parse_impairment(impair),
+            media_addresses=tuple(media_address or ()),
+            media_ports=media_ports,
+        )
+        if compare is not None and html_file is None:
+            raise UsageError("--compare puts an earlier run beside this one in the report: it needs --html")
+        repeats = read_repeats(every, count, options.duration_s if kind is not PlanKind.JOIN else 0.0)
+        written = OutputOptions(
+            json=json,
+            jsonl=jsonl,
+            nagios=nagios_line,
+            junit=junit_file,
+            textfile=textfile,
+            html=html_file,
+            bundle=bundle,
+            bundle_config=bundle_config(bundle_shows),
+            metrics=parse_metrics_address(metrics),
+            monitors=every is not None or count is not None,
+        )
+        earlier = [parse_result(_read(compare), name=str(compare))] if compare is not None else []
+        way = WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure)
+        return (
+            lambda: make_plans(aliases, way, options),
+            repeats,
+            Output(written, screen, earlier, all_figures=bool(verbose)),
+        )
 
-    def tell(moment: float, metric: str, stream: str, value: float) -> None:
-        sys.stdout.write(live_line(moment, metric, stream, value) + "\n")
+    carry_out(prepare, screen, nagios_line=nagios_line, live=jsonl, collect=bundle is not None)
 
-    async def measure(stopping: Stopping) -> ProbeResult:
-        if join_only:
-            return await examine(end, DoctorConfig(thresholds=thresholds, wants_media=not alone))
-        config = RunConfig(duration_s=duration, thresholds=thresholds, control=control)
-        on_sample = tell if jsonl else None
-        if pair:
-            second = replace(
-                end, session=replace(end.session, display_name=f"{name} 2"), peer=peer_config(media_address)
-            )
-            return await probe_pair(end, second, config, stop=stopping.event, on_sample=on_sample)
-        return await probe_single(end, config, echo=echo, stop=stopping.event, on_sample=on_sample)
+
+def carry_out(
+    prepare: Callable[[], tuple[Callable[[], Coroutine[object, object, list[Plan]]], RepeatConfig, Output]],
+    screen: Screen,
+    *,
+    nagios_line: bool = False,
+    live: bool = False,
+    collect: bool = False,
+) -> None:
+    """Plan, try as often as asked, write, and leave with the exit code that says how it went."""
+    codes: list[int] = []
 
     async def work(stopping: Stopping) -> ExitCode:
-        result = await measure(stopping)
-        _write(result, earlier, junit_file, prometheus_file, html_file)
-        if nagios_line:
-            line, code = nagios(result)
-            sys.stdout.write(line)
-            nagios_codes.append(code)
-            return ExitCode.DONE
-        if json or jsonl:
-            sys.stdout.write(serialize_result(result).decode() + "\n")
-        _show(result, screen)
-        return ExitCode.DONE if result.passed else ExitCode.UNREACHABLE if result.error else ExitCode.THRESHOLD_MISSED
+        find, repeats, output = prepare()
+        plans = await find()
+        async with output.page():
+            on_sample = _teller(plans) if live else lambda plan: None
+            await repeat(plans, repeats, output.take, stop=stopping.event, on_sample=on_sample, collect=collect)
+        output.finish()
+        codes.append(output.nagios_code)
+        return ExitCode.DONE if nagios_line else output.exit_code
 
-    code = run(work, screen)
-    raise typer.Exit(nagios_codes[0] if nagios_codes else 3 if nagios_line else code)
+    async def guarded(stopping: Stopping) -> ExitCode:
+        try:
+            return await work(stopping)
+        except PexrtcError as exc:
+            if nagios_line:
+                sys.stdout.write(f"PEXRTC UNKNOWN - {visible(str(exc)).replace('|', '/')}\n")
+            raise
 
-
-def _impairment(name: str | None) -> Impairment | None:
-    if name is not None and name not in PRESETS:
-        raise UsageError(f"--impair {name}: only {', '.join(PRESETS)}")
-    return PRESETS[name] if name is not None else None
-
-
-def _reference(size: str) -> ReferenceConfig:
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 160 <= int(width) <= 3840 and 90 <= int(height) <= 2160):
-        raise UsageError(f"--size {size}: say 1280x720; from 160x90 to 3840x2160")
-    return ReferenceConfig(width=int(width) & ~1, height=int(height) & ~1)
+    code = run(guarded, screen)
+    raise typer.Exit(code if not nagios_line else codes[0] if codes else 3)
 
 
-def _write(
-    result: ProbeResult, earlier: Sequence[ProbeResult], junit_file: Path | None, prom: Path | None, html: Path | None
-) -> None:
+def _teller(plans: Sequence[Plan]) -> Callable[[Plan], OnSample]:
+    """Return what makes the printer of samples of one plan; of several each line says which."""
+    several = len(plans) > 1
+
+    def teller(plan: Plan) -> OnSample:
+        target = plan.end.session.alias if several else None
+
+        def tell(moment: float, metric: str, stream: str, value: float) -> None:
+            sys.stdout.write(live_line(moment, metric, stream, value, target=target) + "\n")
+            sys.stdout.flush()
+
+        return tell
+
+    return teller
+
+
+def read_repeats(every: str | None, count: int | None, duration_s: float) -> RepeatConfig:
+    """Read `--every` and `--count`.
+
+    Raises:
+        UsageError: they are none, or runs of this duration do not fit.
+    """
+    seconds = parse_time(every, what="--every") if every is not None else None
+    repeats = RepeatConfig(every_s=seconds, count=count if every is not None or count is not None else 1)
+    repeats.check_duration(duration_s)
+    return repeats
+
+
+def bundle_config(shows: list[str] | None) -> BundleConfig:
+    """Read `--bundle-shows`.
+
+    Raises:
+        UsageError: there is no such thing to show.
+    """
+    words = {word.strip() for text in shows or () for word in text.split(",")}
+    if unknown := words - {"names", "addresses"}:
+        raise UsageError(f"--bundle-shows {sorted(unknown)[0]}: only names, addresses")
+    return BundleConfig(redaction=Redaction(names="names" in words, addresses="addresses" in words))
+
+
+def _kind(*, pair: bool, echo: bool, join_only: bool) -> PlanKind:
+    chosen = [kind for kind, wanted in _KINDS.items() if {"pair": pair, "echo": echo, "join": join_only}[wanted]]
+    if len(chosen) > 1:
+        raise UsageError("only one of --pair, --echo, --join-only")
+    return chosen[0] if chosen else PlanKind.SINGLE
+
+
+_KINDS = {PlanKind.PAIR: "pair", PlanKind.ECHO: "echo", PlanKind.JOIN: "join"}
+
+
+def _read(path: Path) -> bytes:
     try:
-        if junit_file is not None:
-            junit_file.write_text(junit(result), encoding="utf-8")
-        if html is not None:
-            html.write_text(html_report([*earlier, result]), encoding="utf-8")
+        return path.read_bytes()
     except OSError as exc:
-        raise WriteError(f"{exc.filename}: {exc.strerror}") from exc
-    if prom is not None:
-        write_prometheus(result, prom, ended=time.time())
-
-
-def _show(result: ProbeResult, screen: Screen) -> None:
-    for step in result.steps:
-        state = {True: "ok", False: "FAILED", None: "-"}[step.passed]
-        took = f"{step.milliseconds:.0f} ms" if step.milliseconds is not None else ""
-        screen.note(f"{state:7} {step.name:6} {took:>8}  {step.detail}")
-        if step.cure:
-            screen.note(f"        {step.cure}")
-    for row in table(result):
-        screen.note(f"{row.outcome or '':7} {row.metric:30} {row.value:>12}  {row.stream}")
-    for reason in result.verdict.failures:
-        screen.note(f"FAILED  {reason_text(reason)}")
-    screen.note("passed" if result.passed else "failed" + (f": {result.error}" if result.error else ""))
+        raise UsageError(f"--compare {path}: {(exc.strerror or str(exc)).lower()}") from exc

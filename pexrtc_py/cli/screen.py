@@ -63,6 +63,11 @@ class Screen:
         """Whether a person is likely watching."""
         return self._console.is_terminal and not self._quiet
 
+    def show(self, drawn: Table) -> None:
+        """Show a table whose texts are safe: escaped by `plain`, or our own."""
+        if not self._quiet:
+            self._console.print(drawn)
+
     def table(self, rows: Mapping[str, str]) -> None:
         """Say several things at once, one a row."""
         if not self._quiet:

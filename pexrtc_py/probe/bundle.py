@@ -108,10 +108,10 @@ def make_bundle(result: ProbeResult, evidence: Evidence, config: BundleConfig) -
     names = [*sorted(evidence.names, key=len, reverse=True), result.target, host]
     redactor = Redactor(config.redaction, secrets=evidence.secrets, names=[name for name in names if name])
     parts = sorted(_parts(result, evidence, redactor, config), key=lambda part: part.rank)
-    return _packed(parts, config, redactor)
+    return _packed(parts, config)
 
 
-def _packed(parts: list[_Part], config: BundleConfig, redactor: Redactor) -> bytes:
+def _packed(parts: list[_Part], config: BundleConfig) -> bytes:
     """Put in what fits, the most telling first."""
     out = io.BytesIO()
     kept: list[_Part] = []
@@ -125,7 +125,7 @@ def _packed(parts: list[_Part], config: BundleConfig, redactor: Redactor) -> byt
                 continue
             kept.append(part)
             file.writestr(_entry(part.name), part.content)
-        file.writestr(_entry("README.txt"), _first_page(kept, left_out, config, redactor))
+        file.writestr(_entry("README.txt"), _first_page(kept, left_out, config))
     return out.getvalue()
 
 
@@ -143,7 +143,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _first_page(kept: list[_Part], left_out: list[_Part], config: BundleConfig, redactor: Redactor) -> str:
+def _first_page(kept: list[_Part], left_out: list[_Part], config: BundleConfig) -> str:
     shown = config.redaction
     lines = [
         f"Support bundle of a run of pexrtc_py {__version__}",
@@ -160,7 +160,7 @@ def _first_page(kept: list[_Part], left_out: list[_Part], config: BundleConfig, 
         lines.append("The pictures show what was to be seen in the conference.")
     if left_out:
         lines += ["", f"Left out, for more than {config.max_bytes} bytes:", *(f"  {part.name}" for part in left_out)]
-    return redactor.text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _parts(result: ProbeResult, evidence: Evidence, redactor: Redactor, config: BundleConfig) -> Iterator[_Part]:
@@ -174,7 +174,7 @@ def _parts(result: ProbeResult, evidence: Evidence, redactor: Redactor, config: 
     with suppress(UsageError):  # the extra is not installed; the figures are in result.json
         yield _Part(3, "report.html", html_report([harmless]).encode(), "the figures, to look at")
     if config.pictures:
-        for number, moment in enumerate(evidence.worst, 1):
+        for number, moment in enumerate(evidence.worst(), 1):
             for place, snapshot in enumerate(moment.pictures):
                 name = f"pictures/{number}-{moment.metric}-{place + 1}.jpg"
                 what = f"{redactor.text(visible(moment.stream))} at {snapshot.time:.2f} s"
@@ -241,7 +241,7 @@ def _timeline(result: ProbeResult, evidence: Evidence, redactor: Redactor) -> st
     entries: list[tuple[float, str]] = []
     for end in evidence.ends:
         name = redactor.name(end.name)
-        entries += [(ms / 1000, f"{name}: {phase} done, since it set out") for phase, ms in end.phases.items()]
+        entries += [(ms / 1000, f"{name}: reached {phase}") for phase, ms in end.phases.items()]
         entries += [
             (event.time, f"{name}: event {redactor.json(event.type, key='type')}")
             for event in end.events
@@ -251,7 +251,7 @@ def _timeline(result: ProbeResult, evidence: Evidence, redactor: Redactor) -> st
     entries += [(one.time, f"{redactor.text(one.what)} {redactor.text(one.stream)}") for one in result.moments]
     entries += [
         (moment.time, f"{moment.metric} at its worst: {moment.value:.4g} {redactor.text(moment.stream)}")
-        for moment in evidence.worst
+        for moment in evidence.worst()
     ]
     entries += [
         (reason.at, f"FAILED {redactor.text(reason_text(reason))}")

@@ -22,7 +22,6 @@ from ..media.snapshots import Snapshot, take_snapshot
 from ..protocol.events import serialize_event
 from ..tasks import task_owner
 from .ends import End
-from .metrics import Better
 from .thresholds import Threshold
 
 __all__ = ["EndEvidence", "Evidence", "KeptEvent", "WorstMoment"]
@@ -35,11 +34,15 @@ _MAX_READINGS: Final = 600
 """Statistics of one end; past that every second one is dropped, and only every second one is taken from then on."""
 _SNAPSHOT_EVERY_S: Final = 0.5
 _RING: Final = 10
-"""Snapshots kept for the last seconds: a sample is told a second after its picture."""
+"""Snapshots kept of the last seconds: a sample is told a second after its picture."""
+_HISTORY: Final = 48
+"""Snapshots kept of the whole run, for what is known only at its end, as freezes are; when full, every second goes."""
+_HISTORY_EVERY_S: Final = 1.0
 _MAX_WATCHED: Final = 4
 """Thresholds on pictures whose worst moment is kept, for each stream."""
 _MAX_END_SECRETS: Final = 256
 _DEFAULT_WATCHED: Final = ("video.longest_freeze_ms > 0", "video.ssim < 1", "video.black_ratio > 0")
+"""Where no threshold says what is bad."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class WorstMoment:
     time: float
     """Seconds since the run began."""
     pictures: list[Snapshot] = field(default_factory=list)
-    """Before, at and after that moment, as far as there were any."""
+    """Before, at and after that moment, as far as there are any."""
 
 
 @dataclass(slots=True)
@@ -101,17 +104,20 @@ class Evidence:
         watched = [one for one in thresholds if one.metric.group == "video"][:_MAX_WATCHED]
         self._watched = watched or [Threshold.parse(text) for text in _DEFAULT_WATCHED]
         self._followed: list[tuple[End, EndEvidence, float]] = []
-        self._rings: dict[str, deque[Snapshot]] = {}
+        self._films: dict[str, _Film] = {}
         self._worst: dict[tuple[str, str], WorstMoment] = {}
         self._lock = threading.Lock()
         self._skip = 1
         self._reads = 0
 
-    @property
     def worst(self) -> list[WorstMoment]:
-        """The worst moments that have pictures, by metric and stream."""
+        """Return the worst moments that have pictures, by metric and stream; to be asked when the run is over."""
         with self._lock:
-            return [moment for _, moment in sorted(self._worst.items()) if moment.pictures]
+            moments = [moment for _, moment in sorted(self._worst.items())]
+            for moment in moments:
+                film = self._films.get(moment.stream)
+                moment.pictures = _around(moment.time, [*moment.pictures, *(film.history if film else ())])
+        return [moment for moment in moments if moment.pictures]
 
     @asynccontextmanager
     async def follow(self, end: End, began: float) -> AsyncIterator[None]:
@@ -170,12 +176,12 @@ class Evidence:
 
     def see(self, stream: str, picture: Picture, at: float) -> None:
         """Take a decoded picture of a stream, shown at a second of the run; called in whatever thread."""
-        ring = self._rings.setdefault(stream, deque(maxlen=_RING))
-        if ring and at - ring[-1].time < _SNAPSHOT_EVERY_S:
-            return
-        snapshot = take_snapshot(picture.frame, at)
         with self._lock:
-            ring.append(snapshot)
+            film = self._films.setdefault(stream, _Film())
+        if film.wants(at):
+            snapshot = take_snapshot(picture.frame, at)
+            with self._lock:
+                film.add(snapshot)
 
     def note(self, at: float, metric: str, stream: str, value: float) -> None:
         """Take a sample; called in whatever thread."""
@@ -187,16 +193,47 @@ class Evidence:
             return
 
     def _compare(self, threshold: Threshold, at: float, metric: str, stream: str, value: float) -> None:
-        worst, worse_is_more = self._worst.get((metric, stream)), threshold.comparison in (">", ">=")
-        if threshold.metric.better is Better.LOWER and not worse_is_more:
-            return  # "fail if there is too little of what is bad": no moment to look at
-        if worst is None or (value > worst.value if worse_is_more else value < worst.value):
-            ring = list(self._rings.get(stream, ()))
-            before = [one for one in ring if one.time < at - _SNAPSHOT_EVERY_S][-1:]
-            since = [one for one in ring if one.time >= at - _SNAPSHOT_EVERY_S]
+        """Keep the moment when it is bad by itself, and worse than the worst so far."""
+        more_is_worse = threshold.comparison in (">", ">=")
+        limit = threshold.limit if threshold.aggregate != "sum" else 0.0  # a sum's limit is of the whole run
+        worst = self._worst.get((metric, stream))
+        bound = worst.value if worst is not None else limit
+        if value > bound if more_is_worse else value < bound:
+            film = self._films.get(stream)
             self._worst[metric, stream] = WorstMoment(
-                metric=metric, stream=stream, value=value, time=at, pictures=[*before, *since[:1], *since[1:][-1:]]
+                metric=metric, stream=stream, value=value, time=at, pictures=list(film.latest) if film else []
             )
+
+
+class _Film:
+    """Snapshots of one stream: the last seconds closely, the whole run sparsely."""
+
+    def __init__(self) -> None:
+        self.latest: deque[Snapshot] = deque(maxlen=_RING)
+        self.history: list[Snapshot] = []
+        self._step = _HISTORY_EVERY_S
+
+    def wants(self, at: float) -> bool:
+        """Whether it is time for another one."""
+        return not self.latest or at - self.latest[-1].time >= _SNAPSHOT_EVERY_S
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take one."""
+        self.latest.append(snapshot)
+        if not self.history or snapshot.time - self.history[-1].time >= self._step:
+            self.history.append(snapshot)
+            if len(self.history) > _HISTORY:
+                del self.history[1::2]
+                self._step *= 2
+
+
+def _around(time: float, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Return the snapshots next before a moment, at it, and a while after it."""
+    known = sorted({one.time: one for one in snapshots}.values(), key=lambda one: one.time)
+    before = [one for one in known if one.time < time][-1:]
+    since = [one for one in known if one.time >= time]
+    after = [one for one in since[1:] if one.time >= time + 1.0][:1]
+    return [*before, *since[:1], *after]
 
 
 def _parsed(text: str) -> object:

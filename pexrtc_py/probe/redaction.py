@@ -31,6 +31,13 @@ _PLAIN_KEYS: Final = frozenset(
     }
 )
 """Keys of events whose text is one of a closed set, or an identifier without meaning outside."""
+_NAME_KEYS: Final = frozenset(
+    {
+        *("display_name", "overlay_text", "uri", "local_alias", "presenter_name", "presenter_uri", "origin", "name"),
+        *("alias", "conference_alias", "source_alias", "conference"),
+    }
+)
+"""Keys of events under which names stand: those are looked for in everything else, too."""
 _IDENTIFIER: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_.:-]{0,40}")
 _ADDRESS_KEYS: Final = frozenset({"address", "relatedAddress", "related_address", "ip", "url"})
@@ -69,9 +76,10 @@ class Redactor:
         self._rule = rule
         self._secrets = sorted({one for one in secrets if one}, key=len, reverse=True)
         self._words: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
-        if not rule.names:
-            for name in names:
+        for name in names:
+            if not rule.names and not _is_address(name):
                 self.name(name)
 
     def name(self, name: str) -> str:
@@ -156,11 +164,13 @@ class Redactor:
                 return value
 
     def _json_key(self, name: str, *, ours: bool) -> str:
-        return name if ours or self._rule.names or _PLAIN_VALUE.fullmatch(name) else self.name(name)
+        if ours or self._rule.names or _PLAIN_VALUE.fullmatch(name):
+            return name
+        return self._texts.setdefault(name, f"text-{len(self._texts) + 1}")
 
     def _json_text(self, value: str, key: str, *, ours: bool) -> str:
         if key in _ADDRESS_KEYS:
-            return value if self._rule.addresses else self._host(self.text(value))
+            return value if self._rule.addresses else self._host(value)
         if ours:
             return self._without_secrets(value)
         if key in _PRIVATE_KEYS and value:
@@ -169,11 +179,23 @@ class Redactor:
             return value
         if key in _PLAIN_KEYS and _PLAIN_VALUE.fullmatch(value):
             return value
-        return self.text(value) if self._rule.names else self.name(value)
+        if self._rule.names:
+            return self.text(value)
+        if key in _NAME_KEYS:
+            return self.name(value)
+        return self._texts.setdefault(value, f"text-{len(self._texts) + 1}")
 
 
 def _is_secret_key(key: str) -> bool:
     return _SECRET_KEY.search(key) is not None and key not in _SECRET_NOT
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_host_name(text: str) -> bool:

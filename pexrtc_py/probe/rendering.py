@@ -1,22 +1,19 @@
-"""A result as text for people and for monitoring systems: table, JSON lines, JUnit, Nagios, Prometheus.
+"""Results as text for people and for monitoring systems: table, JSON lines, JUnit, Nagios; Prometheus is `exposition`.
 
-Each renderer is a plain function of the result and escapes what came from peers for its own format. The screen table is
+Each renderer is a plain function of results and escapes what came from peers for its own format. The screen table is
 structure only; the command line draws it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
 import msgspec
-from prometheus_client import CollectorRegistry, Gauge, generate_latest, write_to_textfile
 
-from ..errors import WriteError
 from .metrics import METRICS, Unit
-from .result import ProbeResult, figures, format_value
+from .result import Cause, ProbeResult, figures, format_value
 from .thresholds import Outcome, Reason
 
 __all__ = [
@@ -24,12 +21,24 @@ __all__ = [
     "junit",
     "live_line",
     "nagios",
-    "prometheus",
     "reason_text",
     "table",
     "visible",
-    "write_prometheus",
 ]
+
+
+_TELLING: Final = frozenset(
+    {
+        *("setup.ice_rtt_ms", "setup.first_sound_ms", "setup.first_picture_ms", "setup.presentation_send_ms"),
+        *("audio.loss_ratio", "audio.jitter_ms", "audio.rtt_ms", "audio.mos", "audio.delay_ms", "audio.loudness_lufs"),
+        *("audio.silence_ratio", "audio.concealed_ratio", "audio.sent_loss_ratio", "audio.call_quality"),
+        *("video.loss_ratio", "video.jitter_ms", "video.fps", "video.height_px", "video.bitrate_bps", "video.delay_ms"),
+        *("video.freeze_ratio", "video.longest_freeze_ms", "video.black_ratio", "video.psnr_db", "video.ssim"),
+        *("video.frames_lost", "video.sent_loss_ratio", "video.call_quality", "av.skew_ms"),
+        *("control.mute_ms", "control.chat_ms", "control.dtmf_ms", "control.presentation_ms", "control.roster_ms"),
+    }
+)
+"""Metrics shown on a screen without asking."""
 
 
 class TableRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +51,11 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     """`passed`, `failed` or empty."""
     what: str
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether it belongs among the few figures that a person looks at first."""
+        return self.outcome == "failed" or self.metric in _TELLING
 
 
 def visible(text: str) -> str:
@@ -74,9 +88,20 @@ def table(result: ProbeResult) -> list[TableRow]:
     ]
 
 
-def live_line(time: float, metric: str, stream: str, value: float) -> str:
-    """Return one sample as one line of JSON, for `--jsonl`; without line break."""
-    return msgspec.json.encode({"time": round(time, 3), "metric": metric, "stream": stream, "value": value}).decode()
+def live_line(time: float, metric: str, stream: str, value: float, *, target: str | None = None) -> str:
+    """Return one sample as one line of JSON, for `--jsonl`; without line break.
+
+    Args:
+        time: seconds since the run began.
+        metric: name in the registry.
+        stream: whose or which.
+        value: in the metric's unit.
+        target: which conference, where several are measured at once.
+    """
+    of = {"target": target} if target is not None else {}
+    return msgspec.json.encode(
+        {**of, "time": round(time, 3), "metric": metric, "stream": stream, "value": value}
+    ).decode()
 
 
 def _xml_safe(text: str) -> str:
@@ -84,10 +109,31 @@ def _xml_safe(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def junit(result: ProbeResult) -> str:
-    """Return JUnit XML: a test case for each threshold and each step, grouped by metric."""
+def junit(*results: ProbeResult) -> str:
+    """Return JUnit XML: a suite for each run, in it a case for each threshold and each step, grouped by metric."""
+    suites = ElementTree.Element("testsuites", name="pexrtc probe")
+    counted = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    for result in results:
+        suite = _suite(result)
+        suites.append(suite)
+        for key in counted:
+            counted[key] += int(suite.get(key, "0"))
+    for key, count in counted.items():
+        if key != "skipped":  # the schema has it on suites only
+            suites.set(key, str(count))
+    suites.set("time", f"{sum(result.duration_s for result in results):.3f}")
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(result: ProbeResult) -> ElementTree.Element:
     name = _xml_safe(f"probe {result.kind} {result.target}")
-    suite = ElementTree.Element("testsuite", name=name, timestamp=result.started, time=f"{result.duration_s:.3f}")
+    # The schema wants local time without a zone; ours is UTC, and the property says so.
+    suite = ElementTree.Element("testsuite", name=name, timestamp=_xml_safe(result.started.removesuffix("Z")))
+    suite.set("time", f"{result.duration_s:.3f}")
+    suite.set("hostname", _xml_safe(result.node))
+    properties = ElementTree.SubElement(suite, "properties")
+    for key, value in (("node", result.node), ("started", result.started), ("version", result.version)):
+        ElementTree.SubElement(properties, "property", name=key, value=_xml_safe(value))
     cases = failures = errors = skipped = 0
     for step in result.steps:
         case = ElementTree.SubElement(suite, "testcase", classname="probe.steps", name=_xml_safe(step.name))
@@ -98,103 +144,80 @@ def junit(result: ProbeResult) -> str:
             ElementTree.SubElement(case, "skipped", message="not reached")
         elif not step.passed:
             failures += 1
-            ElementTree.SubElement(case, "failure", message=_xml_safe(step.detail)).text = _xml_safe(step.cure)
+            _problem(case, "failure", step.detail, "step").text = _xml_safe(step.cure)
     for reason in result.verdict.reasons:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"probe.{reason.metric}")
+        case = ElementTree.SubElement(suite, "testcase", classname=f"probe.{_xml_safe(reason.metric)}")
         case.set("name", _xml_safe(reason.threshold))
+        case.set("time", "0.000")
         cases += 1
         if reason.is_failure:
             failures += 1
-            ElementTree.SubElement(case, "failure", message=_xml_safe(reason_text(reason)))
+            _problem(case, "failure", reason_text(reason), "threshold")
         elif reason.outcome is Outcome.UNMEASURED:
             skipped += 1
             ElementTree.SubElement(case, "skipped", message="not measured")
     if result.error:
         cases, errors = cases + 1, 1
-        case = ElementTree.SubElement(suite, "testcase", classname="probe", name="run")
-        ElementTree.SubElement(case, "error", message=_xml_safe(result.error))
+        case = ElementTree.SubElement(suite, "testcase", classname="probe", name="run", time="0.000")
+        _problem(case, "error", result.error, str(result.cause) or "error")
     for key, count in (("tests", cases), ("failures", failures), ("errors", errors), ("skipped", skipped)):
         suite.set(key, str(count))
-    suites = ElementTree.Element("testsuites")
-    suites.append(suite)
-    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    return suite
+
+
+def _problem(case: ElementTree.Element, tag: str, message: str, kind: str) -> ElementTree.Element:
+    return ElementTree.SubElement(case, tag, message=_xml_safe(message), type=kind)
 
 
 _NAGIOS_UNITS: Final = {Unit.MILLISECONDS: "ms", Unit.SECONDS: "s", Unit.RATIO: "%"}
 
 
-def _perfdata(result: ProbeResult) -> Iterator[str]:
+def _perfdata(result: ProbeResult, *, named: bool) -> Iterator[str]:
     for figure in figures(result):
         unit = METRICS[figure.metric].unit
-        label = f"{figure.metric} {figure.stream}".strip()
+        label = f"{result.target if named else ''} {figure.metric} {figure.stream}".strip()
         label = visible(label).replace("'", "").replace("=", "_").replace("|", "/")
         value = 100 * figure.value if unit is Unit.RATIO else figure.value
-        yield f"'{label}'={value:.6g}{_NAGIOS_UNITS.get(unit, '')}"
+        # Plugin guidelines: digits, sign and point only, so no exponent.
+        number = f"{value:.6f}".rstrip("0").rstrip(".")
+        yield f"'{label}'={number}{_NAGIOS_UNITS.get(unit, '')}"
 
 
-def nagios(result: ProbeResult) -> tuple[str, int]:
-    """Return the line of a Nagios plugin with performance data, and its exit code.
+_STATUS: Final = {0: "OK", 2: "CRITICAL", 3: "UNKNOWN"}
+_WORST_FIRST: Final = (2, 3, 0)
 
-    Nagios Plugin Development Guidelines: 0 OK, 2 CRITICAL (a step failed or a threshold was missed), 3 UNKNOWN (the run
-    broke off, or something asked for was not measured). Thresholds have one level, so there is no WARNING.
+
+def nagios(*results: ProbeResult) -> tuple[str, int]:
+    """Return the line of a Nagios plugin with performance data, and its exit code; of several runs the worst counts.
+
+    Nagios Plugin Development Guidelines: 0 OK; 2 CRITICAL: the service is not there, or a threshold was missed;
+    3 UNKNOWN: the probe itself could not do its work, or something asked for was not measured. Thresholds have one
+    level, so there is no WARNING.
     """
-    failed = [step.name for step in result.steps if step.passed is False]
-    missed = [reason for reason in result.verdict.failures if reason.outcome is Outcome.FAILED]
-    if failed or missed:
-        status, code = "CRITICAL", 2
-        words = [f"{name} failed" for name in failed] + [reason_text(reason) for reason in missed]
-    elif result.error or result.verdict.failures:
-        status, code = "UNKNOWN", 3
-        words = [result.error] if result.error else [reason_text(reason) for reason in result.verdict.failures]
-    else:
-        status, code = "OK", 0
-        words = [
-            f"{result.target} on {result.node}, {result.duration_s:.0f} s, {len(result.verdict.reasons)} thresholds"
-        ]
+    several = len(results) > 1
+    states = [_state(result) for result in results]
+    code = next(code for code in _WORST_FIRST if any(state[0] == code for state in states))
+    told = zip(results, states, strict=True)
+    bad = [f"{result.target}: {words}" if several else words for result, (state, words) in told if state]
+    if several and bad:
+        bad.insert(0, f"{len(bad)} of {len(results)} failed")
+    words = bad or [words for _, words in states]
     text = visible(", ".join(words)).replace("|", "/")
-    return f"PEXRTC {status} - {text} | {' '.join(_perfdata(result))}".rstrip(" |") + "\n", code
+    data = " ".join(part for result in results for part in _perfdata(result, named=several))
+    return f"PEXRTC {_STATUS[code]} - {text} | {data}".rstrip(" |") + "\n", code
 
 
-def _registry(result: ProbeResult, ended: float) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    run = {"target": result.target, "node": result.node, "kind": result.kind}
-
-    def gauge(name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"pexrtc_probe_{name}", text, [*run, *labels], registry=registry)
-
-    gauge("passed", "1 when the run passed").labels(**run).set(result.passed)
-    gauge("duration_seconds", "Length of the run").labels(**run).set(result.duration_s)
-    gauge("ended_timestamp_seconds", "When the run ended, Unix time").labels(**run).set(ended)
-    missed = gauge("threshold_missed", "1 for each threshold that was missed or not measured", "threshold")
-    for reason in result.verdict.reasons:
-        missed.labels(**run, threshold=reason.threshold).set(reason.is_failure)
-    gauges: dict[str, Gauge] = {}
-    for figure in figures(result):
-        if figure.metric not in gauges:
-            metric = METRICS[figure.metric]
-            text = f"{metric.what} [{metric.unit}, {metric.aggregate}]"
-            gauges[figure.metric] = gauge(figure.metric.replace(".", "_"), text, "stream")
-        gauges[figure.metric].labels(**run, stream=figure.stream).set(figure.value)
-    return registry
-
-
-def prometheus(result: ProbeResult, *, ended: float) -> str:
-    """Return the result in Prometheus's text format.
-
-    Args:
-        result: the run.
-        ended: when it ended, seconds since the Unix epoch.
-    """
-    return generate_latest(_registry(result, ended)).decode()
-
-
-def write_prometheus(result: ProbeResult, path: Path, *, ended: float) -> None:
-    """Write a file for the node exporter's textfile collector, in one go.
-
-    Raises:
-        WriteError: the file cannot be written.
-    """
-    try:
-        write_to_textfile(str(path), _registry(result, ended))
-    except OSError as exc:
-        raise WriteError(f"{path}: {exc.strerror}") from exc
+def _state(result: ProbeResult) -> tuple[int, str]:
+    """Return the code of one run, and why."""
+    failed = [f"{step.name} failed" for step in result.steps if step.passed is False]
+    missed = [reason_text(reason) for reason in result.verdict.failures if reason.outcome is Outcome.FAILED]
+    if result.error:
+        ours = result.cause in (Cause.NONE, Cause.FAILED)
+        return (3 if ours and not missed else 2), ", ".join([result.error, *missed])
+    if failed or missed:
+        words = ", ".join(failed + missed)
+        return (3, f"{words} ({', '.join(result.caveats)})") if result.is_inconclusive and not failed else (2, words)
+    if result.verdict.failures:
+        return 3, ", ".join(reason_text(reason) for reason in result.verdict.failures)
+    thresholds = f"{len(result.verdict.reasons)} thresholds"
+    return 0, f"{result.target} on {result.node}, {result.duration_s:.0f} s, {thresholds}"

@@ -13,7 +13,8 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 from ..errors import UsageError
 from .metrics import METRICS, Better, Unit
@@ -21,18 +22,28 @@ from .rendering import reason_text, visible
 from .result import Figure, ProbeResult, compared, figures, format_value
 from .thresholds import Outcome, Reason, Threshold
 
-__all__ = ["html_report"]
+__all__ = ["html_overview", "html_report"]
+
+if TYPE_CHECKING:
+    import jinja2
 
 _HERE: Final = Path(__file__).parent
 _LEAST_SAMPLES: Final = 3
 """A series shorter than this is a figure, not a plot."""
 _SCALES: Final = {Unit.RATIO: (100.0, "%"), Unit.BITS_PER_SECOND: (1e-3, "kb/s")}
+_OVERVIEW: Final = (
+    *("setup.first_picture_ms", "audio.loss_ratio", "video.loss_ratio", "audio.mos", "video.fps"),
+    *("video.freeze_ratio", "video.delay_ms", "av.skew_ms"),
+)
+"""What an overview of many runs shows of each: the worst of all streams."""
 _GROUPS: Final = {
     "setup": "Set-up",
     "audio": "Sound",
     "video": "Picture",
     "av": "Sound and picture together",
+    "presentation": "Presentation",
     "control": "Control",
+    "self": "This machine, while it measured",
 }
 
 
@@ -49,10 +60,7 @@ def html_report(runs: Sequence[ProbeResult]) -> str:
         from plotly.offline import get_plotlyjs  # noqa: PLC0415  # optional extra
     except ImportError as exc:
         raise UsageError(f"the HTML report needs {exc.name}: pip install 'pexrtc_py[report]'") from exc
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
-    template = environment.from_string((_HERE / "report.html.j2").read_text(encoding="utf-8"))
+    template = _environment(jinja2).from_string((_HERE / "report.html.j2").read_text(encoding="utf-8"))
     scripts = [get_plotlyjs(), (_HERE / "report.js").read_text(encoding="utf-8")]
     return template.render(
         runs=runs,
@@ -63,6 +71,47 @@ def html_report(runs: Sequence[ProbeResult]) -> str:
         plots=_script_safe({"plots": _plots(runs), "runs": len(runs)}),
         groups=_figure_groups(runs),
         reasons=[[(_mark(reason), reason_text(reason)) for reason in _sorted_reasons(run)] for run in runs],
+    )
+
+
+def html_overview(runs: Sequence[tuple[ProbeResult, str]]) -> str:
+    """Return a page of many runs, each with a link to its own report.
+
+    Args:
+        runs: each run, and the file name of its report.
+
+    Raises:
+        UsageError: the extra `report` is not installed.
+    """
+    try:
+        import jinja2  # noqa: PLC0415  # optional extra
+    except ImportError as exc:
+        raise UsageError(f"the HTML report needs {exc.name}: pip install 'pexrtc_py[report]'") from exc
+    template = _environment(jinja2).from_string((_HERE / "overview.html.j2").read_text(encoding="utf-8"))
+    wanted = [name for name in _OVERVIEW if any(one.metric == name for run, _ in runs for one in figures(run))]
+    rows = []
+    for run, link in runs:
+        worst: dict[str, Figure] = {}
+        for figure in figures(run):
+            metric, before = METRICS[figure.metric], worst.get(figure.metric)
+            if before is None or (figure.value < before.value) == (metric.better is Better.HIGHER):
+                worst[figure.metric] = figure
+        cells = [(worst[name].text, worst[name].outcome or "") if name in worst else ("", "") for name in wanted]
+        why = [run.error] if run.error else []
+        why += [f"{step.name}: {step.detail}" for step in run.steps if step.passed is False]
+        why += [reason_text(reason) for reason in run.verdict.failures]
+        rows.append({"run": run, "link": link, "cells": cells, "why": why})
+    return template.render(
+        rows=rows,
+        metrics=[(name, METRICS[name].what) for name in wanted],
+        failed=sum(not run.passed for run, _ in runs),
+        style=(_HERE / "report.css").read_text(encoding="utf-8"),
+    )
+
+
+def _environment(jinja2: ModuleType) -> jinja2.Environment:
+    return jinja2.Environment(  # type: ignore[no-any-return]  # handed in, because it is optional
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
 
 
@@ -144,7 +193,7 @@ def _figure_groups(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
                 "change": _change(one, two) if len(runs) == 2 else None,
             }
         )
-    return [{"title": _GROUPS[group], "rows": rows} for group, rows in groups.items()]
+    return [{"title": _GROUPS.get(group, group), "rows": rows} for group, rows in groups.items()]
 
 
 def _change(one: Figure | None, two: Figure | None) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ import msgspec
 from ..errors import UsageError
 from .lateness import too_slow
 from .metrics import METRICS, Metric, Unit, aggregated
+from .scores import CallQuality
 from .thresholds import Outcome, Series, Verdict
 
 __all__ = [
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 SCHEMA: Final = "pexrtc.probe/1"
+
+
+_QUALITIES: Final = [quality.value for quality in CallQuality if quality is not CallQuality.UNKNOWN]
 
 
 class Cause(StrEnum):
@@ -128,7 +132,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The value with its unit."""
+        """The value with its unit, or in Pexip's words."""
+        if self.metric.endswith("call_quality"):
+            return _QUALITIES[min(len(_QUALITIES) - 1, max(0, round(self.value)))]
         return format_value(self.value, METRICS[self.metric].unit)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 
-from pexrtc_py.errors import WriteError
-from pexrtc_py.probe.rendering import junit, live_line, nagios, prometheus, table, visible, write_prometheus
-from pexrtc_py.probe.result import ProbeResult
-from pexrtc_py.probe.thresholds import Threshold, judge
+from pexrtc_py.probe.rendering import junit, live_line, nagios, table, visible
+from pexrtc_py.probe.result import Cause, ProbeResult
+from pexrtc_py.probe.thresholds import Series, Threshold, judge
 from tests.support.probe_runs import HOSTILE, doctor, run
 
 NAMES = st.one_of(st.just(HOSTILE), st.text(max_size=20))
@@ -45,7 +43,11 @@ def test_table_obeys_nobody(name: str) -> None:
 @given(NAMES)
 def test_junit_is_xml_whatever_the_names(name: str) -> None:
     """Counts agree with the cases, and the file parses."""
-    (suite,) = ElementTree.fromstring(junit(named(name)))
+    suites = ElementTree.fromstring(junit(named(name)))
+    (suite,) = suites
+    assert {key: suites.get(key) for key in ("tests", "failures", "errors")} == {
+        key: suite.get(key) for key in ("tests", "failures", "errors")
+    }
     cases = suite.findall("testcase")
     assert int(suite.attrib["tests"]) == len(cases)
     assert int(suite.attrib["failures"]) == len([case for case in cases if case.find("failure") is not None]) == 3
@@ -65,7 +67,9 @@ def test_junit_tells_the_cure_and_the_value() -> None:
         (run(), "PEXRTC OK - meet.alice on https://node.example.com, 60 s", 0),
         (run(bad=True), "PEXRTC CRITICAL - audio.loss_ratio > 3% over 20s: 5.4 % of Ann", 2),
         (doctor(), "PEXRTC CRITICAL - ICE failed", 2),
-        (msgspec.structs.replace(run(), error="no answer"), "PEXRTC UNKNOWN - no answer", 3),
+        (msgspec.structs.replace(run(), error="disk full", cause=Cause.FAILED), "PEXRTC UNKNOWN - disk full", 3),
+        (msgspec.structs.replace(run(), error="locked", cause=Cause.REFUSED), "PEXRTC CRITICAL - locked", 2),
+        (msgspec.structs.replace(run(), error="no node", cause=Cause.UNREACHABLE), "PEXRTC CRITICAL - no node", 2),
         (
             msgspec.structs.replace(run(), verdict=judge([Threshold.parse("audio.echo_db > -30")], ())),
             "PEXRTC UNKNOWN - audio.echo_db > -30: not measured",
@@ -78,6 +82,34 @@ def test_nagios_line_and_code(result: ProbeResult, begin: str, code: int) -> Non
     line, exit_code = nagios(result)
     assert line.startswith(begin)
     assert exit_code == code
+
+
+def test_nagios_of_several_tells_which() -> None:
+    """The worst decides, and each figure says of which conference it is."""
+    other = msgspec.structs.replace(run(bad=True), target="meet|bob")
+    line, code = nagios(run(), other)
+    assert code == 2
+    assert line.startswith("PEXRTC CRITICAL - 1 of 2 failed, meet/bob: audio.loss_ratio > 3% over 20s: 5.4 % of Ann")
+    assert "'meet.alice setup.ice_ms Ann → Bob'=61ms" in line
+    assert "'meet/bob setup.ice_ms Ann → Bob'=61ms" in line
+    assert nagios(run(), run())[0].startswith("PEXRTC OK - meet.alice on https://node.example.com, 60 s, ")
+
+
+PERFDATA = re.compile(r"'[^'=]+'=-?[0-9]+(?:\.[0-9]+)?(?:ms|s|%)?")
+
+
+def test_nagios_performance_data_keeps_to_the_guidelines() -> None:
+    """'label'=value[UOM], with digits, sign and point only; huge and tiny figures too."""
+    series = tuple(
+        Series(metric=metric, stream="", times=(0.0,), values=(value,))
+        for metric, value in (("video.bitrate_bps", 2.5e9), ("audio.loss_ratio", 1e-9), ("av.skew_ms", -7.25))
+    )
+    line, _ = nagios(msgspec.structs.replace(run(), series=series))
+    data = line.rstrip("\n").split(" | ")[1]
+    assert PERFDATA.sub("", data).strip() == ""
+    assert "'video.bitrate_bps'=2500000000 " in data
+    assert "'audio.loss_ratio'=0%" in data
+    assert "'av.skew_ms'=-7.25ms" in data
 
 
 def test_nagios_has_performance_data() -> None:
@@ -101,30 +133,16 @@ def test_nagios_is_one_line_with_one_bar(name: str) -> None:
 
 
 @given(NAMES)
-def test_prometheus_text_is_read_back(name: str) -> None:
-    """Prometheus's own parser reads it, labels as they were."""
-    families = {f.name: f for f in text_string_to_metric_families(prometheus(named(name), ended=1000.0))}
-    assert families["pexrtc_probe_passed"].samples[0].value == 0
-    sample = families["pexrtc_probe_video_fps"].samples[0]
-    assert sample.labels["stream"] == name
-    assert sample.labels["target"] == name
-
-
-def test_prometheus_file_is_written_whole(tmp_path: Path) -> None:
-    """For the textfile collector; a folder that is not there is one clear error."""
-    write_prometheus(run(), tmp_path / "probe.prom", ended=1000.0)
-    assert [path.name for path in tmp_path.iterdir()] == ["probe.prom"]
-    assert "pexrtc_probe_ended_timestamp_seconds" in (tmp_path / "probe.prom").read_text()
-    with pytest.raises(WriteError, match=r"nowhere/probe\.prom: No such file"):
-        write_prometheus(run(), tmp_path / "nowhere" / "probe.prom", ended=1000.0)
-
-
-@given(NAMES)
 def test_live_line_is_one_json_object(name: str) -> None:
     """Whatever the name."""
     line = live_line(1.23456, "video.fps", name, 29.5)
     assert "\n" not in line
     assert json.loads(line) == {"time": 1.235, "metric": "video.fps", "stream": name, "value": 29.5}
+
+
+def test_live_line_says_of_which_conference() -> None:
+    """When several are measured at once."""
+    assert json.loads(live_line(1.0, "video.fps", "", 30.0, target=HOSTILE))["target"] == HOSTILE
 
 
 @given(st.text())

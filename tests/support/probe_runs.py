@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pexrtc_py.probe.result import Moment, ProbeResult, Step
+from pexrtc_py.probe.result import Cause, Moment, ProbeResult, Step
 from pexrtc_py.probe.thresholds import Series, Threshold, judge, profile
 
 HOSTILE = "Eve</script><script>alert(1)</script>\x1b[2J\x00'\"|=&\n\u202e"
@@ -80,5 +80,5 @@ def doctor() -> ProbeResult:
             ),
             Step(name="DTLS", passed=None),
         ),
-        error="no path for media",
+        cause=Cause.UNREACHABLE,
     )
