@@ -68,7 +68,7 @@ class Senses:
         begins = np.cumsum([0, *(len(samples) for _, samples in self._sounds)])
         chirps = []
         for (_, samples), begin in zip(self._sounds, begins, strict=False):
-            chirps += listener.push(samples.astype(np.float32) / 32768, float(begin) / SOUND_RATE)
+            chirps += listener.push(samples.astype(np.float32) / np.float32(32768), float(begin) / SOUND_RATE)
         chirps += listener.flush()
         heard = []
         for chirp in chirps:

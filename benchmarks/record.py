@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 from rich.console import Console
@@ -131,12 +132,12 @@ def completeness(path: Path, at_least_s: float = 0.0) -> float:
     return min(1.0, seen_s / max(span_s, at_least_s), sound_s / max(heard_s, at_least_s))
 
 
-def _duration_s(packet: av.Packet[av.AudioStream]) -> float:
+def _duration_s(packet: av.Packet[Any]) -> float:
     """How long a packet of sound lasts."""
     codec = packet.stream.codec_context
     if codec.name in ("opus", "libopus"):
         return packet_duration(Codec.OPUS, bytes(packet)) / Codec.OPUS.clock_rate
-    return codec.frame_size / codec.sample_rate
+    return float(codec.frame_size / codec.sample_rate)
 
 
 async def run(options: argparse.Namespace, console: Console) -> list[tuple[str, int, list[Run]]]:

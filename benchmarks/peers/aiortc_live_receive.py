@@ -29,7 +29,7 @@ async def follow(track: MediaStreamTrack, senses: Senses) -> None:
         except MediaStreamError:
             return
         if isinstance(frame, VideoFrame):
-            senses.see(frame.to_ndarray(format="gray8"))
+            senses.see(frame.to_ndarray(format="gray8").astype(np.uint8, copy=False))
         elif isinstance(frame, AudioFrame) and frame.pts is not None:
             channels = len(frame.layout.channels)
             samples = frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.int16)

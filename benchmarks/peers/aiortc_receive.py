@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from aiortc import (
     MediaStreamTrack,
@@ -14,7 +15,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.contrib.media import MediaRecorder
-from av import AudioFrame, VideoFrame
+from av.frame import Frame
 from av.packet import Packet
 
 from benchmarks._children import read_answers, read_commands, say
@@ -32,13 +33,13 @@ class Begun(MediaStreamTrack):
         super().__init__()
         self.kind = track.kind
         self._track = track
-        self._first: AudioFrame | VideoFrame | Packet | None = None
+        self._first: Frame | Packet[Any] | None = None
 
     async def begin(self) -> None:
         """Wait for the first frame."""
         self._first = await self._track.recv()
 
-    async def recv(self) -> AudioFrame | VideoFrame | Packet:
+    async def recv(self) -> Frame | Packet[Any]:
         """Return the next frame."""
         first, self._first = self._first, None
         return first if first is not None else await self._track.recv()

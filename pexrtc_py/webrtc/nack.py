@@ -1,8 +1,11 @@
 """Which packets are missing, when each is asked for again, and what that tells about the round trip.
 
-A number becomes missing when a later one arrives. It is asked for after 10 ms, since packets that merely overtook each
-other settle in less, then again each round trip and a tenth, 20 ms at least, eight times in all. Without NACK
-(`enabled=False`) the same bookkeeping only says since when a packet is missing.
+A number becomes missing when a later one arrives, and is asked for at once, as libwebrtc does, until packets have been
+seen to overtake each other: from then on no sooner than they settle, 20 ms at most. Where repairs cannot be told from
+what was overtaken (`_mends_in_place` of reorder) it is always 10 ms. It is asked for again each round trip and a tenth,
+20 ms at least; beyond a round trip of 0.1 s earlier, since half of what fails is a request that was lost, and
+senders do not answer two within a round trip. Without NACK (`enabled=False`) the same bookkeeping only says
+since when a packet is missing.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from .loss_runs import LossRuns
 
 __all__ = ["MissingPackets"]
 
-_FIRST_REQUEST_S = 0.010
+_IN_PLACE_WAIT_S = 0.010
+_LONGEST_WAIT_S = 0.020
+_WAIT_FORGOTTEN = 0.98  # of the wait is left after each repair: 1 ms of 20 after 150 without disorder
 _SHORTEST_REPEAT_S = 0.020
-_REQUESTS = 8
+_EARLY_REPEAT_S, _EARLY_REPEAT = 0.100, 0.6  # libwebrtc repeats after 0.1 s when it does not know the round trip
+_REQUESTS = 12
 _INITIAL_ROUND_TRIP_S = (
     0.100  # before anything was measured: more than most, so that nothing is asked for twice in vain
 )
@@ -51,13 +57,14 @@ class MissingPackets:
         self.lost = LossRuns()
         """Those that the network lost: given up, or come by repair only."""
         self._samples: deque[float] = deque(maxlen=_SAMPLES)
+        self._wait = 0.0
 
     def __len__(self) -> int:
         return len(self._packets)
 
-    def add(self, sequences: Iterable[int], now: float) -> None:
-        """Note that packets are missing since `now`."""
-        first = now + _FIRST_REQUEST_S if self._enabled else float("inf")
+    def add(self, sequences: Iterable[int], now: float, *, in_place: bool = False) -> None:
+        """Note that packets are missing since `now`; `in_place`: a repair looks like the packet itself."""
+        first = now + (_IN_PLACE_WAIT_S if in_place else self._wait) if self._enabled else float("inf")
         for sequence in sequences:
             self._packets[sequence] = _Missing(now, first)
 
@@ -73,7 +80,13 @@ class MissingPackets:
         first: so the shortest of the last repairs is it.
         """
         missing = self._packets.pop(sequence, None)
-        if missing is None or not missing.requests or not repaired:
+        if missing is None:
+            return
+        if repaired:
+            self._wait *= _WAIT_FORGOTTEN
+        else:
+            self._wait = min(max(self._wait, now - missing.since), _LONGEST_WAIT_S)
+        if not missing.requests or not repaired:
             return
         self._samples.append(min(now - missing.asked, _LONGEST_ROUND_TRIP_S))
         self.round_trip_s = min(self._samples)
@@ -108,11 +121,13 @@ class MissingPackets:
             missing.requests += 1
             if missing.requests == 1:
                 missing.asked = now
-            missing.next = (
-                now + max(1.1 * self.round_trip_s, _SHORTEST_REPEAT_S) if missing.requests < _REQUESTS else float("inf")
-            )
+            missing.next = now + self._repeat() if missing.requests < _REQUESTS else float("inf")
         numbers.sort()
         return numbers
+
+    def _repeat(self) -> float:
+        whole = 1.1 * self.round_trip_s
+        return max(_SHORTEST_REPEAT_S, min(whole, max(_EARLY_REPEAT_S, _EARLY_REPEAT * self.round_trip_s)))
 
     def next_timer(self) -> float:
         """Return when `due` wants to be asked, infinity when never."""

@@ -39,7 +39,8 @@ from .receiver_config import ReceiverConfig
 from .routing import Router
 from .sender import Sender
 from .statistics import RtpStatistics
-from .timers import PolledRecorder, SharedTimer, Timed
+from .sweep import HOLD_S
+from .timers import GRAIN_S, REQUEST_GRAIN_S, PolledRecorder, Requests, SharedTimer, Timed
 from .transport import MediaTransport
 from .transport_config import TransportConfig, TransportHandlers, TransportState
 from .transport_statistics import PathStatistics, codec_statistics
@@ -81,7 +82,8 @@ class Peer:
         self._cname = str(uuid.uuid4())
         self._offered: SessionDescription | None = None
         self._remote: TransportParameters | None = None
-        self._timer = SharedTimer(self._timed)
+        self._timer = SharedTimer(self._timed, grain_s=HOLD_S if self._config.relaxed else GRAIN_S)
+        self._request_timer = SharedTimer(self._requests, grain_s=REQUEST_GRAIN_S)
         self._state = PeerState.NEW
         self._client: bool | None = None
         self._restarting = False
@@ -275,6 +277,7 @@ class Peer:
     async def aclose(self) -> None:
         """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""
         self._timer.close()
+        self._request_timer.close()
         for line in self._lines:
             self._drop(line)
         await self._transport.aclose()
@@ -330,7 +333,7 @@ class Peer:
         if line.receiver is None:
             recorder = self._recorder_of(config)
             line.receiver = Receiver(config, self._transport.send_rtcp, self.clock, transport_feedback=recorder)
-            line.receiver.on_timer = self._timer.arm
+            line.receiver.on_timer = self._timer.arm if self._config.relaxed else self._arm
         else:
             line.receiver.reconfigure(config)
         self._router.set_receiver(
@@ -366,6 +369,13 @@ class Peer:
 
     def _note_first(self, line: Line, arrival: float) -> None:
         self.timings.setdefault(f"first_rtp:{line.mid}", arrival)
+
+    def _arm(self) -> None:
+        self._request_timer.arm()
+        self._timer.arm()
+
+    def _requests(self) -> Iterator[Timed]:
+        return (Requests(line.receiver) for line in self._lines if line.receiver is not None)
 
     def _timed(self) -> Iterator[Timed]:
         for line in self._lines:

@@ -251,6 +251,11 @@ class Receiver:
             return None
         return min(self._next_report, self._key_frame_due, self._stream.next_timer())
 
+    def next_request(self) -> float | None:
+        """Return when `handle_timer` would ask for missing packets; None when none are missing."""
+        due = self._stream.next_request() if self._stream is not None and not self._closed else float("inf")
+        return None if due == float("inf") else due
+
     def handle_timer(self, now: float) -> None:
         """Do what is due: ask for packets and key frames, give up what is late, report."""
         stream = self._stream

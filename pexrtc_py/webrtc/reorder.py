@@ -224,7 +224,7 @@ class OrderedStream(ABC):
         if number > highest:
             self._highest = number
             if number - highest > 1:
-                self.missing.add(range(highest + 1, number), now)
+                self.missing.add(range(highest + 1, number), now, in_place=self._mends_in_place)
                 self._owner.reschedule()
         else:
             self.missing.arrived(number, now, repaired=repaired)
@@ -267,6 +267,10 @@ class OrderedStream(ABC):
         if not self._held:
             return float("inf")
         return min(self.missing.next_timer(), self._patience_ends())
+
+    def next_request(self) -> float:
+        """Return when missing packets are to be asked for; infinity when none are."""
+        return self.missing.next_timer() if self._held else float("inf")
 
     def handle_timer(self, now: float) -> list[int]:
         """Give up what is due, and return the 16-bit numbers to be asked for again."""

@@ -7,15 +7,45 @@ import pytest
 from pexrtc_py.webrtc.nack import MissingPackets
 
 
-def test_asked_after_ten_milliseconds_then_each_round_trip_and_a_bit_eight_times() -> None:
-    missing = MissingPackets(enabled=True)
-    missing.round_trip_s = 0.05
-    missing.add([7, 8], 1.0)
+def asked(missing: MissingPackets) -> list[float]:
+    """Return all times at which 7 and 8 are asked for."""
     times = []
     while (at := missing.next_timer()) != float("inf"):
         assert missing.due(at) == [7, 8]
         times.append(at)
-    assert times == pytest.approx([1.01 + 0.055 * n for n in range(8)])
+    return times
+
+
+@pytest.mark.parametrize(("round_trip", "step"), [(0.05, 0.055), (0.1, 0.1), (0.15, 0.1), (0.3, 0.18)])
+def test_asked_at_once_then_each_round_trip_and_a_bit_or_earlier_twelve_times(round_trip: float, step: float) -> None:
+    missing = MissingPackets(enabled=True)
+    missing.round_trip_s = round_trip
+    missing.add([7, 8], 1.0)
+    assert asked(missing) == pytest.approx([1.0 + step * n for n in range(12)])
+
+
+def test_a_repair_that_cannot_be_told_is_waited_for_before_it_is_asked_for() -> None:
+    missing = MissingPackets(enabled=True)
+    missing.add([7, 8], 1.0, in_place=True)
+    assert asked(missing)[0] == pytest.approx(1.01)
+
+
+def test_where_packets_overtake_each_other_it_is_waited_until_they_settle() -> None:
+    """As long as the latest took, 20 ms at most; what only comes by repair lets that be forgotten."""
+    missing = MissingPackets(enabled=True)
+    missing.add([1, 2], 0.0)
+    missing.arrived(1, 0.007, repaired=False)
+    missing.arrived(2, 0.004, repaired=False)
+    missing.add([7, 8], 1.0)
+    assert asked(missing)[0] == pytest.approx(1.007)
+    missing.arrived(7, 2.0, repaired=False)
+    for number in range(200):
+        missing.add([number + 100], 3.0)
+        missing.arrived(number + 100, 3.1, repaired=True)
+        assert missing.next_timer() == float("inf")
+    missing.forget_before(400)
+    missing.add([407, 408], 4.0)
+    assert missing.next_timer() == pytest.approx(4.0, abs=0.001)
 
 
 def test_not_more_often_than_every_twenty_milliseconds() -> None:
