@@ -29,6 +29,22 @@ const players = data.files.map((file) => {
   return video;
 });
 const main = players[0];
+
+// Who speaks, and what is written, as subtitles: made here, because a page opened from a disk may load no other file.
+// What a cue shows is markup of WebVTT, so names are escaped.
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\r?\n+/g, "\n");
+const subtitle = (label, cues, mode) => {
+  for (const player of cues.length ? players : []) {
+    const track = player.addTextTrack("subtitles", label);
+    const offset = Number(player.dataset.start);
+    for (const [start, end, text] of cues) {
+      if (end > offset) track.addCue(new VTTCue(Math.max(0, start - offset), end - offset, escaped(text)));
+    }
+    track.mode = mode;
+  }
+};
+subtitle("Speakers", data.speakers.map((one) => [one.start_s, one.end_s, one.name]), "showing");
+subtitle("Chat", data.chat.map((one) => [one.at_s, one.at_s + 5, `${one.name}: ${one.text}`]), "hidden");
 const seek = (s) => {
   for (const player of players) player.currentTime = Math.max(0, s - Number(player.dataset.start));
   if (main) main.play().catch(() => {});
