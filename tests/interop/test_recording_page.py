@@ -96,6 +96,12 @@ async def test_the_page_plays_and_tells(browser: Browser, tmp_path: Path) -> Non
         assert await tab.evaluate("document.querySelectorAll('img, #chat script').length") == 0
         assert await tab.evaluate("window.broken === undefined")
         assert "hello" in await tab.evaluate("document.getElementById('chat').textContent")
+        # A name that turns the direction of writing does not turn what follows it: its role stands to its right.
+        left = "document.querySelectorAll('#people bdi')[1].getClientRects()[0].left"
+        role = "document.querySelectorAll('#people span')[1]"
+        assert await tab.evaluate(f"{role}.textContent") == " (guest)"
+        assert await tab.evaluate(f"getComputedStyle({role}).unicodeBidi") == "isolate"
+        assert await tab.evaluate(f"{role}.getBoundingClientRect().right > {left}")
         await tab.screenshot(tmp_path / "page.png")
         assert tab.complaints == []
         assert tab.refused == []

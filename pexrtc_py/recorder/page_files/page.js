@@ -44,7 +44,7 @@ const subtitle = (label, cues, mode) => {
   }
 };
 subtitle("Speakers", data.speakers.map((one) => [one.start_s, one.end_s, one.name]), "showing");
-subtitle("Chat", data.chat.map((one) => [one.at_s, one.at_s + 5, `${one.name}: ${one.text}`]), "hidden");
+subtitle("Chat", data.chat.map((one) => [one.at_s, one.at_s + 5, `\u2068${one.name}\u2069: ${one.text}`]), "hidden");
 const seek = (s) => {
   for (const player of players) player.currentTime = Math.max(0, s - Number(player.dataset.start));
   if (main) main.play().catch(() => {});
@@ -80,14 +80,20 @@ for (const speeches of grouped.values()) row(speeches[0].name, speeches, "speake
 if (data.presentations.length) row("presentation", data.presentations, "presentation");
 if (data.holes.length) row("no media", data.holes, "gap");
 
-const entry = (list, at, text) => {
+// Names stand in a `bdi` each: one that turns the direction of writing turns itself alone.
+const entry = (list, at, text, name) => {
   const item = make("li", "", byId(list));
   make("button", clock(at), item).addEventListener("click", () => seek(at));
-  make("span", text, item);
+  if (name !== undefined) make("bdi", name, item);
+  make("span", name === undefined ? text : `: ${text}`, item);
 };
 for (const chapter of data.chapters) entry("chapters", chapter.start_s, chapter.title);
-for (const message of data.chat) entry("chat", message.at_s, `${message.name}: ${message.text}`);
-for (const person of data.people) make("li", `${person.name} (${person.role})`, byId("people"));
+for (const message of data.chat) entry("chat", message.at_s, message.text, message.name);
+for (const person of data.people) {
+  const item = make("li", "", byId("people"));
+  make("bdi", person.name, item);
+  make("span", ` (${person.role})`, item);
+}
 
 if (main) {
   main.addEventListener("timeupdate", () => {
