@@ -72,6 +72,10 @@ async def listen(exchange: Exchange, heard: Callable[[], None]) -> AsyncGenerato
         yield None, 0
         with translated("events", exchange.host):
             async for message in httpx_sse.EventSource(limited).aiter_sse():
+                if not message.data and message.event == "message":
+                    # A comment that keeps the stream alive: httpx-sse makes an event of one once there was an `id:`,
+                    # the standard none without data (HTML, section 9.2.6).
+                    continue
                 logger.debug("< event %s %s", printable(message.event, limit=40), len(message.data))
                 try:
                     event = parse_event(message.event, message.data, message.id)

@@ -79,6 +79,14 @@ async def test_frame_has_its_id() -> None:
     assert frames == [PresentationFrame(event_id="MjdfOQ==")]
 
 
+async def test_a_comment_is_no_event() -> None:
+    """A comment that keeps the stream alive was taken for an empty chat message, once there was an id."""
+    heard: list[None] = []
+    [event] = await read([b"id: 1\nevent: conference_update\ndata: {}\n\n", b": keepalive\n\n"], heard=heard)
+    assert type(event).__name__ == "ConferenceUpdate"
+    assert len(heard) == 2
+
+
 async def test_limit() -> None:
     """An event beyond 1 MiB breaks the stream by name, in one piece or in many; comments and many events do not."""
     with pytest.raises(RemoteProtocolError, match="events: an event is longer than 1 MiB"):
