@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from statistics import median
 
 import av
 import pytest
@@ -78,8 +79,10 @@ async def test_what_comes_out_is_what_went_in(node: Node, tmp_path: Path) -> Non
     came_out = await asyncio.to_thread(compare_with_clip, result.files[0], CLIP)
     assert came_out.pictures.lost == came_out.pictures.repeated == came_out.pictures.unmarked == 0
     assert came_out.pictures.ssim == pytest.approx(1.0), "a picture was encoded anew"
-    # The mix waits longer for sound when the machine is busy, up to its largest reserve, and pictures wait with it.
-    assert came_out.pictures.spread_s < 0.16
+    # A busy machine makes the mix wait for sound, and pictures wait with it, so each is compared with its own sound.
+    # Before the sender's first report they may be off by what the machine was late (ITU-R BT.1359 accepts 90 ms).
+    assert median(came_out.apart_s) < 0.02
+    assert max(came_out.apart_s) < 0.09
     assert came_out.sound is not None
     assert came_out.sound.heard == 1.0
     assert abs(came_out.sound.level_db) < 1.0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .comparison import luma_plane, ssim
 from .correlation import Found, find_sound
 from .decoding import Picture
+from .encoding import SAMPLE_RATE
 from .marks import Plane
 from .marks_reading import MarkReader
 from .sources.file import open_raw_file
@@ -24,6 +25,10 @@ __all__ = ["ClipComparison", "PictureComparison", "compare_with_clip"]
 
 _COMPARED_EVERY = 15
 """Of so many pictures one is compared; marks are read in all."""
+_PIECE_S = 0.5
+"""Sound is placed in pieces of this length, to see where it was put off."""
+_NEAR_S = 0.3
+"""How far a piece may be from where the whole is: more than a jitter buffer holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,10 @@ class ClipComparison:
     """What was seen."""
     sound: Found | None
     """What was heard; None if nothing of it."""
+    apart_s: tuple[float, ...] = ()
+    """By how much each picture that came is off the sound, seconds, in the clip's order: by the sound of its own half
+    second or of one beside it, whichever is nearer, so that what makes both late together does not count. Empty when
+    nothing was heard."""
 
     @property
     def av_offset_s(self) -> float:
@@ -106,7 +115,36 @@ def compare_with_clip(recording: Path, clip: Path) -> ClipComparison:
         spread_s=max(offsets) - min(offsets) if offsets else 0.0,
         ssim=sum(likeness) / len(likeness) if likeness else float("nan"),
     )
-    return ClipComparison(pictures=pictures, sound=find_sound(sent.sound, got.sound))
+    sound = find_sound(sent.sound, got.sound)
+    if sound is None or not offsets:
+        return ClipComparison(pictures=pictures, sound=sound)
+    pieces = _places(sent.sound, got.sound, sound.offset_s)
+    apart = [_apart(times[frame_id], time - times[frame_id], pieces) for frame_id, time in sorted(first_seen.items())]
+    return ClipComparison(pictures=pictures, sound=sound, apart_s=tuple(apart) if pieces else ())
+
+
+def _places(sent: NDArray[np.int16], got: NDArray[np.int16], offset_s: float) -> list[float]:
+    """Return for each piece of a clip's sound how much later it is in the recording, seconds."""
+    size, near = round(_PIECE_S * SAMPLE_RATE), round(_NEAR_S * SAMPLE_RATE)
+    known, given = sent.astype(np.float64), np.pad(got.astype(np.float64), size + near)
+    places: list[float] = []
+    for start in range(0, len(known) - size + 1, size):
+        piece = known[start : start + size]
+        at = start + round(offset_s * SAMPLE_RATE) + size  # in `given`, `near` before the place
+        window = given[max(0, at) : max(0, at) + size + 2 * near]
+        # Not divided by the energy there: of a tone that fades all places look alike but for their loudness.
+        length = 1 << (len(window) + size).bit_length()
+        product = np.fft.irfft(np.fft.rfft(window, length) * np.conj(np.fft.rfft(piece, length)), length)
+        moved = int(np.argmax(product[: max(1, len(window) - size)])) - near
+        places.append(offset_s + moved / SAMPLE_RATE)
+    return places
+
+
+def _apart(time: float, offset_s: float, places: list[float]) -> float:
+    """Return how far a picture is from the sound of its own time or of half a second before or after."""
+    index = min(int(time / _PIECE_S), len(places) - 1)
+    beside = places[max(0, index - 1) : index + 2]
+    return max(min(beside) - offset_s, offset_s - max(beside), 0.0)
 
 
 def _watch(path: Path, wanted: set[int] | None) -> _Watched:

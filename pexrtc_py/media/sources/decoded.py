@@ -122,6 +122,7 @@ class PictureDecoder:
         self._context = stream.codec_context
         self._start = start
         self._largest = largest
+        self._unit = float(stream.time_base or 0)
         rate = stream.average_rate or stream.guessed_rate
         self._usual = float(1 / rate) if rate else 1 / 30
         self._aspect = float(stream.codec_context.sample_aspect_ratio or 1)
@@ -135,10 +136,9 @@ class PictureDecoder:
             logger.debug("! a broken picture was left out: %s", exc)
             return
         for frame in frames:
-            if frame.pts is not None and frame.time_base:
-                time = float(frame.pts * frame.time_base) - self._start
-            else:
-                time = self._last + self._usual
+            # Those still held at the end come without a time base: it is taken from the packet (PyAV 18).
+            unit = float(frame.time_base or self._unit)
+            time = frame.pts * unit - self._start if frame.pts is not None and unit else self._last + self._usual
             if time <= self._last or time < 0:
                 continue
             self._last = time

@@ -330,3 +330,21 @@ def test_names_that_look_like_protocols_are_files(tmp_path: Path) -> None:
     odd = tmp_path / "http:clip.mkv"
     odd.write_bytes(clip_path("motion.mkv").read_bytes())
     assert set(open_closed(odd)) == {Kind.AUDIO, Kind.VIDEO}
+
+
+def test_last_pictures_keep_their_times(tmp_path: Path) -> None:
+    """Pictures at uneven times are decoded at those times, to the very last, which a decoder holds back."""
+    times = [0, 33, 66, 100, 400, 431, 462, 900, 1000, 1700]
+    path = tmp_path / "uneven.mkv"
+    with av.open(path, "w") as container:
+        track = container.add_stream("libvpx", 30)
+        assert isinstance(track, av.VideoStream)
+        track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
+        track.codec_context.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(np.full((180, 320, 3), time % 200, np.uint8), "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    _, pictures = raw_drained(open_raw_file(path))
+    assert [round(picture.time * 1000) for picture in pictures] == times
