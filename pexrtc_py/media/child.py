@@ -17,8 +17,10 @@ from pathlib import Path
 
 from ..errors import PexrtcError, SourceError
 from .integrity import inspect_file
+from .joining_files import join_files
 from .repair import repair_file, repaired_path
 from .thumbnails import make_slides, make_thumbnail
+from .transcoding import preset_named, transcode_file
 
 __all__ = ["in_child", "main"]
 
@@ -42,11 +44,21 @@ def _slides(path: str, folder: str) -> object:
     return [asdict(one) for one in make_slides(Path(path), Path(folder))]
 
 
+def _join(target: str, *paths: str) -> object:
+    return asdict(join_files([Path(path) for path in paths], Path(target)))
+
+
+def _transcode(path: str, target: str, preset: str) -> object:
+    return asdict(transcode_file(Path(path), Path(target), preset_named(preset)))
+
+
 _JOBS: Mapping[str, Callable[..., object]] = {
     "verify": _verify,
     "repair": _repair,
     "thumbnail": _thumbnail,
     "slides": _slides,
+    "join": _join,
+    "transcode": _transcode,
 }
 
 
@@ -56,7 +68,8 @@ async def in_child(job: str, *arguments: str | Path, deadline_s: float) -> objec
     Cancelling kills the child.
 
     Args:
-        job: `verify FILE [decode]`, `repair FILE [TARGET]`, `thumbnail FILE TARGET`, `slides FILE FOLDER`.
+        job: `verify FILE [decode]`, `repair FILE [TARGET]`, `thumbnail FILE TARGET`, `slides FILE FOLDER`,
+            `join TARGET FILE...`, `transcode FILE TARGET PRESET`.
         arguments: as the job has them.
         deadline_s: seconds after which it is killed.
 

@@ -17,6 +17,7 @@ from pexrtc_py.protocol.events import (
     Stage,
     StageEntry,
 )
+from pexrtc_py.protocol.models import ParticipantRole
 from pexrtc_py.protocol.models_base import ParticipantUuid
 from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.roles import Role
@@ -29,8 +30,8 @@ ALICE, MALLORY = ParticipantUuid("a"), ParticipantUuid("m")
 HOSTILE = "</script><img src=x onerror=window.broken=1><b>Mallory</b> --> & \u202eevil"
 LENGTH_S = 6
 EVENTS: list[tuple[float, Event]] = [
-    (0.1, ParticipantCreate(participant=Participant(uuid=ALICE, display_name="Alice", role="chair"))),
-    (0.2, ParticipantCreate(participant=Participant(uuid=MALLORY, display_name=HOSTILE, role="guest"))),
+    (0.1, ParticipantCreate(participant=Participant(uuid=ALICE, display_name="Alice", role=ParticipantRole.CHAIR))),
+    (0.2, ParticipantCreate(participant=Participant(uuid=MALLORY, display_name=HOSTILE, role=ParticipantRole.GUEST))),
     (0.5, Stage(entries=[StageEntry(participant_uuid=MALLORY, vad=100)])),
     (2.5, Stage(entries=[StageEntry(participant_uuid=ALICE, vad=100)])),
     (3.0, MessageReceived(origin=HOSTILE, uuid=MALLORY, payload="<script>window.broken=2</script>\n\nhello")),

@@ -89,6 +89,8 @@ class Killed:
     """Seconds that are missing at the end of each stream."""
     decoded: int
     """Frames that a player shows and plays."""
+    heard_s: float
+    """Seconds of sound among them."""
 
 
 async def kill_when(recorder: Process, host: Conference, after_s: float) -> Killed:
@@ -113,11 +115,15 @@ def _read(path: Path, killed_at: float) -> Killed:
     length_s = said["at_s"] + killed_at - datetime.fromisoformat(said["time"]).timestamp()
     left = part_path(path)
     ends: dict[str, float] = {}
-    decoded = 0
+    decoded, heard_s = 0, 0.0
     with av.open(left) as container:
         for packet in container.demux():
             if packet.size and packet.pts is not None and packet.time_base is not None:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 ends[packet.stream.type] = max(ends.get(packet.stream.type, 0.0), end)
-                decoded += len(packet.decode())
-    return Killed(left, length_s, {kind: length_s - end for kind, end in sorted(ends.items())}, decoded)
+                frames = packet.decode()
+                decoded += len(frames)
+                heard_s += sum(
+                    frame.samples / frame.sample_rate for frame in frames if isinstance(frame, av.AudioFrame)
+                )
+    return Killed(left, length_s, {kind: length_s - end for kind, end in sorted(ends.items())}, decoded, heard_s)

@@ -48,6 +48,8 @@ async def test_kills_at_random_moments(tmp_path: Path) -> None:
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     for name, killed in kills.items():
         assert len(killed) == KILLS
-        assert all(one.decoded > 10 for one in killed), name
+        # Whatever a packet is: of WAV some tenths of a second.
+        assert all(one.heard_s > one.length_s - 1.0 for one in killed), name
+        assert all(one.decoded > 0 for one in killed), name
         assert all("audio" in one.lost_s for one in killed), name
     assert worst < 1.0
