@@ -22,6 +22,8 @@ from .series import SeriesBook
 __all__ = ["NetworkWatch"]
 
 _LEVELS: Final = {quality: level for level, quality in enumerate(CallQuality) if quality is not CallQuality.UNKNOWN}
+_LEAST_PACKETS: Final = 10
+"""Sound has 50 a second; of fewer than a fifth of that no share is told."""
 _SLACK_S: Final = 1.5
 """Samples are a second apart, and each stands for the second before it."""
 _PLAYOUT_MS: Final = 60.0
@@ -44,12 +46,13 @@ class _Before:
     time: float
     kind: str = ""
     expected: int = 0
+    """Packets sent, by their numbers."""
     lost: int = 0
     """By the network."""
     runs: int = 0
     """In which they were lost."""
-    missing: int = 0
-    """Lost, and not mended either."""
+    unmended: int = 0
+    """Lost, and not repaired either."""
     reordered: int = 0
     duplicates: int = 0
     discarded: int = 0
@@ -60,6 +63,8 @@ class _Before:
     deviations: int = 0
     window: deque[_Span] = field(default_factory=deque)
     """The seconds of Pexip's window."""
+    held: list[_Span] = field(default_factory=list)
+    """Seconds with too few packets to say anything of them alone."""
     unfinished: int = 0
     """Lost packets whose run was counted before they were."""
 
@@ -96,6 +101,8 @@ class NetworkWatch:
         self._before: dict[str, _Before] = {}
         self._round_trip_ms: dict[str, float] = {}
         self._sent: dict[str, int] = {}
+        self._read_at: float | None = None
+        """When it was read last: what was not there then has all happened since."""
         self._reports: dict[str, _Reports] = {}
 
     def read(self, statistics: Iterable[object], now: float) -> None:
@@ -112,6 +119,7 @@ class NetworkWatch:
                     self._add("setup.ice_rtt_ms", now, 1000 * item.current_round_trip_time)
                 case _:
                     pass
+        self._read_at = now
 
     def _is_ours(self, mid: str) -> bool:
         return not self._mids or mid in self._mids
@@ -121,13 +129,19 @@ class NetworkWatch:
 
     def _read_inbound(self, item: InboundRtp, now: float) -> None:
         before, after = self._step(item.id, now, _inbound_counters(item))
-        if before is None or now <= before.time:
+        kind = item.kind
+        if before is None:
+            if self._read_at is None:
+                return  # it began before we did
+            before = _Before(time=self._read_at)
+        elif now > before.time:
+            rate = 8 * (after.octets - before.octets) / (now - before.time)
+            self._add(f"{kind}.bitrate_bps", now, rate)
+        if now <= before.time:
             return
-        kind, seconds = item.kind, now - before.time
         expected = after.expected - before.expected
         # Packets believed lost are taken back when they turn up after all, and may be more than the second's losses.
         lost = max(0, after.lost - before.lost)
-        self._add(f"{kind}.bitrate_bps", now, 8 * (after.octets - before.octets) / seconds)
         self._add(f"{kind}.jitter_ms", now, 1000 * item.jitter)
         self._write_deviations(item, before, now)
         self._add(f"{kind}.duplicates", now, after.duplicates - before.duplicates)
@@ -136,8 +150,8 @@ class NetworkWatch:
         self._add(f"{kind}.retransmitted", now, after.mended - before.mended)
         if kind == "video":
             self._add("video.plis", now, after.plis - before.plis)
+        self._write_loss(after, now, lost, expected)
         if expected > 0:
-            self._add(f"{kind}.loss_ratio", now, min(1.0, lost / expected))
             reordered = after.reordered - before.reordered
             self._add(f"{kind}.reordered_ratio", now, min(1.0, reordered / expected))
         self._write_bursts(before, after, now)
@@ -145,8 +159,21 @@ class NetworkWatch:
         if now - after.window[0].time >= CALL_QUALITY_WINDOW_S - _SLACK_S:
             self._rate(self._book, f"{kind}.call_quality", after.window)
         if kind == "audio" and expected > 0:
-            unheard = max(0, after.missing - before.missing) / expected
+            unheard = max(0, after.unmended - before.unmended) / expected
             self._write_speech(item, now, min(1.0, unheard), after.window)
+
+    def _write_loss(self, after: _Before, now: float, lost: int, expected: int) -> None:
+        """Write the share lost of a second; of one with few packets together with the next, for both.
+
+        So an outage weighs as much as it lasted, and a lone packet does not weigh a second.
+        """
+        after.held.append(_Span(now, lost, expected))
+        lost, expected = sum(span.lost for span in after.held), sum(span.expected for span in after.held)
+        usual = sum(span.expected for span in after.window) / max(1, len(after.window))
+        if expected >= max(_LEAST_PACKETS, len(after.held) * usual / 2):
+            for span in after.held:
+                self._add(f"{after.kind}.loss_ratio", span.time, min(1.0, lost / expected))
+            after.held.clear()
 
     def _write_bursts(self, before: _Before, after: _Before, now: float) -> None:
         """Write the mean length of the second's runs once for each, so that the mean of all is that of all runs."""
@@ -221,7 +248,7 @@ class NetworkWatch:
         """Return counters as they were and as they are, and keep the latter."""
         before = self._before.get(name)
         if before is not None:
-            after.window = before.window
+            after.window, after.held = before.window, before.held
             after.unfinished = 0
         self._before[name] = after
         after.time = now
@@ -247,7 +274,7 @@ def _inbound_counters(item: InboundRtp) -> _Before:
         expected=item.packets_received + item.packets_lost,
         lost=item.network_lost,
         runs=item.loss_runs,
-        missing=item.packets_lost,
+        unmended=item.packets_lost - item.packets_missing,
         reordered=item.packets_reordered,
         duplicates=item.packets_duplicated,
         discarded=item.packets_discarded,

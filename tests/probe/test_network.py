@@ -212,3 +212,26 @@ def test_bursts_cost_more_speech_than_the_same_loss_spread() -> None:
 def test_mended_loss_costs_no_speech() -> None:
     """What retransmission brought in time was heard."""
     assert inbound({}, {"network_lost": 20, "loss_runs": 20}).values("audio.mos")[0] == pytest.approx(4.5)
+
+
+def test_an_outage_weighs_as_much_as_it_lasted() -> None:
+    """A second that ends early and one in which the rest is found missing: 40 of 100 are lost in both."""
+    book = SeriesBook()
+    watch = NetworkWatch(book, 0.0)
+    for time, (received, lost) in enumerate([(0, 0), (50, 0), (60, 0), (110, 40), (160, 40)]):
+        watch.read([replace(INBOUND, packets_received=received, packets_lost=lost, network_lost=lost)], float(time))
+    assert book.values("audio.loss_ratio") == [0, 0.4, 0.4, 0]
+
+
+def test_what_happened_before_the_first_look_at_a_stream_counts() -> None:
+    """A stream that was not there a second ago has lost what it has lost since; one met in the middle has not."""
+    book = SeriesBook()
+    watch = NetworkWatch(book, 0.0)
+    begun = replace(INBOUND, packets_received=90, packets_lost=10, network_lost=10, loss_runs=10)
+    watch.read([], 0.0)
+    watch.read([begun], 1.0)
+    assert book.values("audio.loss_ratio") == [0.1]
+    assert book.values("audio.bitrate_bps") == []
+    met = SeriesBook()
+    NetworkWatch(met, 0.0).read([begun], 1.0)
+    assert met.values("audio.loss_ratio") == []
