@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 
 __all__ = ["HOLD_S", "Sweep", "next_tick", "sweep_of"]
 
-HOLD_S = 0.04
-"""How late media may be read: two packets of sound. What Linux grants a socket holds 180 packets: 40 Mb/s."""
+HOLD_S = 0.06
+"""How late media may be read: three packets of sound. What Linux grants a socket holds 180 packets: 28 Mb/s."""
 _IDLE_SWEEPS = 5  # without anything to read, until the loop watches again
 
 
