@@ -101,7 +101,7 @@ async def measure(peer: str, calls: int, window_s: float) -> Run:
         )
 
 
-def completeness(path: Path, at_least_s: float = 0.0) -> float:
+def completeness(path: Path, at_least_s: float = 0.0, *, last_s: float = float("inf")) -> float:
     """Return how much of what belongs into a file is in it, in its worse track.
 
     Pictures are counted. Sound is summed up by how long each packet lasts, since encoders differ: 20 ms as sent, 60 ms
@@ -110,10 +110,10 @@ def completeness(path: Path, at_least_s: float = 0.0) -> float:
     Args:
         path: the file.
         at_least_s: seconds that were recorded at least: a track that broke off early is not whole.
+        last_s: look at the end of the file only, where what is measured began later than the file.
     """
     pictures: list[float] = []
-    sounds: list[float] = []
-    sound_s = 0.0
+    sounds: list[tuple[float, float]] = []
     with av.open(path) as container:
         for packet in container.demux():
             if packet.pts is None or not packet.size:
@@ -122,14 +122,18 @@ def completeness(path: Path, at_least_s: float = 0.0) -> float:
             if packet.stream.type == "video":
                 pictures.append(at)
             else:
-                sounds.append(at)
-                sound_s += _duration_s(packet)
+                sounds.append((at, _duration_s(packet)))
     if not pictures or not sounds:
         return 0.0
-    seen_s = len(pictures) / _RATE
-    span_s = max(pictures) - min(pictures) + 1 / _RATE
-    heard_s = max(sounds) - min(sounds) + sound_s / len(sounds)
-    return min(1.0, seen_s / max(span_s, at_least_s), sound_s / max(heard_s, at_least_s))
+    end = max(*pictures, *(at for at, _ in sounds))
+    seen = [at for at in pictures if at >= end - last_s]
+    heard = [(at, lasts) for at, lasts in sounds if at >= end - last_s]
+    if not seen or not heard:
+        return 0.0
+    seen_s = max(seen) - min(seen) + 1 / _RATE
+    heard_s = max(heard)[0] - min(heard)[0] + max(heard)[1]
+    sound_s = sum(lasts for _, lasts in heard)
+    return min(1.0, len(seen) / _RATE / max(seen_s, at_least_s), sound_s / max(heard_s, at_least_s))
 
 
 def _duration_s(packet: av.Packet[Any]) -> float:

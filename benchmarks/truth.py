@@ -1,0 +1,347 @@
+"""The probe's figures against what was put in: delay, skew, loss, jitter, freezes, silence, level, rates, joining.
+
+First in virtual time, through real codecs, our sender, a bad link, our receiver, and the node's drawing of a composed
+picture; then live, through a node, where a pair of participants sees the other in a layout of two and the network of one
+becomes slower in the middle of the run.
+
+    make bench truth [ARGS="--seconds 20"]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from pexrtc_py.endpoint.conference import BOT_TAG
+from pexrtc_py.media.frames import Codec
+from pexrtc_py.media.marks_source import ReferenceConfig
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.faults import FaultKind, FaultRule
+from pexrtc_py.node.server import Node
+from pexrtc_py.probe.ends import End, EndConfig, Listening, open_end
+from pexrtc_py.probe.lateness import too_slow
+from pexrtc_py.probe.series import SeriesBook
+from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.peer import PeerConfig
+from tests.support.injection import FPS, Room, carry, listen, mean, median, quarter, sine, skews, watch
+
+__all__ = ["main"]
+
+DELAYS_MS = (0, 20, 100, 250, 500)
+SKEWS_MS = (-200, -100, -50, 0, 50, 100, 200)
+EXACT = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One injected value and what was measured of it."""
+
+    what: str
+    injected: float
+    measured: float
+    unit: str
+    bound: float
+    """Largest error that is no miss."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the error is within the bound."""
+        return abs(self.measured - self.injected) <= self.bound
+
+
+def of_codec() -> float:
+    """Return what Opus itself delays sound by, milliseconds: the run without injection."""
+    return median(listen(Room(audio_delay=0.0), 8)[0].values("audio.packet_delay_ms"))
+
+
+def delays(seconds: int) -> Iterator[Row]:
+    """One-way delay, by the packet and by what was decoded, less the same without injection."""
+    for name, compose in (("", None), (", a quarter", quarter)):
+        base: dict[str, float] = {}
+        for delay in DELAYS_MS:
+            room = Room(video_delay=delay / 1000, compose=compose() if compose else None)
+            book, _ = watch(room, min(seconds, 4))
+            for metric, words in (("packet_delay_ms", "last packet"), ("delay_ms", "decoded picture")):
+                found = median(book.values(f"video.{metric}"))
+                base.setdefault(metric, found)
+                yield Row(
+                    what=f"video delay to {words}{name}",
+                    injected=delay,
+                    measured=found - base[metric],
+                    unit="ms",
+                    bound=5,
+                )
+    silent = of_codec()
+    for delay in DELAYS_MS:
+        book, _ = listen(Room(audio_delay=delay / 1000), 8)
+        found = median(book.values("audio.packet_delay_ms")) - silent
+        yield Row(what="audio delay", injected=delay, measured=found, unit="ms", bound=2)
+
+
+def skew() -> Iterator[Row]:
+    """Sound against picture, positive when early."""
+    codec = of_codec()
+    for name, compose in (("", None), (", a quarter", quarter)):
+        for value in SKEWS_MS if compose is None else (-200, 0, 200):
+            found = median(skews(value / 1000, 4, compose() if compose else None)) + codec
+            yield Row(what=f"skew{name}", injected=value, measured=found, unit="ms", bound=5)
+
+
+def network(seconds: int) -> Iterator[Row]:
+    """Against the fate that the link gave to each packet."""
+    for codec in (Codec.OPUS, Codec.VP8):
+        kind = codec.kind
+        for loss, burst in ((0.01, 1.0), (0.05, 1.0), (0.2, 1.0), (0.05, 3.0), (0.1, 6.0)):
+            book, wire = carry(codec, Impairment(delay_s=0.02, loss=loss, burst=burst), seconds)
+            losses, name = wire.losses, f"{kind} loss, {loss:.0%} in runs of {burst:g}"
+            yield Row(
+                what=name,
+                injected=100 * losses.ratio,
+                measured=100 * mean(book.values(f"{kind}.loss_ratio")),
+                unit="%",
+                bound=0.2,
+            )
+            yield Row(
+                what=f"{kind} mean burst, runs of {burst:g}",
+                injected=losses.mean_burst,
+                measured=mean(book.values(f"{kind}.loss_burst")),
+                unit="packets",
+                bound=0.02 * losses.mean_burst,
+            )
+        for jitter_ms in (10, 30, 60):
+            book, wire = carry(codec, Impairment(delay_s=0.02, jitter_s=jitter_ms / 1000), seconds)
+            made, what = wire.jitter(), f"{kind} jitter, 0 to {jitter_ms} ms"
+            measured = book.values(f"{kind}.jitter_ms")[-1]
+            yield Row(what=what, injected=1000 * made.seconds, measured=measured, unit="ms", bound=0.5)
+            worst = max(book.values(f"{kind}.jitter_max_ms"))
+            yield Row(
+                what=f"{what}, largest", injected=1000 * max(made.deviations), measured=worst, unit="ms", bound=0.5
+            )
+        book, wire = carry(codec, Impairment(delay_s=0.02, reorder=0.03), seconds)
+        reordered = mean(book.values(f"{kind}.reordered_ratio"))
+        yield Row(
+            what=f"{kind} reordered packets",
+            injected=100 * wire.reordered / len(wire.fates),
+            measured=100 * reordered,
+            unit="%",
+            bound=0.05,
+        )
+        book, wire = carry(codec, Impairment(delay_s=0.02, duplicate=0.02), seconds)
+        measured = sum(book.values(f"{kind}.duplicates"))
+        yield Row(what=f"{kind} duplicated packets", injected=wire.duplicates, measured=measured, unit="", bound=EXACT)
+
+
+def rates() -> Iterator[Row]:
+    """What came out of a link with a limit."""
+    for cap in (400_000, 800_000, 1_200_000):
+        book, wire = carry(Codec.VP8, Impairment(delay_s=0.02, rate_bps=cap), 30, nack=False)
+        passed = 8 * sum(len(packet) * len(fate.arrived) for packet, fate in wire.fates.items()) / 30
+        measured = mean(book.values("video.bitrate_bps"))
+        what = f"bitrate, 1.3 Mb/s into {cap / 1e6:g} Mb/s"
+        yield Row(what=what, injected=passed / 1000, measured=measured / 1000, unit="kb/s", bound=0.01 * passed / 1000)
+
+
+def pictures() -> Iterator[Row]:
+    """Freezes, black, drops, repeats, disorder: to the frame, plain and through the composed picture."""
+    for name, compose in (("", None), (", a quarter", quarter)):
+
+        def see(shown: Callable[[int], int | None], make: Callable[..., object] | None = compose) -> tuple:  # type: ignore[type-arg]  # book and watch
+            return watch(Room(shown=shown, compose=quarter() if make else None), 4)
+
+        for held in (7, 20, 45):
+            _, watched = see(lambda place, held=held: 40 if 40 < place <= 40 + held else place)
+            found = [round(freeze.duration * FPS, 3) for freeze in watched.freezes]
+            yield Row(what=f"freezes{name}", injected=1, measured=len(found), unit="", bound=EXACT)
+            yield Row(
+                what=f"length of it{name}",
+                injected=held + 1,
+                measured=found[0] if found else 0,
+                unit="frames",
+                bound=0.01,
+            )
+        dropped = {20, 31, 32, 45, 60, 61, 62}
+        order = [number for number in range(130) if number not in dropped]
+        for place in (50, 52, 54):
+            order.insert(place, order[place])
+        order[70], order[71] = order[71], order[70]
+        order += range(130, 130 + 4 * FPS - len(order))
+        _, watched = see(lambda place, order=order: order[place])
+        account = watched.account
+        for what, made, found_count in (
+            ("frames dropped", 7, account.lost),
+            ("frames repeated", 3, account.repeated),
+            ("frames out of order", 1, account.reordered),
+        ):
+            yield Row(what=what + name, injected=made, measured=found_count, unit="", bound=EXACT)
+    for span in (1, 15, 40):
+        book, _ = watch(Room(shown=lambda place, span=span: None if 30 <= place < 30 + span else place), 3)
+        seen = sum(a * b for a, b in zip(book.values("video.black_ratio"), book.values("video.fps"), strict=True))
+        yield Row(what="black pictures", injected=span, measured=seen, unit="frames", bound=0.01)
+
+
+def sound() -> Iterator[Row]:
+    """Silence, and level."""
+    for first, last in ((98, 123), (98, 198)):
+        book, _ = listen(
+            Room(sound=lambda piece, s, a=first, b=last: s * 0 if a <= piece < b else s),  # type: ignore[misc]  # defaults bind them
+            6,
+        )
+        silent = 1000 * sum(book.values("audio.silence_ratio"))
+        # Opus fades over the length of its overlap and a decision is made each 10 ms.
+        yield Row(what="silent span", injected=20 * (last - first), measured=silent, unit="ms", bound=20)
+    for peak in (-12.0, -23.0, -36.0):
+        book, _ = listen(Room(sound=sine(peak)), 12)
+        # A sine's RMS is 3.01 dB below its peak; BS.1770 gives 997 Hz no weight but the -0.691 it takes off again.
+        yield Row(
+            what="level of a sine, 12 s",
+            injected=peak - 3.01,
+            measured=book.values("audio.loudness_lufs")[-1],
+            unit="LUFS",
+            bound=0.2,
+        )
+
+
+def end(node: Node, name: str, impairment: Impairment | None = None) -> EndConfig:
+    """Return one participant of a live run."""
+    return EndConfig(
+        session=SessionConfig(node_url=node.url, alias="truth", display_name=name, call_tag=BOT_TAG),
+        peer=PeerConfig(addresses=("127.0.0.1",), impairment=impairment),
+        reference=ReferenceConfig(width=640, height=360, first_id=1 << 22 if name == "Bob" else 0),
+    )
+
+
+async def live(layout: str, step_s: float) -> list[Row]:
+    """Let a pair look at each other through a node, and the network of one become slower step by step."""
+    config = NodeConfig(conferences={"truth": RoomSettings(layout=layout)})
+    async with Node(config) as node, AsyncExitStack() as stack:
+        began = time.monotonic()
+        ends: list[End] = [
+            await stack.enter_async_context(open_end(end(node, name, Impairment()))) for name in ("Ann", "Bob")
+        ]
+        books = [SeriesBook("Bob → Ann"), SeriesBook("Ann → Bob")]
+        listenings = [
+            await stack.enter_async_context(Listening(ends[i], books[i], began, source=ends[1 - i])) for i in (0, 1)
+        ]
+        for one in ends:
+            await one.call.connected()
+        for one in ends:
+            await stack.enter_async_context(one.make_player())
+        for listening in listenings:
+            await listening.wait_for_picture_and_sound()
+        # A composed picture begins small and is searched for marks; buffers fill.
+        await asyncio.sleep(3)
+        spans: dict[int, tuple[float, float]] = {}
+        for delay in DELAYS_MS:
+            ends[1].call.peer.impair(Impairment(delay_s=delay / 1000))
+            await asyncio.sleep(1.5 + delay / 1000)
+            begin = time.monotonic() - began
+            for _ in range(round(step_s)):
+                await asyncio.sleep(1.0)
+                for listening in listenings:
+                    listening.read_network()
+            spans[delay] = (begin, time.monotonic() - began)
+        until = time.monotonic()
+        for one in ends:
+            if one.player is not None:
+                one.player.stop()
+        for listening in listenings:
+            await listening.finish(until)
+    return list(_live_rows(layout, books, spans))
+
+
+def _live_rows(layout: str, books: Sequence[SeriesBook], spans: dict[int, tuple[float, float]]) -> Iterator[Row]:
+    shown = "composed" if layout != "1:0" else "forwarded"
+    for book in books:
+        for metric, bound in (("video.packet_delay_ms", 5), ("video.delay_ms", 5), ("audio.packet_delay_ms", 2)):
+            series = next(s for s in book.series() if s.metric == metric)
+            base = None
+            for delay, (begin, until) in spans.items():
+                values = [v for t, v in zip(series.times, series.values, strict=True) if begin <= t < until]
+                found = median(values) if values else float("nan")
+                base = found if base is None else base
+                what = f"live, {shown}: {metric}, {book.stream}"
+                yield Row(what=what, injected=delay, measured=found - base, unit="ms", bound=bound)
+        for reason in too_slow(book.series()):
+            yield Row(what=f"{book.stream}: {reason}", injected=0, measured=1, unit="", bound=0)
+
+
+async def joining() -> list[Row]:
+    """Make the node slow to answer one request after the other, and see which step of joining tells."""
+    rows = []
+    async with Node(NodeConfig(faults=True)) as node:
+        assert node.faults is not None
+
+        async def steps() -> dict[str, float]:
+            async with open_end(end(node, "Ann")) as joined:
+                await joined.call.connected()
+                return joined.call.phases.as_ms()
+
+        base = await steps()
+        for operation, milestone, before in (
+            ("request_token", "token", ""),
+            ("calls", "answered", "offered"),
+            ("ack", "acked", "answered"),
+        ):
+            for delay in (0.2, 1.0):
+                node.faults.rules.add(FaultRule(kind=FaultKind.DELAY, operation=operation, delay_s=delay))
+                found = await steps()
+                node.faults.rules.clear()
+                took, usual = (each[milestone] - (each[before] if before else 0.0) for each in (found, base))
+                what = f"joining, {operation} answered late"
+                rows.append(Row(what=what, injected=1000 * delay, measured=took - usual, unit="ms", bound=50))
+    return rows
+
+
+def show(rows: Sequence[Row], console: Console) -> int:
+    """Print the table; return how many miss their bound."""
+    table = Table("what", "injected", "measured", "error", "within", "")
+    misses = 0
+    for row in rows:
+        misses += not row.holds
+        table.add_row(
+            row.what,
+            f"{row.injected:.2f} {row.unit}",
+            f"{row.measured:.2f} {row.unit}",
+            f"{row.measured - row.injected:+.2f}",
+            "exact" if row.bound <= EXACT else f"{row.bound:.2g}",
+            "" if row.holds else "MISSED",
+        )
+    console.print(table)
+    return misses
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="make bench truth", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=120, help="virtual seconds of each network")
+    parser.add_argument("--step", type=float, default=6.0, help="live seconds at each delay")
+    parser.add_argument("--only", choices=["virtual", "live"], default=None)
+    options = parser.parse_args(argv)
+    console = Console(width=120)
+    rows: list[Row] = []
+    if options.only != "live":
+        for group in (
+            delays(options.seconds),
+            skew(),
+            network(options.seconds),
+            rates(),
+            pictures(),
+            sound(),
+        ):
+            rows += group
+    if options.only != "virtual":
+        rows += asyncio.run(joining())
+        for layout in ("1:0", "4:0"):
+            rows += asyncio.run(live(layout, options.step))
+    misses = show(rows, console)
+    console.print(f"{len(rows) - misses} of {len(rows)} within their bounds")
+    return 1 if misses else 0
