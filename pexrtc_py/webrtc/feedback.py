@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aiortc.rate import RemoteBitrateEstimator
 
+from .feedback_follower import FeedbackFollower
 from .rtcp import ReceiverEstimate, TransportFeedback
 from .rtcp_transport import TICKS_PER_SECOND
 from .rtp import read_extensions, unwrap
@@ -23,11 +24,23 @@ _MAX_SOURCES = 16  # of one line before they are forgotten; a sender has two, me
 _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 
 
+_AFTER_QUEUE = 0.85  # draft-ietf-rmcat-gcc-02 section 5.5
+_NEAR_KNEE = 0.85
+_KNEE_FORGOTTEN = 1.15
+
+
 class TransportSequence:
     """Gives out the transport-wide sequence numbers of one peer's packets."""
 
     def __init__(self) -> None:
         self._next = 0
+        self.follower: FeedbackFollower | None = None
+        """Whoever wants to know what left under which numbers."""
+
+    @property
+    def upcoming(self) -> int:
+        """What `next` will return."""
+        return self._next
 
     def next(self) -> int:
         """Return the next number, 16 bits."""
@@ -169,7 +182,8 @@ class EstimateReporter:
 class LossRate:
     """A sender's bitrate by the losses reported (draft-ietf-rmcat-gcc-02 section 6).
 
-    More than 10 % lost lowers the rate, less than 2 % lets it grow by 8 % a second; REMB is a ceiling.
+    More than 10 % lost lowers the rate, less than 2 % lets it grow by 8 % a second; REMB is a ceiling. A queue on the
+    way lowers it to below what got through, and near that it grows by 1 % a second from then on.
 
     Args:
         start_bps: rate to begin with.
@@ -183,6 +197,7 @@ class LossRate:
         self._ceiling = most_bps
         self._rate = float(min(start_bps, most_bps))
         self._grown: float | None = None
+        self._knee: float | None = None
 
     @property
     def bitrate_bps(self) -> int:
@@ -194,8 +209,17 @@ class LossRate:
         if fraction > 0.1:
             self._rate = max(self._least, self.bitrate_bps * (1 - 0.5 * fraction))
         elif fraction < 0.02 and self._grown is not None:
-            growth = 1.08 ** min(2.0, now - self._grown)
+            if self._knee is not None and self._rate > _KNEE_FORGOTTEN * self._knee:
+                self._knee = None
+            near = self._knee is not None and self._rate > _NEAR_KNEE * self._knee
+            growth = (1.01 if near else 1.08) ** min(2.0, now - self._grown)
             self._rate = min(self._most, max(self._rate, self._least) * growth)
+        self._grown = now
+
+    def handle_queue(self, through_bps: int, now: float) -> None:
+        """Take what gets through while a queue grows."""
+        self._knee = float(through_bps)
+        self._rate = max(self._least, min(float(self.bitrate_bps), _AFTER_QUEUE * through_bps))
         self._grown = now
 
     def handle_estimate(self, bitrate_bps: int) -> None:

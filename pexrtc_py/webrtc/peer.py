@@ -30,6 +30,7 @@ from ..protocol.sdp import (
 )
 from .clock import CallClock, SendClock
 from .feedback import TransportFeedbackRecorder, TransportSequence
+from .feedback_follower import FeedbackFollower
 from .gathering import IceServer
 from .impairment import Impairment
 from .line import Line, draw_sources, offered_line
@@ -356,8 +357,18 @@ class Peer:
             )
             line.sender.on_timer = self._timer.arm
             self._router.add_sender(line.sender)
+            if config.transport_sequence_id is not None and self._transport_sequence.follower is None:
+                follower = self._transport_sequence.follower = FeedbackFollower(self._share_queue)
+                self._router.set_feedback(follower.handle_feedback)
         else:
             line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))
+
+    def _share_queue(self, through_bps: int, now: float) -> None:
+        """Tell each sender its part of what gets through, while a queue grows: by what they were to send."""
+        senders = [line.sender for line in self._lines if line.sender is not None and line.sender.follows]
+        whole = sum(sender.bitrate_bps for sender in senders)
+        for sender in senders:
+            sender.handle_queue(through_bps * sender.bitrate_bps // whole, now)
 
     def _recorder_of(self, config: ReceiverConfig) -> TransportFeedbackRecorder | None:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""

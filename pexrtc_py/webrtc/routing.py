@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import RemoteProtocolError
-from .rtcp import Bye, RtcpPacket, SenderReport, parse_compound
+from .rtcp import Bye, RtcpPacket, SenderReport, TransportFeedback, parse_compound
 from .rtp import RtpHeader, parse_header, read_extensions
 
 __all__ = ["Router", "RtcpReceiver", "RtpReceiver"]
@@ -61,6 +61,7 @@ class Router:
         self._routes: dict[str, _Route] = {}
         self._senders: list[RtcpReceiver] = []
         self._mid_id: int | None = None
+        self._feedback: Callable[[TransportFeedback, float], None] | None = None
         self.unrouted = 0
 
     def set_mid_extension(self, number: int | None) -> None:
@@ -101,6 +102,10 @@ class Router:
         """Give RTCP to a sender no longer; one it does not know is ignored."""
         self._senders = [other for other in self._senders if other is not sender]
 
+    def set_feedback(self, handler: Callable[[TransportFeedback, float], None] | None) -> None:
+        """Give transport-wide feedback to whom it is of use; None spares the reading of it."""
+        self._feedback = handler
+
     def handle_rtp(self, packet: bytes, arrival: float) -> None:
         """Hand a packet to its receiver. What is damaged or unknown is counted and dropped."""
         try:
@@ -119,7 +124,7 @@ class Router:
     def handle_rtcp(self, data: bytes, arrival: float) -> None:
         """Hand each packet of a compound to whom it concerns. What is damaged is dropped."""
         try:
-            packets = parse_compound(data, transport_feedback=False)  # our senders go by losses and REMB
+            packets = parse_compound(data, transport_feedback=self._feedback is not None)
         except RemoteProtocolError as exc:
             self.unrouted += 1
             logger.debug("x %s", exc)
@@ -134,6 +139,10 @@ class Router:
                     receiver = self._receiver_of(ssrc)
                     if receiver is not None:
                         receiver.handle_bye(ssrc, arrival)
+            elif isinstance(packet, TransportFeedback):
+                if self._feedback is not None:
+                    self._feedback(packet, arrival)
+                continue
             for sender in self._senders:
                 sender.handle_rtcp(packet)
 

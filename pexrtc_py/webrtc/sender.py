@@ -185,6 +185,7 @@ class Sender:
         ssrc = self.config.ssrc
         before, after = self._extensions.around(now, self.audio_level)
         numbers = self._extensions.transport_sequence
+        first_number = numbers.upcoming if numbers is not None else 0
         first = 0x90 if before or after else 0x80
         last = len(payloads) - 1
         packets: list[bytes] = []
@@ -204,6 +205,8 @@ class Sender:
         counts.header_bytes += sum(map(len, packets)) - size
         if self.config.nack:
             self._history.add(first_sequence, packets, now)
+        if numbers is not None and numbers.follower is not None:
+            numbers.follower.note_sent(first_number, [*map(len, packets)], now)
         self._send_rtp(packets)
 
     def set_enabled(self, *, enabled: bool) -> None:
@@ -337,6 +340,22 @@ class Sender:
         """Take the receiver's estimate of what it can receive."""
         if self._rate is not None:
             self._rate.handle_estimate(bitrate_bps)
+            self._tell_bitrate()
+
+    @property
+    def bitrate_bps(self) -> int:
+        """What to send now, bits per second; 0 when that is nobody's business."""
+        return self._rate.bitrate_bps if self._rate is not None else 0
+
+    @property
+    def follows(self) -> bool:
+        """Whether somebody wants to know at which rate to send."""
+        return self._rate is not None and self.on_bitrate is not None and self._enabled
+
+    def handle_queue(self, through_bps: int, now: float) -> None:
+        """Take what gets through of this stream while a queue grows on its way, bits per second."""
+        if self._rate is not None:
+            self._rate.handle_queue(through_bps, now)
             self._tell_bitrate()
 
     def _tell_bitrate(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pexrtc_py.media.clips import clip_path
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, Tap
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.protocol.sdp import Direction
@@ -147,7 +147,7 @@ async def storm_at_the_socket(count: int, seed: int, *, settle: int) -> SocketSt
         assert found is not None
         address = found[1], int(found[2])
         accept = {kind: [sender.config.codec] for kind, sender in senders.items()}
-        taps = {kind: [senders[kind], _Noted(sent[kind], senders[kind])] for kind in Kind}
+        taps: dict[Kind, list[Tap]] = {kind: [senders[kind], _Noted(sent[kind], senders[kind])] for kind in Kind}
         source = open_file(clip_path("motion.mkv"), accept=accept, loop=None)
         pool = datagrams(dice, [sender.config.ssrc for sender in senders.values()])
         sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
