@@ -52,6 +52,8 @@ def record_command(
     container: wish.ContainerName = None,
     audio_only: wish.AudioOnly = False,
     no_slides: wish.NoSlides = False,
+    slides: wish.Slides = "file",
+    transcode: wish.Transcode = None,
     no_sidecars: wish.NoSidecars = False,
     segment_duration: wish.SegmentDuration = None,
     segment_size: wish.SegmentSize = None,
@@ -66,6 +68,7 @@ def record_command(
     rejoin_for: wish.RejoinFor = 300,
     wait_for: wish.WaitFor = 0,
     notice: wish.Notice = None,
+    announce: wish.Announce = None,
     chat_control: wish.ChatControl = False,
     digit_control: wish.DigitControl = False,
     name: Name = "Recorder",
@@ -90,6 +93,8 @@ def record_command(
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
+    if slides not in ("file", "track"):
+        raise typer.BadParameter(f"{slides!r} is neither `file` nor `track`", param_hint="--slides")
     wishes = wish.Wishes(
         output=output,
         container=container,
@@ -123,6 +128,9 @@ def record_command(
                 stay=wishes.stay,
                 sidecars=not no_sidecars,
                 notice=notice,
+                announcement=announce,
+                slides_as_track=slides == "track",
+                transcode=transcode,
                 chat_control=chat_control,
                 digit_control=digit_control,
             )
@@ -268,6 +276,7 @@ def recorded_as_result(recorded: Recorded) -> dict[str, object]:
         **_files_as_result(recorded.result),
         "interruptions": [asdict(one) for one in recorded.interruptions],
         "sidecars": [str(path) for path in recorded.sidecars],
+        "transcoded": [str(path) for path in recorded.transcoded],
         "join": recorded.join_ms,
         "reason": recorded.reason,
     }

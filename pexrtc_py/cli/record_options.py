@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..media.transcoding import PRESETS
 from ..media.writers.container import Container, WriterConfig
 from ..media.writers.containers import CONTAINERS, container_for
 from ..recorder.file_series import SegmentRules
@@ -19,6 +20,7 @@ from ..recorder.recording import RecordingConfig
 from ..recorder.stopping import StopRules
 
 __all__ = [
+    "Announce",
     "AudioOnly",
     "ChatControl",
     "ContainerName",
@@ -33,10 +35,12 @@ __all__ = [
     "RejoinFor",
     "SegmentDuration",
     "SegmentSize",
+    "Slides",
     "StopAfterSilence",
     "StopWhenAlone",
     "StopWhenNoMedia",
     "StopWhenNobodyComes",
+    "Transcode",
     "Until",
     "WaitFor",
     "Wishes",
@@ -67,6 +71,32 @@ ContainerName = Annotated[
 ]
 AudioOnly = Annotated[bool, typer.Option("--audio-only", help="Neither pictures nor presentations.")]
 NoSlides = Annotated[bool, typer.Option("--no-slides", help="No presentations.")]
+Slides = Annotated[
+    str,
+    typer.Option(
+        "--slides",
+        metavar="KIND",
+        help="Presentations: `file`, NAME.slides.mkv; `track`, put into FILE when it is complete.",
+    ),
+]
+Transcode = Annotated[
+    str | None,
+    typer.Option(
+        "--transcode",
+        metavar="PRESET",
+        help=f"Make another form of each complete file beside it: {', '.join(PRESETS)}.",
+        show_default=False,
+    ),
+]
+Announce = Annotated[
+    Path | None,
+    typer.Option(
+        "--announce",
+        metavar="FILE",
+        help="Say this aloud once recording begins: any file with sound. It is heard, not recorded.",
+        show_default=False,
+    ),
+]
 NoSidecars = Annotated[
     bool,
     typer.Option(

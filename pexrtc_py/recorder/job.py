@@ -10,14 +10,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from ..endpoint.conference import Conference
 from ..errors import PexrtcError, UsageError
+from ..media.prepare import prepare
+from ..media.transcoding import preset_named
 from ..protocol.events import Event
 from ..tasks import first_of
+from .finishing import Finished, finish
 from .persistence import Interruption
 from .record_job import RecordJob
 from .recording import Recording
@@ -46,6 +50,8 @@ class Recorded:
     """What was lost on the way, and what was done about it."""
     sidecars: tuple[Path, ...] = ()
     """Files beside the recording, that of the events left out."""
+    transcoded: tuple[Path, ...] = ()
+    """The recording in another form, if that was asked for and could be made."""
 
 
 async def record(
@@ -66,7 +72,8 @@ async def record(
             again after joining anew.
 
     Raises:
-        UsageError: the target cannot be made.
+        UsageError: the target cannot be made, or there is no such preset.
+        SourceError: the announcement cannot be played.
         RefusedError: the node will not have us.
         WriteError: the target failed in the middle; what was written is kept.
         PexrtcError: no node, or no media, before anything was recorded.
@@ -74,6 +81,10 @@ async def record(
     recording = Recording(job.recording)
     _check(job, recording)
     async with AsyncExitStack() as beside:
+        if job.announcement is not None:
+            folder = beside.enter_context(TemporaryDirectory(prefix="pexrtc-"))
+            prepared = await prepare(job.announcement, Path(folder))
+            job = replace(job, announcement=prepared.path)
         sidecars: Sidecars | None = None
         visits: Visits | None = None
         error: PexrtcError | None = None
@@ -92,16 +103,20 @@ async def record(
                 sidecars.discard()
             raise
         written: tuple[Path, ...] = ()
+        finished = Finished(result=recording.result, made=())
+        if error is None and finished.result.file is not None:
+            finished = await finish(job, finished.result)
         if sidecars is not None and visits is not None:
-            if recording.result.file is None:
+            if finished.result.file is None:
                 sidecars.discard()
             else:
-                written = await _write(sidecars, recording.result, _about(job, visits, reason), error)
+                written = await _write(sidecars, finished.result, _about(job, visits, reason), error)
         if error is not None:
             raise error
     assert visits is not None
     return Recorded(
-        result=recording.result,
+        result=finished.result,
+        transcoded=finished.made,
         join_ms=visits.join_ms,
         reason=reason,
         interruptions=tuple(visits.interruptions),
@@ -124,6 +139,8 @@ async def _until_over(recording: Recording, visits: Visits, stopping: Callable[[
 
 
 def _check(job: RecordJob, recording: Recording) -> None:
+    if job.transcode is not None:
+        preset_named(job.transcode)
     takes = recording.container.codecs
     if not (job.audio and takes & {*job.audio_codecs}) and not (job.video and takes & {*job.video_codecs}):
         raise UsageError(f"{job.recording.path}: {recording.container.name} takes nothing of what is to be recorded")

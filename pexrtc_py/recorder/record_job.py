@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS
 from ..media.frames import Codec
@@ -40,6 +41,12 @@ class RecordJob:
     """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
     notice: str | None = None
     """Chat message to everybody once recording begins."""
+    announcement: Path | None = None
+    """What everybody hears once recording begins: any file with sound. It is not part of the recording."""
+    slides_as_track: bool = False
+    """Whether to put a presentation into the file of sound and picture, when that is complete."""
+    transcode: str | None = None
+    """Make another form of the complete recording: a preset of `media.transcoding`. The recording stays."""
     chat_control: bool = False
     """Whether Hosts may say `!pause`, `!resume` and `!stop` in chat."""
     digit_control: bool = False

@@ -40,6 +40,7 @@ from .record_job import RecordJob
 from .recording import Recording
 from .roles import Role
 from .slides import SlidesReceiver
+from .sounding import say_aloud
 from .stopping import Ended
 
 __all__ = ["Visits"]
@@ -80,6 +81,7 @@ class Visits:
         self._patience = Patience(job.stay.rejoin_for_s, Backoff(random.random, ceiling_s=_CEILING_S))
         self._was_in = False
         self._fruitless = 0
+        self._announced: set[str] = set()
         self.interruptions: list[Interruption] = []
         """What was lost, in order."""
         self._phases: JoinPhases | None = None
@@ -197,9 +199,13 @@ class Visits:
             if self._on_recording is not None:
                 self._on_recording(self._recording, conference)
             await self._company.give_notice(conference)
-            async with SlidesReceiver(
-                self._recording, conference, codecs=self._video_codecs, peer=self._peer
-            ) as slides:
+            async with (
+                task_owner() as tasks,
+                SlidesReceiver(self._recording, conference, codecs=self._video_codecs, peer=self._peer) as slides,
+            ):
+                if self._job.announcement is not None and conference.session.config.alias not in self._announced:
+                    self._announced.add(alias := conference.session.config.alias)
+                    tasks.start(say_aloud(call, self._job.announcement, alias), name="pexrtc announcement")
                 if self._job.slides and self._has_video:
                     slides.start()
                 while True:
@@ -227,8 +233,9 @@ class Visits:
 
     async def _call(self, conference: Conference, stack: AsyncExitStack, *, attach: bool) -> Call:
         job = self._job
+        hears = Direction.RECVONLY if job.announcement is None else Direction.SENDRECV
         config = CallConfig(
-            audio=Direction.RECVONLY if job.audio and self._audio_codecs else Direction.INACTIVE,
+            audio=hears if job.audio and self._audio_codecs else Direction.INACTIVE,
             video=Direction.RECVONLY if self._has_video else Direction.INACTIVE,
             audio_codecs=self._audio_codecs,
             video_codecs=self._video_codecs,

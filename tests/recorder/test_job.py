@@ -10,16 +10,20 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 import pexrtc_py
-from pexrtc_py import Conference, Node, NodeConfig, Recorded, Recording, RecordJob, StopRules
+from pexrtc_py import Conference, EncodedFrame, Gap, Node, NodeConfig, Recorded, Recording, RecordJob, StopRules
+from pexrtc_py.media.chirps import Samples
 from pexrtc_py.media.integrity import inspect_file
 from pexrtc_py.node.fault_injection import FaultInjection, Restart, Whom
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.recorder.persistence import Remedy, StayRules
+from tests.announcer.hearing import write_wav
 from tests.recorder.beacon import RATE, Seen, beacon, cut_wire, job_of, read_marks
 
 ALICE, BOB = "meet.alice", "meet.bob"
@@ -334,3 +338,69 @@ async def test_eight_conferences_in_one_process(node: Node, tmp_path: Path) -> N
         assert seen.missing == []
         assert seen.unmarked == 0
         assert len(seen.numbers) == len(set(seen.numbers)) >= 1.5 * RATE
+
+
+class _Ear:
+    """A tap that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+
+    def push(self, item: EncodedFrame | Gap) -> None:
+        """Keep it."""
+        if isinstance(item, EncodedFrame):
+            self.packets.append(item.data)
+
+    def end(self) -> None:
+        """Nothing is held."""
+
+    def samples(self) -> Samples:
+        """Return all of it, decoded."""
+        decoder = av.CodecContext.create("libopus", "r")
+        assert isinstance(decoder, av.AudioCodecContext)
+        frames = [frame for packet in self.packets for frame in decoder.decode(av.Packet(packet))]
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=48000)
+        return np.concatenate([one.to_ndarray()[0] for frame in frames for one in resampler.resample(frame)])
+
+
+def tone_level(samples: Samples, hz: float) -> float:
+    """Return how much of a tone is in the loudest half second, 0 to 1."""
+    steps = range(0, len(samples) - 24000, 4800)
+    wave = np.exp(-2j * np.pi * hz * np.arange(24000) / 48000)
+    return max((float(2 * np.abs(samples[at : at + 24000] @ wave) / 24000) for at in steps), default=0.0)
+
+
+async def test_it_says_aloud_that_it_records(node: Node, tmp_path: Path) -> None:
+    """People hear the announcement once, whatever kind of file it is; the recording does not have it."""
+    announcement = tmp_path / "announcement.wav"
+    write_wav(announcement, (9000 * np.sin(2 * np.pi * 440 * np.arange(96000) / 48000)).astype(np.int16))
+    job = job_of(node.url, tmp_path / "out" / "talk.mkv", announcement=announcement)
+    ear = _Ear()
+    async with pexrtc_py.connect(node.url, ALICE, display_name="Host") as host:
+        config = pexrtc_py.CallConfig(audio=pexrtc_py.Direction.RECVONLY, video=pexrtc_py.Direction.INACTIVE)
+        async with host.call(config) as call, beacon(node.url, ALICE), running(job) as one:
+            await call.connected()
+            assert call.audio is not None
+            assert call.audio.receiver is not None
+            call.audio.receiver.add_tap(ear)
+            async with asyncio.timeout(15):
+                while not ear.packets or tone_level(ear.samples(), 440) < 0.02:  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.3)
+            await one.played(0.5)
+    assert one.recorded is not None
+    with av.open(tmp_path / "out" / "talk.mkv") as container:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=48000)
+        sound = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
+    heard = np.concatenate([frame.to_ndarray()[0] for frame in sound])
+    assert tone_level(heard, 440) < 0.005
+
+
+async def test_a_preset_and_an_announcement_are_looked_at_before_joining(tmp_path: Path) -> None:
+    """Nobody is called, and no file is left, when they cannot be."""
+    job = job_of("http://127.0.0.1:1", tmp_path / "talk.mkv", transcode="avi")
+    with pytest.raises(pexrtc_py.errors.UsageError, match="no preset is called 'avi'"):
+        await pexrtc_py.record(job)
+    job = job_of("http://127.0.0.1:1", tmp_path / "talk.mkv", announcement=tmp_path / "no.wav")
+    with pytest.raises(pexrtc_py.errors.SourceError, match=r"no\.wav"):
+        await pexrtc_py.record(job)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,90 @@
+"""What is made of a recording once it is complete: slides put into its file, another form of it.
+
+All of it is done by children with a deadline; one that fails costs what it was to make, and nothing of the recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import PexrtcError
+from ..media.child import in_child
+from ..media.transcoding import preset_named, transcoded_path
+from .record_job import RecordJob
+from .results import RecordingResult
+from .roles import Role
+
+__all__ = ["Finished", "finish"]
+
+logger = logging.getLogger(__name__)
+
+_LEAST_S = 60.0
+_BYTES_PER_S = 2_000_000
+"""Slower than this no disk copies."""
+_PER_SECOND = 4.0
+"""Seconds of processor time that a second of a recording may take to be encoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What there is in the end."""
+
+    result: RecordingResult
+    """What was recorded, in the files it is in now."""
+    made: tuple[Path, ...]
+    """Files in other forms."""
+
+
+async def finish(job: RecordJob, result: RecordingResult) -> Finished:
+    """Do what was asked for. Cancelling leaves the recording as it is."""
+    if job.slides_as_track:
+        result = await _with_slides(result)
+    made: list[Path] = []
+    if job.transcode is not None:
+        preset = preset_named(job.transcode)
+        slides = _files_of(result, Role.SLIDES) - _files_of(result, Role.AUDIO, Role.VIDEO)
+        for path in result.files:
+            if path in slides:
+                continue
+            target = transcoded_path(path, preset)
+            deadline_s = _LEAST_S + _PER_SECOND * result.duration_s
+            try:
+                await in_child("transcode", path, target, preset.name, deadline_s=deadline_s)
+            except PexrtcError as exc:
+                logger.warning("! %s is not made: %s", target, exc)
+                continue
+            made.append(target)
+    return Finished(result=result, made=tuple(made))
+
+
+async def _with_slides(result: RecordingResult) -> RecordingResult:
+    """Put the slides' own file into that of the rest, whose name the joined one takes at once."""
+    mains, slides = _files_of(result, Role.AUDIO, Role.VIDEO), _files_of(result, Role.SLIDES)
+    slides -= mains
+    if not slides:
+        return result
+    if len(mains) != 1 or len(slides) != 1:
+        logger.warning("! %s: of several files, the slides stay in their own", result.file)
+        return result
+    [main], [beside] = mains, slides
+    joined = main.with_name(f"{main.stem}.joined{main.suffix}")
+    try:
+        await in_child("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+        await asyncio.to_thread(joined.replace, main)
+    except (PexrtcError, OSError) as exc:
+        logger.warning("! %s: the slides stay in their own file: %s", main, exc)
+        with suppress(OSError):
+            joined.unlink()
+        return result
+    with suppress(OSError):
+        beside.unlink()
+    streams = tuple(replace(one, file=main) if one.file == beside else one for one in result.streams)
+    return replace(result, files=(main,), streams=streams, bytes=main.stat().st_size)
+
+
+def _files_of(result: RecordingResult, *roles: Role) -> set[Path]:
+    return {stream.file for stream in result.streams if stream.role in roles}

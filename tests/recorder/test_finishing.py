@@ -1,0 +1,88 @@
+"""What is made of a recording when it is complete: slides as a track, another form, and what fails at it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from pexrtc_py.media.writers.target import part_path
+from pexrtc_py.recorder.finishing import finish
+from pexrtc_py.recorder.results import RecordingResult
+from pexrtc_py.recorder.roles import Role
+from tests.recorder.beacon import job_of
+from tests.recorder.test_recording import START, Scene, expected, read
+from tests.support.frames import opus_frames, vp8_frames
+
+SOUND = opus_frames(200, start=START, ntp_offset=1e9)
+PICTURES = vp8_frames(120, start=START, ntp_offset=1e9)
+SLIDES = vp8_frames(30, start=START + 1.5, ntp_offset=1e9, width=320, height=240)
+
+
+async def recorded(path: Path) -> RecordingResult:
+    """Record sound, picture and slides."""
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, Role.SLIDES)
+        await scene.play(audio=SOUND, video=PICTURES, slides=SLIDES)
+    return recording.result
+
+
+async def test_slides_become_a_track_of_the_complete_file(tmp_path: Path) -> None:
+    """One file under the recording's name with every packet of all three, and the result says so."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    assert [one.name for one in before.files] == ["talk.mkv", "talk.slides.mkv"]
+    finished = await finish(replace(job_of("http://node", path), slides_as_track=True), before)
+    assert [one.name for one in tmp_path.iterdir()] == ["talk.mkv"]
+    assert finished.result.files == (path,)
+    assert {stream.file for stream in finished.result.streams} == {path}
+    assert finished.result.bytes == path.stat().st_size
+    content = read(path)
+    assert content["opus"] == expected(SOUND)
+    assert sorted(content["vp8"]) == sorted(expected(PICTURES) + expected(SLIDES))
+    with av.open(path) as container:
+        assert [(one.type, one.metadata["title"]) for one in container.streams] == [
+            ("audio", "audio"),
+            ("video", "video"),
+            ("video", "slides"),
+        ]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_slides_that_cannot_be_joined_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The recording is as it was, and one line says why."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    [_, slides] = before.files
+    slides.write_bytes(b"broken")
+    whole = path.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        finished = await finish(replace(job_of("http://node", path), slides_as_track=True), before)
+    assert finished.result == before
+    assert path.read_bytes() == whole
+    assert "the slides stay in their own file" in caplog.text
+    assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
+
+
+async def test_another_form_beside_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each file but that of the slides is transcoded; a name that is taken costs the copy alone."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    whole = path.read_bytes()
+    job = replace(job_of("http://node", path), transcode="small")
+    finished = await finish(job, before)
+    assert finished.made == (tmp_path / "talk.mp4",)
+    assert finished.result == before
+    assert path.read_bytes() == whole
+    with av.open(finished.made[0]) as container:
+        assert [one.codec_context.name for one in container.streams] == ["aac", "h264"]
+        assert len(list(container.decode(video=0))) == 120
+    with caplog.at_level(logging.WARNING):
+        again = await finish(job, before)
+    assert again.made == ()
+    assert "talk.mp4 exists already" in caplog.text
+    assert not part_path(tmp_path / "talk.mp4").exists()
