@@ -123,11 +123,6 @@ class StreamClock:
         self._last_time = not_before
         self._pending: tuple[float, int, float] | None = None
 
-    @property
-    def is_synchronised(self) -> bool:
-        """Whether a sender report has been heard."""
-        return self._epoch is not None
-
     def ntp_time(self, rtp: int) -> float | None:
         """Return the sender's wall clock at an unwrapped RTP time, seconds since the Unix epoch; None when unknown."""
         return rtp * self._tick + self._ntp_offset if self._epoch is not None else None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from ..errors import IceFailed, LocalProtocolError, SdpError
+from ..errors import IceFailed, LocalProtocolError, MediaError, SdpError
 from ..media.frames import Codec, Kind
 from ..protocol import negotiation
 from ..protocol.negotiation import MID, AnswerPolicy, NegotiatedLine, TransportParameters
@@ -207,10 +207,25 @@ class Peer:
         offer = parse_sdp(sdp)
         remote = negotiation.transport_parameters(offer)
         await self._transport.gather()
-        if self._remote is not None and self._remote.ufrag != remote.ufrag:
+        restarting = self._remote is not None and self._remote.ufrag != remote.ufrag
+        if restarting:
             await self._transport.prepare_restart()
-            self._restarting = True
+        elif self._restarting:  # one of ours, which the peer's offer goes before
+            await self._transport.abandon_restart()
+        self._restarting = restarting
         self._check_still_open()
+        try:
+            answer = self._answer(offer, remote, policy)
+        except (SdpError, MediaError):
+            if restarting:
+                self._restarting = False
+                await self._transport.abandon_restart()
+            raise
+        await self._connect(remote, controlling=False)
+        return answer
+
+    def _answer(self, offer: SessionDescription, remote: TransportParameters, policy: AnswerPolicy) -> str:
+        """Agree on an offer, let the lines do what was agreed, and write the answer."""
         if self._client is None:
             self._client = negotiation.answer_setup(remote.setup) is Setup.ACTIVE
         local = self._transport.local_parameters(self._setup())
@@ -228,7 +243,6 @@ class Peer:
                 self._drop(self._lines[agreed.index])  # its place is used again (RFC 8829 section 5.2.2)
                 self._lines[agreed.index] = line
         self._apply(settled)
-        await self._connect(remote, controlling=False)
         return serialize_sdp(answer)
 
     async def add_candidate(self, candidate: str, mid: str | None = None) -> None:

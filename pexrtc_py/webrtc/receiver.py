@@ -383,11 +383,6 @@ class Receiver:
             stream, stream.codec, config.mid, totals, self._meter, self._counts, self.audio_level, now
         )
 
-    @property
-    def last_packet_at(self) -> float | None:
-        """When the last RTP packet of the line arrived; None before the first."""
-        return self._stream.last_arrival if self._stream is not None else None
-
     # Life
 
     def reconfigure(self, config: ReceiverConfig) -> None:

@@ -145,6 +145,12 @@ class MediaTransport:
         if self._dtls.is_over:
             self._certificate = Certificate.generateCertificate()
 
+    async def abandon_restart(self) -> None:
+        """Forget what was prepared: there was no agreement on it. The path stays as it is."""
+        ice, self._prepared = self._prepared, None
+        if ice is not None:
+            await self._drop(ice)
+
     def restart(self, remote: TransportParameters, *, controlling: bool, client: bool) -> None:
         """Look for a path between what was prepared and what the peer says now; see `start`.
 

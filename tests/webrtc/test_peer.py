@@ -301,6 +301,27 @@ async def test_an_ice_restart_changes_the_path_and_loses_nothing() -> None:
         assert client.state is node.state is PeerState.CONNECTED
 
 
+async def test_a_refused_restart_leaves_the_path_as_it_is() -> None:
+    """After an offer of a restart that was refused, the next answer spoke of a path that nobody had agreed on."""
+    async with call() as (client, node):
+        tap = listen(node, 0)
+        before = find(node, TransportStatistics).ice_local_username_fragment
+        plain = await client.create_offer()
+        cut = (await client.create_offer(restart=True)).split("m=video")[0]
+        with pytest.raises(SdpError, match="1 lines offered"):
+            await node.answer_offer(cut, POLICY)
+        answer = await node.answer_offer(plain, POLICY)
+        assert f"a=ice-ufrag:{before}" in answer
+        push(client, 0, *map(audio, range(5)))
+        await tap.until(lambda: tap.has(5))
+        # And a restart that is agreed on is done all the same.
+        await client.accept_answer(await node.answer_offer(await client.create_offer(restart=True), POLICY))
+        await connected(client, node)
+        assert find(node, TransportStatistics).ice_local_username_fragment != before
+        push(client, 0, *map(audio, range(5, 10)))
+        await tap.until(lambda: tap.has(10))
+
+
 async def test_a_failed_peer_comes_back() -> None:
     """A peer whose path and handshake are gone gets both anew with another offer: lines and taps stay as they are."""
     async with call() as (client, node):
