@@ -172,6 +172,12 @@ class IceConnection(Connection):
         """The local addresses in use."""
         return tuple(self._protocols)
 
+    @property
+    def overflowed(self) -> int:
+        """Datagrams that came and found no room in our sockets."""
+        transports: list[object] = [protocol.transport for protocol in self._protocols]
+        return sum(transport.overflowed for transport in transports if isinstance(transport, UdpTransport))
+
     def add_protocol(self, protocol: MediaProtocol) -> None:
         """Use a local address; its `local_candidate` is set."""
         self._protocols.append(protocol)

@@ -67,6 +67,8 @@ class TransportStatistics(_Struct, frozen=True, kw_only=True, tag_field="type", 
     srtp_cipher: str | None = None
     packets_discarded: int = 0
     """Ours: could not be decrypted, or were no RTP."""
+    datagrams_overflowed: int = 0
+    """Ours: came, and found no room in the socket; lost on this machine, not in the network."""
 
 
 class CandidatePairStatistics(_Struct, frozen=True, kw_only=True, tag_field="type", tag="candidate-pair"):
@@ -160,6 +162,7 @@ def path_statistics(ice: IceConnection, dtls: DtlsTransport, counts: MediaCounts
         bytes_sent=counts.bytes_sent,
         bytes_received=counts.bytes_received,
         packets_discarded=counts.packets_discarded,
+        datagrams_overflowed=ice.overflowed,
         ice_role=ice.role,
         ice_local_username_fragment=ice.local_username,
         dtls_state=dtls.state,

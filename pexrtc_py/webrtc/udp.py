@@ -8,8 +8,11 @@ media that waits is media too late (congestion control and retransmission are th
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import random
 import socket
+import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -20,11 +23,15 @@ from .sweep import Sweep, sweep_of
 
 __all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
 
+logger = logging.getLogger(__name__)
+
 DATAGRAMS_PER_WAKEUP = 64
 # Larger than any Ethernet frame; longer datagrams are no media and no handshake of ours.
 _MAX_DATAGRAM = 2048
 # A key frame at 4 Mb/s is some 100 kB and comes in one burst; Linux grants up to net.core.rmem_max (208 kB by default).
 _SOCKET_BUFFER = 1 << 20
+_SO_MEMINFO, _MEMINFO = 55, struct.Struct("=9I")  # asm-generic/socket.h, linux/sock_diag.h
+_MEMINFO_DROPS = 8
 
 
 class UdpTransport(asyncio.DatagramTransport):
@@ -42,8 +49,18 @@ class UdpTransport(asyncio.DatagramTransport):
         self._closing = False
         self._sweep: Sweep | None = None
         self.dropped = 0
+        self._overflowed = 0
         protocol.connection_made(self)
         self._loop.add_reader(sock.fileno(), self._read_ready)
+
+    @property
+    def overflowed(self) -> int:
+        """Datagrams that came and found no room in the socket, because we read too late; 0 where nobody counts them."""
+        if not self._closing:
+            with contextlib.suppress(OSError, struct.error):
+                counts = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+                self._overflowed = _MEMINFO.unpack(counts)[_MEMINFO_DROPS]
+        return self._overflowed
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
         """Send a datagram now or never."""
@@ -103,6 +120,13 @@ class UdpTransport(asyncio.DatagramTransport):
     def close(self) -> None:
         """Close the socket; the protocol learns it in the next turn of the loop. Idempotent."""
         if not self._closing:
+            if self.overflowed:
+                logger.warning(
+                    "! %d datagrams found no room in a socket of %d kB: the machine is too slow for its calls, or "
+                    "net.core.rmem_max too small for their bursts",
+                    self._overflowed,
+                    self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 1024,
+                )
             self._closing = True
             if self._sweep is not None:
                 self._sweep.remove(self._socket.fileno())

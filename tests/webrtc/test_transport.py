@@ -20,6 +20,7 @@ from pexrtc_py.protocol.sdp import Fingerprint, Setup, parse_candidate
 from pexrtc_py.webrtc.internals import Certificate, DtlsTransport
 from pexrtc_py.webrtc.transport import MediaTransport
 from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
+from pexrtc_py.webrtc.transport_statistics import TransportStatistics
 
 LOOPBACK = TransportConfig(addresses=("127.0.0.1",))
 
@@ -279,3 +280,27 @@ async def test_closing_leaves_nothing_behind() -> None:
         await a.transport.aclose()
     assert len(list(Path("/proc/self/fd").iterdir())) == sockets
     assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_what_found_no_room_in_the_socket_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Datagrams that the kernel dropped, because nobody read in time, are told by the statistics and at the end."""
+    a, b = End(), End()
+    try:
+        await connect(a, b)
+
+        def overflowed() -> int:
+            return sum(
+                item.datagrams_overflowed
+                for item in b.transport.statistics(0.0)
+                if isinstance(item, TransportStatistics)
+            )
+
+        assert overflowed() == 0
+        count = 4000  # no turn of the loop in between: 4 MB, where a socket has 2 at most
+        a.transport.send_rtp([rtp(sequence, payload=bytes(1000)) for sequence in range(count)])
+        await b.until(lambda: len(b.received) + overflowed() == count)
+        assert overflowed() > 0
+    finally:
+        await a.transport.aclose()
+        await b.transport.aclose()
+    assert f"{count - len(b.received)} datagrams found no room" in caplog.text
