@@ -40,6 +40,7 @@ __all__ = [
     "StopWhenAlone",
     "StopWhenNoMedia",
     "StopWhenNobodyComes",
+    "Thumbnails",
     "Transcode",
     "Until",
     "WaitFor",
@@ -78,6 +79,10 @@ Slides = Annotated[
         metavar="KIND",
         help="Presentations: `file`, NAME.slides.mkv; `track`, put into FILE when it is complete.",
     ),
+]
+Thumbnails = Annotated[
+    bool,
+    typer.Option("--thumbnails", help="Make a picture of each complete file, and one of each slide."),
 ]
 Transcode = Annotated[
     str | None,

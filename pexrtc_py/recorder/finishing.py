@@ -1,4 +1,4 @@
-"""What is made of a recording once it is complete: slides put into its file, another form of it.
+"""What is made of a recording once it is complete: pictures of it, slides put into its file, another form of it.
 
 All of it is done by children with a deadline; one that fails costs what it was to make, and nothing of the recording.
 """
@@ -11,8 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from ..errors import PexrtcError
 from ..media.child import in_child
+from ..media.thumbnails import Thumbnail
 from ..media.transcoding import preset_named, transcoded_path
 from .record_job import RecordJob
 from .results import RecordingResult
@@ -36,14 +39,16 @@ class Finished:
     result: RecordingResult
     """What was recorded, in the files it is in now."""
     made: tuple[Path, ...]
-    """Files in other forms."""
+    """Pictures of it, and files in other forms."""
 
 
 async def finish(job: RecordJob, result: RecordingResult) -> Finished:
     """Do what was asked for. Cancelling leaves the recording as it is."""
+    made: list[Path] = []
+    if job.thumbnails:
+        made += await _pictures_of(result)
     if job.slides_as_track:
         result = await _with_slides(result)
-    made: list[Path] = []
     if job.transcode is not None:
         preset = preset_named(job.transcode)
         slides = _files_of(result, Role.SLIDES) - _files_of(result, Role.AUDIO, Role.VIDEO)
@@ -59,6 +64,26 @@ async def finish(job: RecordJob, result: RecordingResult) -> Finished:
                 continue
             made.append(target)
     return Finished(result=result, made=tuple(made))
+
+
+async def _pictures_of(result: RecordingResult) -> list[Path]:
+    """Make a picture of the whole and one of each slide, from key frames alone; return them."""
+    pictures: list[Path] = []
+    for role, job in ((Role.VIDEO, "thumbnail"), (Role.SLIDES, "slides")):
+        for path in sorted(_files_of(result, role) - (_files_of(result, Role.VIDEO) if role is Role.SLIDES else set())):
+            try:
+                if job == "thumbnail":
+                    target = path.with_suffix(".jpg")
+                else:
+                    target = path.with_suffix("")
+                    await asyncio.to_thread(target.mkdir, 0o700)
+                answer = await in_child(job, path, target, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+            except (PexrtcError, OSError) as exc:
+                logger.warning("! %s: no picture of it: %s", path, exc)
+                continue
+            found = msgspec.convert(answer if isinstance(answer, list) else [answer], list[Thumbnail])
+            pictures += [Path(one.file) for one in found]
+    return pictures
 
 
 async def _with_slides(result: RecordingResult) -> RecordingResult:
@@ -87,4 +112,4 @@ async def _with_slides(result: RecordingResult) -> RecordingResult:
 
 
 def _files_of(result: RecordingResult, *roles: Role) -> set[Path]:
-    return {stream.file for stream in result.streams if stream.role in roles}
+    return {stream.file for stream in result.streams if stream.role in roles and stream.packets}

@@ -50,8 +50,8 @@ class Recorded:
     """What was lost on the way, and what was done about it."""
     sidecars: tuple[Path, ...] = ()
     """Files beside the recording, that of the events left out."""
-    transcoded: tuple[Path, ...] = ()
-    """The recording in another form, if that was asked for and could be made."""
+    made: tuple[Path, ...] = ()
+    """Pictures of the recording, and it in another form, as far as that was asked for and could be made."""
 
 
 async def record(
@@ -116,7 +116,7 @@ async def record(
     assert visits is not None
     return Recorded(
         result=finished.result,
-        transcoded=finished.made,
+        made=finished.made,
         join_ms=visits.join_ms,
         reason=reason,
         interruptions=tuple(visits.interruptions),

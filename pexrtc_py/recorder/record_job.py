@@ -45,6 +45,8 @@ class RecordJob:
     """What everybody hears once recording begins: any file with sound. It is not part of the recording."""
     slides_as_track: bool = False
     """Whether to put a presentation into the file of sound and picture, when that is complete."""
+    thumbnails: bool = False
+    """Whether to make a picture of the complete recording, and one of each slide."""
     transcode: str | None = None
     """Make another form of the complete recording: a preset of `media.transcoding`. The recording stays."""
     chat_control: bool = False

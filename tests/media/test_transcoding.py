@@ -88,6 +88,7 @@ async def test_what_cannot_be_joined(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"talk.mkv", "h264.mkv"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PRESETS))
 async def test_transcoded_on_request(tmp_path: Path, name: str) -> None:
     """Sound and picture come out in time with each other, a hole is silence, another size fits into the first."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +72,7 @@ async def test_slides_that_cannot_be_joined_stay(tmp_path: Path, caplog: pytest.
     assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
 
 
+@pytest.mark.slow
 async def test_another_form_beside_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each file but that of the slides is transcoded; a name that is taken costs the copy alone."""
     path = tmp_path / "talk.mkv"
@@ -86,3 +91,62 @@ async def test_another_form_beside_it(tmp_path: Path, caplog: pytest.LogCaptureF
     assert again.made == ()
     assert "talk.mp4 exists already" in caplog.text
     assert not part_path(tmp_path / "talk.mp4").exists()
+
+
+@pytest.mark.slow
+async def test_pictures_of_it(tmp_path: Path) -> None:
+    """One of the whole and one of each slide, decoded from key frames; slides that join the file had theirs before."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    finished = await finish(replace(job_of("http://node", path), thumbnails=True, slides_as_track=True), before)
+    assert [one.relative_to(tmp_path).as_posix() for one in finished.made] == [
+        "talk.jpg",
+        "talk.slides/slide-001.jpg",
+    ]
+    sizes = []
+    for made in finished.made:
+        with av.open(made) as picture:
+            sizes.append((picture.streams.video[0].width, picture.streams.video[0].height))
+    assert sizes == [(PICTURES[0].width, PICTURES[0].height), (320, 240)]
+    assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.jpg", "talk.slides"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are looked for in /proc")
+async def test_a_child_that_is_killed_costs_a_picture_and_no_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While another recording goes on in the process, it misses nothing; the next child does its work."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    whole = path.read_bytes()
+    scene = Scene(tmp_path / "next.mkv")
+
+    async def kill() -> None:
+        async with asyncio.timeout(10):
+            while (child := child_with("thumbnail")) is None:  # noqa: ASYNC110 - nobody tells of processes
+                await asyncio.sleep(0.01)
+        os.kill(child, signal.SIGKILL)
+
+    with caplog.at_level(logging.WARNING):
+        async with scene.recording as recording, asyncio.TaskGroup() as group:
+            scene.attach(Role.AUDIO, Role.VIDEO)
+            finishing = group.create_task(finish(replace(job_of("http://node", path), thumbnails=True), before))
+            group.create_task(kill())
+            await scene.play(audio=SOUND, video=PICTURES)
+            finished = await finishing
+    assert [one.name for one in finished.made] == ["slide-001.jpg"]
+    assert "no picture of it: thumbnail: died with status -9" in caplog.text
+    assert not (tmp_path / "talk.jpg").exists()
+    assert path.read_bytes() == whole
+    assert read(tmp_path / "next.mkv") == {"opus": expected(SOUND), "vp8": expected(PICTURES)}
+    assert recording.result.error is None
+
+
+def child_with(word: str) -> int | None:
+    """Return the process of ours whose command line has a word."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                return int(folder.name)
+    return None

@@ -14,11 +14,13 @@ import pytest
 from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Tap
 from pexrtc_py.media.writers.container import WriterConfig
+from pexrtc_py.media.writers.shared_thread import add_job
 from pexrtc_py.recorder.file_series import SegmentRules
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.results import RecordingResult
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.stopping import Ended, StopRules
+from tests.media.writers.test_container import Hold
 from tests.support.frames import g711_frames, h264_frames, opus_frames, vp8_frames
 
 START = 500.0
@@ -434,6 +436,31 @@ async def test_a_disk_that_fills_up_ends_it_with_the_error(tmp_path: Path) -> No
         filler.unlink()
     assert scene.recording.result.ended is Ended.DISK
     assert stream(scene.recording.result, Role.AUDIO)[0] == 50
+
+
+async def test_a_slow_disk_costs_pictures_and_not_sound(tmp_path: Path) -> None:
+    """What waits is bounded, what was left out is counted in the result, and the file is whole otherwise."""
+    path = tmp_path / "talk.mkv"
+    sound = opus_frames(300, start=START, ntp_offset=1e9)
+    pictures = vp8_frames(180, start=START, ntp_offset=1e9, key_interval=30)
+    limit = sum(len(frame.data) for frame in pictures) // 2
+    scene = Scene(path, RecordingConfig(path=path, writer=WriterConfig(max_pending_bytes=limit)))
+    hold = Hold()
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO)
+        await scene.play(audio=sound[:10], video=pictures[:6])
+        add_job(hold)
+        await asyncio.to_thread(hold.holding.wait)
+        await scene.play(audio=sound[10:250], video=pictures[6:150])
+        hold.release.set()
+        await scene.play(audio=sound[250:], video=pictures[150:])
+    heard, seen = recording.result.streams
+    assert (heard.packets, heard.dropped) == (300, 0)
+    assert seen.dropped > 30
+    assert seen.packets + seen.dropped == 180
+    assert recording.result.error is None
+    with av.open(path) as container:
+        assert len(list(container.decode(video=0))) == seen.packets
 
 
 async def test_a_disk_too_full_to_begin(tmp_path: Path) -> None:

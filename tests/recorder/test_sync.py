@@ -77,4 +77,5 @@ async def test_a_late_presentation_fits_the_sound(tmp_path: Path) -> None:
     found = score_sync(find_flashes(tmp_path / "talk.slides.mkv"), find_beeps(tmp_path / "talk.mkv"))
     assert found is not None
     assert found.pairs == 5
+    assert found.score >= 95
     assert found.p95_skew_s <= 0.020
