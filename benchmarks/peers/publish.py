@@ -14,6 +14,7 @@ from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.protocol.sdp import Direction
+from pexrtc_py.webrtc.sender_replay import feed_sender
 
 
 async def run(url: str, alias: str) -> None:
@@ -27,9 +28,9 @@ async def run(url: str, alias: str) -> None:
         await call.connected()
         senders = [line.sender for line in (call.audio, call.video) if line is not None and line.sender is not None]
         source = open_file(clip(), accept={Kind.AUDIO: (Codec.OPUS,), Kind.VIDEO: (Codec.VP8,)}, loop=None)
-        async with Player(source, {sender.config.kind: [sender] for sender in senders}) as player:
+        async with Player(source, {}) as player:
             for sender in senders:
-                sender.on_key_frame_request = player.request_key_frame
+                feed_sender(player, sender)
             say(joined=True)
             await reader.readline()
 

@@ -181,6 +181,11 @@ class Player:
         await self.aclose()
 
     @property
+    def encodes(self) -> bool:
+        """Whether the source encodes its pictures, so that it heeds `request_key_frame` and `set_bitrate`."""
+        return self._source.encodes
+
+    @property
     def position_s(self) -> float:
         """Seconds of the source that have been played: the time of the last frame pushed."""
         return self._position

@@ -1,12 +1,18 @@
-"""Key frames out of prepared media that has few: the group so far is sent again, all at once."""
+"""Key frames out of prepared media: the group so far is sent again, all at once, to whoever asks.
+
+An encoder makes a key frame. Prepared media has one a second or fewer, and who joins in between would see nothing until
+the next; so each sender of it has a `GroupReplay` of its own before it: only the far side that asked gets the burst.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..media.frames import EncodedFrame, Gap, Tap
+from ..media.frames import EncodedFrame, Gap, Kind, Tap
+from ..media.player import Player
+from .sender import Sender
 
-__all__ = ["GroupReplay"]
+__all__ = ["GroupReplay", "feed_sender"]
 
 _MOST_BYTES = 2_000_000  # what a burst may hold; 10 s at 1.6 Mb/s. Longer groups wait for their next key frame
 _SHORTEST_STEP = 1  # tick between frames of a burst
@@ -60,3 +66,24 @@ class GroupReplay:
             ticks = step * number
             time = last.time + ticks / frame.codec.clock_rate
             self._tap.push(replace(frame, rtp_time=last.rtp_time + ticks, time=time))
+
+
+def feed_sender(player: Player, sender: Sender) -> Tap:
+    """Have a player feed a sender from now on, and answer what its far side asks for.
+
+    A source that encodes makes key frames and keeps to the rate, so it is for one sender; of prepared media any number
+    may be fed, and each far side that asks for a key frame gets its group again.
+
+    Returns:
+        What the player pushes to, for `Player.remove_tap`.
+    """
+    kind = sender.config.kind
+    tap: Tap = sender
+    if kind is Kind.VIDEO and player.encodes:
+        sender.on_key_frame_request = player.request_key_frame
+        sender.on_bitrate = player.set_bitrate
+    elif kind is Kind.VIDEO:
+        tap = replay = GroupReplay(sender)
+        sender.on_key_frame_request = replay.replay
+    player.add_tap(kind, tap)
+    return tap
