@@ -32,7 +32,8 @@ Made from `pexrtc_py/protocol/operations.py` by `python docs/make_operations.py`
 Paths are below `/api/client/v2/conferences/<alias>/`. *Method* is that of `session.client`; path values come first,
 then the body: as the model named here, or its field where it has one. *Since* is the release of Pexip Infinity,
 *section* the heading of the v14 guide, or "observed" for what only newer nodes and clients do. *Node* says whether the
-embedded node does it.
+embedded node does it. Operations on participants, calls and the conference exist inside each breakout too:
+`session.client.in_breakout(uuid).conference_lock()` asks them there, and `roster.breakouts` tells which there are.
 """
 
 _INNER: dict[type[object], type[Result]] = {

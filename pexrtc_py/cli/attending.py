@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from ..endpoint.conference import is_bot
 from ..errors import NodeError, UsageError
 from ..protocol.models import Participant, ParticipantUuid, ServiceType
+from ..protocol.roster import Breakout
 from ..signalling import Session, SessionConfig, open_session
 from .screen import Screen, plain
 
@@ -49,18 +50,19 @@ def where_we_wait(session: Session) -> str:
     return _WAITING.get(session.place, "")
 
 
-def find_participant(session: Session, text: str) -> ParticipantUuid:
-    """Find whom a user means: by UUID, as `me`, or by a display name that only one has.
+def find_participant(session: Session, text: str, inside: Breakout | None = None) -> ParticipantUuid:
+    """Find whom a user means, in the conference or a breakout: by UUID, as `me`, or by a name that only one has.
 
     Raises:
         UsageError: nobody, or several.
     """
-    people = session.roster.participants
+    people = session.roster.participants if inside is None else inside.roster.participants
+    ours = session.participant_uuid if inside is None else inside.participant_uuid
     if text in people:
         return ParticipantUuid(text)
     if text == "me":
-        return session.participant_uuid
-    others = [person for person in people.values() if person.uuid != session.participant_uuid]
+        return ours
+    others = [person for person in people.values() if person.uuid != ours]
     found = [person for person in others if person.display_name == text]
     found = found or [person for person in others if person.display_name.casefold() == text.casefold()]
     if len(found) == 1:

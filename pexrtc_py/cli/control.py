@@ -13,6 +13,7 @@ import typer
 from ..errors import Forbidden, UsageError
 from ..protocol.models import Role
 from ..protocol.operations import OPERATIONS, Answer, Caller, Operation
+from ..protocol.roster import Breakout
 from ..signalling import Session
 from ..tasks import first_of
 from .attending import attend, find_participant
@@ -22,9 +23,12 @@ from .joining import WayIn, find_session
 from .lines import json_line, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
-from .screen import Screen
+from .screen import Screen, plain
 
 __all__ = ["control_command"]
+
+_BREAKOUT_S = 3.0
+"""How long a node may take to tell of a breakout; it does at once, after its participants."""
 
 _OWN = {
     "request_token": "joining does that, and every command here joins",
@@ -68,6 +72,12 @@ def control_command(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where a picture goes; - is stdout.", show_default=False),
     ] = None,
+    breakout: Annotated[
+        str | None,
+        typer.Option(
+            "--breakout", metavar="UUID", help="Ask inside this breakout, one we may look into.", show_default=False
+        ),
+    ] = None,
     node: Node = None,
     name: Name = "Controller",
     pin_file: PinFile = None,
@@ -110,7 +120,7 @@ def control_command(
 
     async def control() -> None:
         async with attend(await find_session(alias, way, name=name), screen) as session:
-            answer = await _ask(session, row, given)
+            answer = await _ask(session, row, given, await _inside(session, breakout))
             if isinstance(answer, bytes):
                 await asyncio.to_thread(_save, answer, output)
             elif json:
@@ -171,18 +181,36 @@ def _content(path: Path) -> bytes:
         raise UsageError(f"{path}: {exc.strerror or exc}") from exc
 
 
-async def _ask(session: Session, row: Operation, values: dict[str, object]) -> object:
+async def _inside(session: Session, breakout: str | None) -> Breakout | None:
+    """Wait until the node has told of a breakout."""
+    if breakout is None:
+        return None
+    try:
+        async with asyncio.timeout(_BREAKOUT_S):
+            await session.wait_for(
+                lambda s: (found := s.roster.breakouts.get(breakout)) is not None and found.roster.synced
+            )
+    except TimeoutError:
+        known = ", ".join(map(plain, session.roster.breakouts)) or "none"
+        raise UsageError(f"--breakout {plain(breakout)}: we may look into {known}") from None
+    return session.roster.breakouts[breakout]
+
+
+async def _ask(session: Session, row: Operation, values: dict[str, object], inside: Breakout | None) -> object:
+    if inside is not None and not row.has_breakout_form:
+        raise UsageError(f"{row.name} is not asked inside breakouts: leave --breakout out")
     if row.name == "refresh_token":
         return await session.refresh_now()
     if row.name == "release_token":
         return True  # leaving does that, next
     if "participant" in row.takes:
         if "participant" in values:
-            values["participant"] = find_participant(session, str(values["participant"]))
+            values["participant"] = find_participant(session, str(values["participant"]), inside)
         elif row.caller is Caller.SELF:
-            values["participant"] = session.participant_uuid
+            values["participant"] = session.participant_uuid if inside is None else inside.participant_uuid
+    client = session.client if inside is None else session.client.in_breakout(inside.uuid)
     try:
-        return await session.client.ask_by_name(row.name, **values)
+        return await client.ask_by_name(row.name, **values)
     except Forbidden as exc:
         if row.caller in (Caller.HOST, Caller.SELF_OR_HOST) and session.role is not Role.HOST:
             reason = f"{exc.reason}; we are a Guest here: give the Host PIN by PEXRTC_PIN or --pin-file"

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from ..errors import IceFailed, MediaError, PexrtcError
+from ..errors import IceFailed, MediaError, PexrtcError, UsageError
 from ..media.frames import Codec, EncodedFrame, Gap, Kind
-from ..protocol.models import CallKind, CallRequest, CallUuid, Present, UpdateRequest
+from ..protocol.models import CallKind, CallRequest, CallUuid, ParticipantUuid, Present, UpdateRequest
 from ..protocol.sdp import Content, Direction
-from ..signalling import Session
+from ..signalling import NodeClient, Session
 from ..signalling.failures import printable
 from ..webrtc.line import Line
 from ..webrtc.peer import Peer, PeerConfig, PeerState
@@ -49,6 +49,8 @@ class CallConfig:
     """A presentation line in the same call, as clients of today have it; None leaves it out."""
     present: Present | None = None
     """`SEND` or `RECEIVE`: this call is a presentation, as the guide has it. `MAIN`: mixed into the main picture."""
+    breakout: str | None = None
+    """UUID of the breakout to call into, one of `roster.breakouts`; None calls the conference itself."""
     audio_codecs: Sequence[Codec] = AUDIO_CODECS
     """In order of preference."""
     video_codecs: Sequence[Codec] = VIDEO_CODECS
@@ -88,7 +90,7 @@ class Call:
     """A call in progress; made by `Conference.call`."""
 
     def __init__(self, session: Session, config: CallConfig, peer: Peer, phases: JoinPhases) -> None:
-        self._session = session
+        self._me, self._client = _who_asks(session, config.breakout)
         self._peer = peer
         self._updating = asyncio.Lock()
         self._ended = asyncio.Event()
@@ -155,7 +157,7 @@ class Call:
         Raises:
             PexrtcError: the node refused, or cannot be reached.
         """
-        await self._session.client.call_dtmf(self._session.participant_uuid, self.uuid, digits)
+        await self._client.call_dtmf(self._me, self.uuid, digits)
 
     async def set_slides(self, direction: Direction) -> None:
         """Turn the presentation line of this call to `direction` by a new offer, as clients of today do.
@@ -170,7 +172,7 @@ class Call:
             await self._offer_again()
 
     async def _offer_again(self) -> None:
-        me, client = self._session.participant_uuid, self._session.client
+        me, client = self._me, self._client
         answer = await client.call_update(me, self.uuid, UpdateRequest(sdp=await self._peer.create_offer()))
         sdp = answer if isinstance(answer, str) else answer.sdp
         await self._peer.accept_answer(sdp if isinstance(sdp, str) else "")
@@ -190,7 +192,7 @@ class Call:
         )
 
     async def _set_up(self) -> None:
-        me, client = self._session.participant_uuid, self._session.client
+        me, client = self._me, self._client
         offer = self.offer_sdp = await self._peer.create_offer()
         self.phases.offered = time.monotonic()
         result = await client.participant_calls(
@@ -214,9 +216,19 @@ class Call:
             return
         try:
             async with asyncio.timeout(_HANG_UP_S):
-                await self._session.client.call_disconnect(self._session.participant_uuid, self.uuid)
+                await self._client.call_disconnect(self._me, self.uuid)
         except (PexrtcError, TimeoutError) as exc:
             logger.debug("! call %s: disconnect: %s", printable(self.uuid), exc)
+
+
+def _who_asks(session: Session, breakout: str | None) -> tuple[ParticipantUuid, NodeClient]:
+    """Return who we are where the call goes, and what to ask with there."""
+    if breakout is None:
+        return session.participant_uuid, session.client
+    inside = session.roster.breakouts.get(breakout)
+    if inside is None:
+        raise UsageError(f"breakout {printable(breakout)!r}: there is none that we may look into")
+    return inside.participant_uuid, session.client.in_breakout(breakout)
 
 
 @asynccontextmanager

@@ -6,15 +6,25 @@ media is `conference.call`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 
-from ..errors import SessionClosed, UsageError
-from ..protocol.events import CallDisconnected, PresentationStart
-from ..protocol.models import Message, Participant, ParticipantUuid, Role, TokenResult
+from ..errors import PexrtcError, RemoteProtocolError, SessionClosed, UsageError
+from ..protocol.events import BreakoutEnd, BreakoutEvent, CallDisconnected, PresentationStart
+from ..protocol.models import (
+    FloorRequest,
+    Message,
+    Participant,
+    ParticipantUuid,
+    Role,
+    TokenResult,
+    decode_model,
+    encode_model,
+)
 from ..protocol.roster import Roster
 from ..signalling import EventSubscription, NodeClient, Session, SessionConfig, open_session
 from ..signalling.failures import printable
@@ -32,6 +42,9 @@ BOT_TAG = "pexrtc-bot"
 """The `call_tag` by which our participants are known as bots in every roster."""
 RECORDER_TAG = BOT_TAG + ":record"
 """The `call_tag` of a bot that records: our node's page says so to everybody."""
+
+_RELEASE_S = 2.0
+"""How long we wait for the node to take the floor back; leaving the conference gives it back too."""
 
 
 def is_bot(participant: Participant) -> bool:
@@ -95,6 +108,26 @@ class Conference:
         """
         await self.client.conference_message(Message(type="text/plain", payload=text))
 
+    async def present_pictures(self, jpegs: AsyncIterable[bytes]) -> None:
+        """Present pictures without a call, for as long as they come: each is a JPEG, shown until the next.
+
+        The floor is taken before the first and given back at the end, also when cancelled. Somebody else may take it
+        meanwhile: then the node refuses the next picture.
+
+        Raises:
+            Forbidden: we may not present, or somebody else does by now.
+            PexrtcError: the node refused, or cannot be reached.
+        """
+        me = self.participant_uuid
+        await self.client.participant_take_floor(me, FloorRequest(jpegs=True))
+        try:
+            async for jpeg in jpegs:
+                await self.client.presentation_upload(jpeg)
+        finally:
+            with suppress(PexrtcError, TimeoutError):
+                async with asyncio.timeout(_RELEASE_S):
+                    await self.client.participant_release_floor(me)
+
     async def ended(self) -> SessionClosed:
         """Wait until the conference is over for us; return why. Cancelling is safe."""
         return await self._session.wait_closed()
@@ -132,11 +165,21 @@ class Conference:
         with suppress(SessionClosed):
             async for event in self._session.events():
                 if isinstance(event, CallDisconnected):
-                    for call in [c for c in self._calls if c.uuid == event.call_uuid]:
-                        call.end(printable(event.reason) or "disconnected by the node")
+                    self._end_call(event, None)
+                elif isinstance(event, BreakoutEvent) and event.event == "call_disconnected":
+                    with suppress(RemoteProtocolError):
+                        told = decode_model(encode_model(event.data), CallDisconnected)
+                        self._end_call(told, event.breakout_uuid)
+                elif isinstance(event, BreakoutEnd):
+                    for call in [c for c in self._calls if c.config.breakout == event.breakout_uuid]:
+                        call.end("the breakout has ended")
         closed = self._session.closed
         for call in list(self._calls):
             call.end(closed.reason if closed is not None else "the session has ended")
+
+    def _end_call(self, told: CallDisconnected, breakout: str | None) -> None:
+        for call in [c for c in self._calls if c.uuid == told.call_uuid and c.config.breakout == breakout]:
+            call.end(printable(told.reason) or "disconnected by the node")
 
 
 def _ice_servers(told: TokenResult) -> tuple[IceServer, ...]:

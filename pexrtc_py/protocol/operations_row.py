@@ -84,6 +84,16 @@ class Operation:
         return self.name not in _ONCE
 
     @property
+    def has_breakout_form(self) -> bool:
+        """Whether it can be asked inside a breakout: below `breakouts/<uuid>/` everything is there once more.
+
+        Observed in @pexip/infinity-api and the Android SDK: not tokens, events, theme, nor breakouts themselves.
+        """
+        return self.scope is not Scope.CONFERENCE or not (
+            self.name in _MAIN_ONLY or "breakout" in self.name or self.path.startswith("theme/")
+        )
+
+    @property
     def is_guide(self) -> bool:
         """Whether the v14 guide has it."""
         return self.section.startswith("guide")
@@ -101,6 +111,8 @@ class Operation:
         """
         return self.path.format(**{name: quote(values[name], safe="") for name in self.takes})
 
+
+_MAIN_ONLY = frozenset({"request_token", "refresh_token", "release_token", "events"})
 
 _ONCE = frozenset(
     {

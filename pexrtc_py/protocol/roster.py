@@ -15,6 +15,9 @@ import msgspec
 
 from ..errors import RemoteProtocolError
 from .events import (
+    BreakoutBegin,
+    BreakoutEnd,
+    BreakoutEvent,
     ConferenceUpdate,
     Event,
     Layout,
@@ -27,15 +30,19 @@ from .events import (
     PresentationStop,
     Stage,
     StageEntry,
+    parse_event,
 )
-from .models_base import UNSET, ParticipantUuid
+from .models_base import UNSET, ParticipantUuid, encode_model
 from .models_conference import ConferenceStatus
 from .models_participant import Participant
 
-__all__ = ["MAX_PARTICIPANTS", "Roster", "RosterChange"]
+__all__ = ["MAX_BREAKOUTS", "MAX_PARTICIPANTS", "Breakout", "Roster", "RosterChange"]
 
 MAX_PARTICIPANTS = 20_000
 """Far above what a Pexip conference holds; a node that tells of more would only fill our memory."""
+
+MAX_BREAKOUTS = 1000
+"""Likewise, of breakouts of one conference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,18 @@ class RosterChange:
 _NOTHING = RosterChange()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakout:
+    """A breakout as those outside who may look into it see it: Hosts of the main conference."""
+
+    uuid: str
+    """Which one."""
+    participant_uuid: ParticipantUuid
+    """Who we are in it."""
+    roster: Roster
+    """Who is in it and how it is set, live."""
+
+
 class Roster:
     """Who is in the conference, who speaks, who presents, and how the conference is set.
 
@@ -70,6 +89,7 @@ class Roster:
         self._stage: tuple[StageEntry, ...] = ()
         self._layout: Layout | None = None
         self._presentation: PresentationStart | None = None
+        self._breakouts: dict[str, Breakout] = {}
 
     @property
     def participants(self) -> Mapping[ParticipantUuid, Participant]:
@@ -109,6 +129,11 @@ class Roster:
         return self._presentation
 
     @property
+    def breakouts(self) -> Mapping[str, Breakout]:
+        """The breakouts we may look into, by UUID, a live view."""
+        return MappingProxyType(self._breakouts)
+
+    @property
     def presenter(self) -> ParticipantUuid | None:
         """Who presents, ourselves included."""
         if self._presentation is not None and self._presentation.presenter_uuid:
@@ -141,7 +166,36 @@ class Roster:
             self._presentation = event if event.presenter_uuid or event.presenter_name or event.presenter_uri else None
         elif isinstance(event, PresentationStop):
             self._presentation = None
+        elif isinstance(event, BreakoutBegin):
+            self._begin(event)
+        elif isinstance(event, BreakoutEnd):
+            self._breakouts.pop(event.breakout_uuid, None)
+        elif isinstance(event, BreakoutEvent):
+            self._look_into(event)
         return change
+
+    def _begin(self, event: BreakoutBegin) -> None:
+        known = self._breakouts.get(event.breakout_uuid)
+        if known is None and len(self._breakouts) >= MAX_BREAKOUTS:
+            raise RemoteProtocolError(f"roster: more than {MAX_BREAKOUTS} breakouts")
+        # One that is told of again, after a cut, goes on with what is known of it.
+        roster = Roster() if known is None else known.roster
+        uuid = event.breakout_uuid
+        self._breakouts[uuid] = Breakout(uuid=uuid, participant_uuid=event.participant_uuid, roster=roster)
+
+    def _look_into(self, event: BreakoutEvent) -> None:
+        """Fold what happens inside a breakout; what cannot be read there is passed over, as events outside are."""
+        if (inside := self._breakouts.get(event.breakout_uuid)) is None:
+            return
+        try:
+            inner = parse_event(event.event, encode_model(event.data).decode(), event.id or "")
+        except RemoteProtocolError:
+            return
+        if isinstance(inner, BreakoutBegin | BreakoutEnd | BreakoutEvent):
+            return
+        inside.roster.apply(inner)
+        if sum(len(each.roster.participants) for each in self._breakouts.values()) > MAX_PARTICIPANTS:
+            raise RemoteProtocolError(f"roster: more than {MAX_PARTICIPANTS} participants in breakouts")
 
     def _put(self, participant: Participant) -> RosterChange:
         if self._untold is not None:

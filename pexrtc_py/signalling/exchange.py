@@ -11,14 +11,16 @@ import logging
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from types import NoneType
+from typing import Self
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from ..errors import NodeError, PexrtcError, RemoteProtocolError, TokenExpired, UsageError
+from ..errors import LocalProtocolError, NodeError, PexrtcError, RemoteProtocolError, TokenExpired, UsageError
 from ..protocol.backoff import Backoff
 from ..protocol.models import Body, decode_model, decode_reply, encode_model
 from ..protocol.operations import Answer, Operation
@@ -48,6 +50,13 @@ class _Request:
     path: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Key:
+    """The token of now, shared by all that ask for the same participant."""
+
+    token: str = field(default="", repr=False)
+
+
 class Exchange:
     """Requests about one conference at one node.
 
@@ -75,7 +84,8 @@ class Exchange:
         self._http = http
         self._slow = httpx.Timeout(http.timeout.connect, read=slow_answer_s)
         self._alias = alias
-        self._token = ""
+        self._key = _Key()
+        self._in_breakout = False
 
     @property
     def alias(self) -> str:
@@ -99,7 +109,25 @@ class Exchange:
 
     def set_token(self, token: str) -> None:
         """Authenticate what follows with this token."""
-        self._token = token
+        self._key.token = token
+
+    def in_breakout(self, breakout: str) -> Self:
+        """Return what asks the same inside a breakout, by the same token: `client.in_breakout(uuid).conference_lock()`.
+
+        Tokens, events, the theme and breakouts themselves are asked for outside.
+
+        Raises:
+            UsageError: this names no breakout.
+            LocalProtocolError: already inside of one.
+        """
+        if not breakout.strip("."):
+            raise UsageError(f"breakout {printable(breakout)!r}: no breakout")
+        if self._in_breakout:
+            raise LocalProtocolError("there are no breakouts inside of breakouts")
+        inside = copy(self)  # the HTTP client and the token are the same object, in both
+        inside._path = f"{self._path}breakouts/{quote(breakout, safe='')}/"
+        inside._in_breakout = True
+        return inside
 
     async def ask(
         self,
@@ -122,15 +150,17 @@ class Exchange:
             TransportError: no answer.
             RemoteProtocolError: an answer that is none.
         """
+        if self._in_breakout and not operation.has_breakout_form:
+            raise LocalProtocolError(f"{operation.name}: asked for outside of breakouts")
         request = _Request(operation, body, query, dict(headers or {}), file, path or {})
         backoff = Backoff(random.random, first_s=0.2)
         tries = 1
         while True:
-            token = self._token
+            token = self._key.token
             try:
                 return await self._ask(request, token)
             except TokenExpired:
-                if self._token == token:
+                if self._key.token == token:
                     raise
             except PexrtcError as exc:
                 tries += 1
@@ -173,7 +203,7 @@ class Exchange:
         Raises:
             SignallingError, TransportError, RemoteProtocolError: as `ask`.
         """
-        token = self._token
+        token = self._key.token
         request = _Request(operation, headers={"accept": "text/event-stream", "cache-control": "no-store"})
         async with self._open(request, token) as response:
             if not response.is_success:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,6 +25,7 @@ from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
 from pexrtc_py.signalling import EventSubscription, Session, SessionConfig, open_session
 
 from ..support.background import Background, background
+from ..support.replay_node import run_replay_node
 from ..support.silent_media import SilentMediaMaker
 from .test_exits import Outcome, error_lines, start
 
@@ -298,3 +301,28 @@ def test_the_shell_completes(words: str, offered: str) -> None:
     }
     outcome = CliRunner().invoke(app, [], env=environment, prog_name="pexrtc")
     assert offered in outcome.stdout.splitlines()
+
+
+def test_control_inside_a_breakout(beside: Background) -> None:
+    """With --breakout an operation is asked there, of whom is there; elsewhere it says what there is."""
+    folder = Path(__file__).parents[1] / "data/json/android-sdk"
+    breakout, ours = "04fe9b38-4354-4e87-a4b3-6f589a8dafa3", "682e9fb0-b1c9-48de-9eea-05cfff875915"
+    inside = ("participant_sync_begin", "participant_create", "participant_sync_end", "conference_update")
+    with beside.living(run_replay_node()) as replay:
+        replay.breakouts[breakout] = ours
+        replay.told_first = [("breakout_begin", {"breakout_uuid": breakout, "participant_uuid": ours})]
+        replay.told_first += [
+            ("breakout_event", json.loads((folder / f"breakout_event_{name}.json").read_text())) for name in inside
+        ]
+        common = ("control", "--node", replay.url, "--breakout", breakout, "meet.replay")
+        muting = pexrtc(*common, "participant_mute", "participant=George")
+        locking = pexrtc(*common, "conference_lock")
+        raising = pexrtc(*common, "participant_buzz")
+        joining = pexrtc(*common, "theme")
+        lost = pexrtc(*common[:3], "--breakout", "another", "meet.replay", "conference_lock")
+    assert [done.code for done in (muting, locking, raising)] == [ExitCode.DONE] * 3
+    george = "1e1bdef4-323c-4ed2-8765-1153be63760e"
+    assert sorted(replay.asked_inside) == ["lock", f"participants/{george}/mute", f"participants/{ours}/buzz"]
+    assert joining.code == lost.code == ExitCode.USAGE
+    assert error_lines(joining) == ["error: theme is not asked inside breakouts: leave --breakout out"]
+    assert error_lines(lost) == [f"error: --breakout another: we may look into {breakout}"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import pexrtc_py
-from pexrtc_py import RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py import AudioDecoder, CallConfig, Direction, RecordingConfig, RecordJob, SessionConfig, StopRules
+from pexrtc_py.errors import UsageError
 from pexrtc_py.media.clips import clip_path
 from pexrtc_py.tasks import first_of
 
@@ -136,3 +137,32 @@ async def test_announce_a_clip_with_slides() -> None:
         with av.open(str(clip_path("slide-1.png"))) as image:
             shown = next(image.decode(video=0)).reformat(width=slide.shape[1], height=slide.shape[0], format="gray")
         assert np.abs(slide.astype(int) - shown.to_ndarray().astype(int)).mean() < 8
+
+
+async def test_a_call_in_a_breakout() -> None:
+    """A Host calls into a breakout it may look into, hears what is heard there, and learns when the breakout ends."""
+    breakout, inside = "04fe9b38-4354-4e87-a4b3-6f589a8dafa3", "1e1bdef4-323c-4ed2-8765-1153be63760e"
+    async with run_replay_node() as node, asyncio.timeout(40):
+        node.breakouts[breakout] = inside
+        async with pexrtc_py.connect(node.url, ALIAS) as conference:
+            await conference.session.wait_for(lambda s: s.roster.synced)
+            node.send("breakout_begin", {"breakout_uuid": breakout, "participant_uuid": inside})
+            await conference.session.wait_for(lambda s: breakout in s.roster.breakouts)
+            with pytest.raises(UsageError, match="none that we may look into"):
+                async with conference.call(CallConfig(breakout="another")):
+                    pass
+            config = CallConfig(breakout=breakout, video=Direction.INACTIVE)
+            async with conference.call(config) as call, AudioDecoder() as decoder:
+                await call.connected()
+                assert call.audio is not None
+                assert call.audio.receiver is not None
+                call.audio.receiver.add_tap(decoder)
+                sounds: list[np.ndarray[Any, Any]] = []
+                async for sound in decoder.sounds():
+                    sounds.append(sound.samples[:, 0])
+                    if len(sounds) == 60:
+                        break
+                assert abs(strongest_hz(np.concatenate(sounds).astype(float), 48000) - TONE_HZ) < 3
+                node.send("breakout_end", {"breakout_uuid": breakout, "participant_uuid": inside})
+                assert await call.ended() == "the breakout has ended"
+        assert [call.acks for call in node.calls.values()] == [1]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pexrtc_py.errors import RemoteProtocolError
 from pexrtc_py.protocol.events import (
+    BreakoutBegin,
+    BreakoutEnd,
+    BreakoutEvent,
     ConferenceUpdate,
     Event,
     Layout,
@@ -20,10 +25,12 @@ from pexrtc_py.protocol.events import (
     PresentationStop,
     Stage,
     StageEntry,
+    parse_event,
 )
 from pexrtc_py.protocol.models import ConferenceStatus, Participant, ParticipantUuid
-from pexrtc_py.protocol.roster import MAX_PARTICIPANTS, Roster
+from pexrtc_py.protocol.roster import MAX_BREAKOUTS, MAX_PARTICIPANTS, Roster
 
+CAPTURES = Path(__file__).parents[1] / "data/json/android-sdk"
 A, B, C = (ParticipantUuid(letter) for letter in "abc")
 
 
@@ -154,3 +161,51 @@ def test_changes_add_up(events: list[Event]) -> None:
         for participant in change.left:
             del kept[participant.uuid]
         assert kept == dict(roster.participants)
+
+
+def test_breakouts_are_looked_into() -> None:
+    """What was captured of a breakout folds into a roster of its own, beside that of the conference."""
+    roster, one = Roster(), "04fe9b38-4354-4e87-a4b3-6f589a8dafa3"
+    ours = ParticipantUuid("us, in there")
+    roster.apply(BreakoutBegin(breakout_uuid=one, participant_uuid=ours))
+    for name in ("participant_sync_begin", "participant_create", "participant_sync_end", "conference_update", "stage"):
+        event = parse_event("breakout_event", (CAPTURES / f"breakout_event_{name}.json").read_text())
+        assert isinstance(event, BreakoutEvent)
+        assert event.breakout_uuid == one
+        roster.apply(event)
+    inside = roster.breakouts[one]
+    assert inside.participant_uuid == ours
+    assert [person.display_name for person in inside.roster.participants.values()] == ["George"]
+    assert inside.roster.synced
+    assert inside.roster.conference.breakout_name == "Room 1"
+    assert not roster.participants
+    assert not roster.synced
+    roster.apply(BreakoutEvent(breakout_uuid=one, event="participant_create", data={"uuid": 7}))
+    roster.apply(BreakoutEvent(breakout_uuid="unknown", event="participant_sync_end"))
+    roster.apply(BreakoutEvent(breakout_uuid=one, event="breakout_begin", data={"breakout_uuid": "within"}))
+    assert (len(inside.roster.participants), len(inside.roster.breakouts)) == (1, 0)
+    roster.apply(BreakoutBegin(breakout_uuid=one, participant_uuid=ours))
+    assert len(roster.breakouts[one].roster.participants) == 1, "told of again after a cut"
+    roster.apply(BreakoutEnd(breakout_uuid=one, participant_uuid=ours))
+    assert not roster.breakouts
+
+
+def test_breakouts_have_an_end() -> None:
+    """A node cannot fill our memory with breakouts, nor with people in many of them."""
+    roster = Roster()
+    for number in range(MAX_BREAKOUTS):
+        roster.apply(BreakoutBegin(breakout_uuid=str(number)))
+    with pytest.raises(RemoteProtocolError, match="1000 breakouts"):
+        roster.apply(BreakoutBegin(breakout_uuid="one more"))
+
+
+JSON = st.recursive(st.none() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
+
+
+@given(st.text(), JSON)
+def test_any_event_inside_a_breakout(name: str, data: object) -> None:
+    """Whatever stands in a breakout's event, it is folded or passed over."""
+    roster = Roster()
+    roster.apply(BreakoutBegin(breakout_uuid="b"))
+    for event in (name, "participant_create", "stage", "layout", "conference_update"):
+        roster.apply(BreakoutEvent(breakout_uuid="b", event=event, data=data))

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from pexrtc_py.errors import LocalProtocolError, UsageError
 from pexrtc_py.protocol import models
 from pexrtc_py.protocol.models import encode_success
 from pexrtc_py.protocol.operations import OPERATIONS, Answer, Operation
@@ -96,3 +97,37 @@ async def test_method(row: Operation) -> None:
 def test_slow_operations_exist() -> None:
     """Operations with a longer patience are those of the table."""
     assert set(OPERATIONS) >= _SLOW
+
+
+async def test_inside_a_breakout() -> None:
+    """What has a form inside breakouts is asked below their path, by the token of now; the rest is not asked there."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=encode_success(result=True))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        client = NodeClient("https://node", "a", http)
+        inside = client.in_breakout("b/1")
+        client.set_token("renewed")
+        await inside.conference_lock()
+        await inside.participant_mute(models.ParticipantUuid("p"))
+        await inside.call_ack(models.ParticipantUuid("p"), models.CallUuid("c"))
+        await client.conference_lock()
+        paths = [request.url.raw_path.decode().removeprefix("/api/client/v2/conferences/a/") for request in seen]
+        assert paths == [
+            "breakouts/b%2F1/lock",
+            "breakouts/b%2F1/participants/p/mute",
+            "breakouts/b%2F1/participants/p/calls/c/ack",
+            "lock",
+        ]
+        assert {request.headers["token"] for request in seen} == {"renewed"}
+        for ask in (inside.refresh_token, inside.theme, inside.breakouts_empty):
+            with pytest.raises(LocalProtocolError, match="outside of breakouts"):
+                await ask()
+        with pytest.raises(LocalProtocolError, match="no breakouts inside"):
+            inside.in_breakout("c")
+        with pytest.raises(UsageError, match="no breakout"):
+            client.in_breakout("..")
+        assert len(seen) == 4

@@ -268,6 +268,12 @@ class ReplayNode:
         self.answers = answers or {}
         self.calls: dict[str, ReplayCall] = {}
         self.released = 0
+        self.breakouts: dict[str, str] = {}
+        """Breakouts that calls are taken in: by UUID, who the caller is there."""
+        self.told_first: list[tuple[str, object]] = []
+        """Events that follow the list of participants of every stream."""
+        self.asked_inside: list[str] = []
+        """What was asked inside of breakouts, but for calls."""
         self.refused: list[str] = []
         """Requests that no real node would have taken."""
         self.participants = {p["uuid"]: p for p in [self._participant("George", "chair")]}
@@ -386,6 +392,7 @@ class ReplayNode:
             ("conference_update", json.loads((CAPTURES / "conference_update.json").read_text())),
             ("layout", json.loads((CAPTURES / "layout.json").read_text())),
             ("stage", stage),
+            *self.told_first,
         ]
         if self.capture is not None:
             first = [(event["event"], event["data"]) for event in self.capture.events]
@@ -401,7 +408,16 @@ class ReplayNode:
         return response
 
     async def _media(self, path: list[str], request: web.Request) -> web.Response:
-        body = await request.json() if request.can_read_body else {}
+        text = await request.read()  # again and again the same, inside of breakouts
+        body = json.loads(text) if text else {}
+        if path[0] == "breakouts":
+            if path[1] not in self.breakouts:
+                return _reply("Unknown breakout", 404)
+            if "calls" not in path:
+                self.asked_inside.append("/".join(path[2:]))
+                return _reply(True)
+            self.participants.setdefault(path[3], self._participant("inside", "chair"))
+            return await self._media(path[2:], request)
         if path[0] != "participants" or len(path) < 3:
             return _reply("not replayed", 404)
         if path[2] in ("take_floor", "release_floor"):
