@@ -121,12 +121,12 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
 
 
 class AnnounceJob(_Job, frozen=True, kw_only=True, tag_field="kind", tag="announce", forbid_unknown_fields=True):
-    """Play files into a conference."""
+    """Play sources into a conference."""
 
     kind: ClassVar[str] = "announce"
 
     files: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """What to play, one after the other."""
+    """What to play, one after the other: files, or any source that `pexrtc announce` takes, `speech:Hello`."""
     when: str | tuple[str, ...] = "always"
     """When it is due."""
     name: str = "Announcer"

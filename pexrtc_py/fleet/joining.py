@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..endpoint.conference import BOT_TAG, is_bot, open_conference
+from ..endpoint.conference import BOT_TAG, RECORDER_TAG, is_bot, open_conference
 from ..errors import UsageError
 from ..signalling import HttpConfig, Session, SessionConfig, find_destination
 from ..webrtc.peer import PeerConfig
-from .entries import Job
+from .entries import Job, RecordJobEntry
 
 __all__ = ["peer_of", "session_of", "somebody_is_there"]
 
@@ -28,7 +28,7 @@ async def session_of(job: Job) -> SessionConfig:
         display_name=job.name,
         pin=_pin(job.pin_file),
         conference_extension=job.extension or found.extension,
-        call_tag=BOT_TAG,
+        call_tag=RECORDER_TAG if isinstance(job, RecordJobEntry) else BOT_TAG,
         http=HttpConfig(ca_file=Path(job.ca_file) if job.ca_file else None, proxy=job.proxy, insecure=job.insecure),
     )
 

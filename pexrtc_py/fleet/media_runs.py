@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..announcer.announcement import play, play_with_slides
-from ..announcer.material import announcement_of_files, presentation_of
+from ..announcer.material import announcement_of_sources
 from ..endpoint.conference import open_conference
 from ..errors import WriteError
 from ..media.marks_source import ReferenceConfig
@@ -37,9 +37,10 @@ async def run_announcement(
         PexrtcError: a file cannot be played, or there is no way into the conference.
     """
     peer = peer_of(job)
-    files = [Path(file) for file in job.files]
-    main = await asyncio.to_thread(announcement_of_files, files, loop=job.loop or None, peer=peer)
-    slides = await asyncio.to_thread(presentation_of, Path(job.present), peer=peer) if job.present else None
+    main = await announcement_of_sources(job.files, loop=job.loop or None, peer=peer)
+    slides = None
+    if job.present:
+        slides = await announcement_of_sources([job.present], loop=None, present=True, peer=peer)
     players: list[Player] = []
 
     def note(player: Player) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,17 +23,15 @@ from ..recorder.sidecars import sidecar_path
 from ..recorder.stopping import Ended, StopRules
 from ..service.kept_files import remember
 from ..signalling import SessionConfig
-from ..tasks import task_owner
 from .active_run import ActiveRun
 from .entries import RecordJobEntry
 from .joining import peer_of
 from .messages import FileClosed, Outcome, Report, Run
 
-__all__ = ["closed_files", "free_path", "run_recording"]
+__all__ = ["free_path", "run_recording"]
 
 logger = logging.getLogger(__name__)
 
-_FILES_EVERY_S = 1.0
 _ALONE_S = 30.0
 """A recording that waits for people ends when they have been gone for so long, unless the job says otherwise."""
 
@@ -64,32 +60,30 @@ async def run_recording(
 
     def note(recording: Recording, conference: Conference) -> None:
         del conference
+        recording.on_file_closed = tell
         active.progress = lambda: {"seconds": recording.position(), "bytes": float(recording.size_bytes)}
         active.started(path)
 
-    told: set[Path] = set()
-    try:
-        async with task_owner() as tasks:
-            tasks.start(_tell_files(active, path, told), name="pexrtc closed files")
-            recorded = await record(
-                RecordJob(
-                    session=session,
-                    recording=config,
-                    audio=job.audio,
-                    video=job.video,
-                    slides=job.slides,
-                    peer=peer_of(job),
-                    stay=StayRules(rejoin_for_s=job.rejoin_for_s),
-                    sidecars=job.sidecars,
-                    notice=job.notice,
-                    chat_control=job.chat_control,
-                    digit_control=job.digit_control,
-                ),
-                stopping=active.until_stopped,
-                on_recording=note,
-            )
-    finally:
-        _tell_closed(active, path, told)
+    def tell(file: Path) -> None:
+        _tell_one(active.run, file, active.tell)
+
+    recorded = await record(
+        RecordJob(
+            session=session,
+            recording=config,
+            audio=job.audio,
+            video=job.video,
+            slides=job.slides,
+            peer=peer_of(job),
+            stay=StayRules(rejoin_for_s=job.rejoin_for_s),
+            sidecars=job.sidecars,
+            notice=job.notice,
+            chat_control=job.chat_control,
+            digit_control=job.digit_control,
+        ),
+        stopping=active.until_stopped,
+        on_recording=note,
+    )
     events = sidecar_path(path, "events.jsonl")
     for beside in (*recorded.sidecars, *((events,) if events.exists() else ())):
         _tell_one(active.run, beside, active.tell)
@@ -118,20 +112,6 @@ def _figures_of(recorded: Recorded) -> dict[str, object]:
     }
 
 
-async def _tell_files(active: ActiveRun, path: Path, told: set[Path]) -> None:
-    while True:
-        await asyncio.sleep(_FILES_EVERY_S)
-        _tell_closed(active, path, told)
-
-
-def _tell_closed(active: ActiveRun, path: Path, told: set[Path]) -> None:
-    run = active.run
-    for file in closed_files(path):
-        if file not in told:
-            told.add(file)
-            _tell_one(run, file, active.tell)
-
-
 def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:
     job = run.job
     if run.note_files and isinstance(job, RecordJobEntry):
@@ -142,18 +122,6 @@ def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:
             logger.warning("! %s", exc)
     with suppress(OSError):
         tell(FileClosed(job_id=job.id, number=run.number, path=str(file), bytes=file.stat().st_size))
-
-
-def closed_files(path: Path) -> list[Path]:
-    """Return the complete files of a recording, in order: its own, its segments, those of its slides.
-
-    A file has its name without `.part` only when it is complete.
-    """
-    ours = re.compile(rf"{re.escape(path.stem)}(\.slides)?(\.\d{{3,}})?{re.escape(path.suffix)}")
-    try:
-        return sorted(file for file in path.parent.iterdir() if ours.fullmatch(file.name))
-    except OSError:
-        return []
 
 
 def free_path(path: Path) -> Path:

@@ -66,6 +66,8 @@ class _OpenFile:
     roles: dict[Role, int]
     origin: float
     changes_size: bool
+    is_told: bool = False
+    """Whether somebody was told that it is complete."""
 
     def takes(self, role: Role, item: EncodedFrame | Gap) -> bool:
         index = self.roles.get(role)
@@ -137,6 +139,16 @@ class FileSeries:
     def paths(self) -> tuple[Path, ...]:
         """Where the files are now."""
         return tuple(file.writer.path for file in self._all)
+
+    def take_closed(self) -> tuple[Path, ...]:
+        """Return the files that are complete since this was asked last."""
+        closed: list[Path] = []
+        for file in self._all:
+            if file.writer.is_closed and not file.is_told:
+                file.is_told = True
+                if not file.writer.path.stem.endswith(".part"):  # else it is none, and its error is told elsewhere
+                    closed.append(file.writer.path)
+        return tuple(closed)
 
     def reserve(self) -> None:
         """Make the first file before anything is known of its tracks, so that its name is ours.

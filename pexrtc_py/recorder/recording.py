@@ -68,6 +68,9 @@ class Recording:
 
     `async with Recording(config) as recording:` makes the file and thereby finds out whether it can be made; leaving it
     completes all files. A failure of the disk ends the recording (`ended`) and is raised on leaving.
+
+    Attributes:
+        on_file_closed: told each file that is complete, a fraction of a second after, the last ones on leaving.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Recording:
     ) -> None:
         """Prepare. `clock` must be that of `EncodedFrame.time`."""
         self.config = config
+        self.on_file_closed: Callable[[Path], None] | None = None
         self.timeline = Timeline()
         self._clock = clock
         self._wall_clock = wall_clock
@@ -354,6 +358,7 @@ class Recording:
             series.check(self._shifted(now))
             if series.error is not None:
                 self._fail(series.error)
+        self._tell_closed()
         seen = Observed(
             now=now,
             wall_clock=self._wall_clock(),
@@ -368,6 +373,12 @@ class Recording:
         if reason := stop_reason(self.config.stop, seen):
             self.stop(reason)
 
+    def _tell_closed(self) -> None:
+        for series in (self._main, self._slides):
+            for path in series.take_closed():
+                if self.on_file_closed is not None:
+                    self.on_file_closed(path)
+
     def _fail(self, error: PexrtcError) -> None:
         self._error = self._error or error
         self.stop(Ended.DISK if isinstance(error, WriteError) else Ended.FAILED)
@@ -380,6 +391,7 @@ class Recording:
             self.detach(role)
         main = await self._main.aclose()
         slides = await self._slides.aclose()
+        self._tell_closed()
         for series in (self._main, self._slides):
             if series.error is not None:
                 self._fail(series.error)

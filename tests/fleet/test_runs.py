@@ -12,7 +12,7 @@ from pexrtc_py.endpoint.conference import connect
 from pexrtc_py.fleet.active_run import ActiveRun
 from pexrtc_py.fleet.entries import AnnounceJob, Job, ProbeJob, RecordJobEntry
 from pexrtc_py.fleet.messages import Ended, FileClosed, Outcome, Report, Run, Started
-from pexrtc_py.fleet.record_run import closed_files, free_path
+from pexrtc_py.fleet.record_run import free_path
 from pexrtc_py.fleet.runs import carry_out
 from pexrtc_py.media.clips import clip_path
 from pexrtc_py.node.config import NodeConfig
@@ -147,16 +147,6 @@ async def test_a_probe_that_misses(node: Node, tmp_path: Path) -> None:
     assert isinstance(figures, list)
     assert {"video.fps", "audio.delay_ms"} <= {one["metric"] for one in figures}
     assert (tmp_path / "meet.c.json").read_bytes().startswith(b'{"kind":"pair"')
-
-
-def test_only_complete_files_count(tmp_path: Path) -> None:
-    """Segments and slides of this recording, not of another whose name begins alike, and none that is being written."""
-    names = ["talk.001.mkv", "talk.002.part.mkv", "talk.slides.mkv", "talk-2.mkv", "talk.chat.vtt", "talk.mkv.x"]
-    for name in names:
-        (tmp_path / name).touch()
-    found = [path.name for path in closed_files(tmp_path / "talk.mkv")]
-    assert found == ["talk.001.mkv", "talk.slides.mkv"]
-    assert closed_files(tmp_path / "nowhere" / "talk.mkv") == []
 
 
 @pytest.mark.parametrize("left", ["talk.mkv", "talk.part.mkv", "talk.001.part.mkv", "talk.slides.mkv"])

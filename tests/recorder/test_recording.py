@@ -318,6 +318,27 @@ async def test_segments_lose_no_frame_and_play_alone(tmp_path: Path) -> None:
     assert chapters == [["beginning"], ["beginning", "middle"], ["middle"]]
 
 
+async def test_each_file_is_told_once_it_is_complete(tmp_path: Path) -> None:
+    """Segments while the recording goes on, the last ones and the slides at its end; each once, under its own name."""
+    path = tmp_path / "talk.mkv"
+    scene = Scene(path, RecordingConfig(path=path, segments=SegmentRules(duration_s=1.0)))
+    told: list[str] = []
+    scene.recording.on_file_closed = lambda file: told.append(file.name if file.stat().st_size else "empty")
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, Role.SLIDES)
+        await scene.play(
+            audio=opus_frames(200, start=START, ntp_offset=1e9),
+            video=vp8_frames(120, start=START, ntp_offset=1e9, key_interval=15),
+            slides=vp8_frames(20, start=START + 1.0, ntp_offset=1e9),
+        )
+        async with asyncio.timeout(5):
+            while len(told) < 2:  # noqa: ASYNC110 - the recording looks five times a second
+                await asyncio.sleep(0.05)
+        assert told[:2] == ["talk.001.mkv", "talk.002.mkv"]
+    assert sorted(told) == sorted(file.name for file in recording.result.files)
+    assert "talk.slides.mkv" in told
+
+
 async def test_a_pause_is_cut_out_and_the_picture_goes_on_with_a_key_frame(tmp_path: Path) -> None:
     """One file; its clock stands still in the pause; a key frame is asked for, and pictures before it left out."""
     path = tmp_path / "talk.mkv"

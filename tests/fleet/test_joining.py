@@ -1,0 +1,18 @@
+"""How jobs of a fleet find their conference, and as what they appear there."""
+
+from __future__ import annotations
+
+import pytest
+
+from pexrtc_py.endpoint.conference import BOT_TAG, RECORDER_TAG
+from pexrtc_py.fleet.entries import ProbeJob, RecordJobEntry
+from pexrtc_py.fleet.joining import session_of
+
+
+@pytest.mark.parametrize(("kind", "tag"), [(RecordJobEntry, RECORDER_TAG), (ProbeJob, BOT_TAG)])
+async def test_a_join_link_says_where(kind: type[RecordJobEntry | ProbeJob], tag: str) -> None:
+    """It names node, alias and extension; recorders are marked as such."""
+    session = await session_of(kind(alias="https://node.example.com/webapp3/m/meet.alice?extension=42"))
+    assert (session.node_url, session.alias) == ("https://node.example.com", "meet.alice")
+    assert session.conference_extension == "42"
+    assert session.call_tag == tag
