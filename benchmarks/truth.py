@@ -1,8 +1,8 @@
 """The probe's figures against what was put in: delay, skew, loss, jitter, freezes, silence, level, rates, joining.
 
 First in virtual time, through real codecs, our sender, a bad link, our receiver, and the node's drawing of a composed
-picture; then live, through a node, where a pair of participants sees the other in a layout of two and the network of one
-becomes slower in the middle of the run.
+picture; then live, through a node: each of a pair sees the other, alone and in a layout of two, and the network of
+one becomes slower in the middle of the run.
 
     make bench truth [ARGS="--seconds 20"]
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -119,14 +120,14 @@ def network(seconds: int) -> Iterator[Row]:
             )
         for jitter_ms in (10, 30, 60):
             book, wire = carry(codec, Impairment(delay_s=0.02, jitter_s=jitter_ms / 1000), seconds)
-            made, what = wire.jitter(), f"{kind} jitter, 0 to {jitter_ms} ms"
+            made, what = wire.jitter(wire.readings[-1]), f"{kind} jitter, 0 to {jitter_ms} ms"
             measured = book.values(f"{kind}.jitter_ms")[-1]
             yield Row(what=what, injected=1000 * made.seconds, measured=measured, unit="ms", bound=0.5)
             worst = max(book.values(f"{kind}.jitter_max_ms"))
             yield Row(
                 what=f"{what}, largest", injected=1000 * max(made.deviations), measured=worst, unit="ms", bound=0.5
             )
-        book, wire = carry(codec, Impairment(delay_s=0.02, reorder=0.03), seconds)
+        book, wire = carry(codec, Impairment(delay_s=0.02, reorder=0.03, reorder_s=0.05), seconds)
         reordered = mean(book.values(f"{kind}.reordered_ratio"))
         yield Row(
             what=f"{kind} reordered packets",
@@ -144,46 +145,58 @@ def rates() -> Iterator[Row]:
     """What came out of a link with a limit."""
     for cap in (400_000, 800_000, 1_200_000):
         book, wire = carry(Codec.VP8, Impairment(delay_s=0.02, rate_bps=cap), 30, nack=False)
-        passed = 8 * sum(len(packet) * len(fate.arrived) for packet, fate in wire.fates.items()) / 30
+        begin, until = wire.readings[0], wire.readings[-1]
+        passed = 8 * wire.passed_bytes(begin, until) / (until - begin)
         measured = mean(book.values("video.bitrate_bps"))
         what = f"bitrate, 1.3 Mb/s into {cap / 1e6:g} Mb/s"
         yield Row(what=what, injected=passed / 1000, measured=measured / 1000, unit="kb/s", bound=0.01 * passed / 1000)
 
 
+def held(count: int) -> Callable[[int], int]:
+    """Show frame 40 in place of the next ones."""
+    return lambda place: 40 if 40 < place <= 40 + count else place
+
+
+def black(count: int) -> Callable[[int], int | None]:
+    """Show black in place of so many frames."""
+    return lambda place: None if 30 <= place < 30 + count else place
+
+
+def muted(first: int, last: int) -> Callable[[int, np.ndarray], np.ndarray]:
+    """Send digital silence in place of some pieces."""
+    return lambda piece, samples: samples * 0 if first <= piece < last else samples
+
+
+def disordered() -> list[int]:
+    """Return frames of four seconds with seven dropped, three repeated, and two in each other's place."""
+    dropped = {20, 31, 32, 45, 60, 61, 62}
+    order = [number for number in range(130) if number not in dropped]
+    for place in (50, 52, 54):
+        order.insert(place, order[place])
+    order[70], order[71] = order[71], order[70]
+    return [*order, *range(130, 130 + 4 * FPS - len(order))]
+
+
 def pictures() -> Iterator[Row]:
     """Freezes, black, drops, repeats, disorder: to the frame, plain and through the composed picture."""
     for name, compose in (("", None), (", a quarter", quarter)):
-
-        def see(shown: Callable[[int], int | None], make: Callable[..., object] | None = compose) -> tuple:  # type: ignore[type-arg]  # book and watch
-            return watch(Room(shown=shown, compose=quarter() if make else None), 4)
-
-        for held in (7, 20, 45):
-            _, watched = see(lambda place, held=held: 40 if 40 < place <= 40 + held else place)
+        for count in (7, 20, 45):
+            _, watched = watch(Room(shown=held(count), compose=compose() if compose else None), 4)
             found = [round(freeze.duration * FPS, 3) for freeze in watched.freezes]
             yield Row(what=f"freezes{name}", injected=1, measured=len(found), unit="", bound=EXACT)
-            yield Row(
-                what=f"length of it{name}",
-                injected=held + 1,
-                measured=found[0] if found else 0,
-                unit="frames",
-                bound=0.01,
-            )
-        dropped = {20, 31, 32, 45, 60, 61, 62}
-        order = [number for number in range(130) if number not in dropped]
-        for place in (50, 52, 54):
-            order.insert(place, order[place])
-        order[70], order[71] = order[71], order[70]
-        order += range(130, 130 + 4 * FPS - len(order))
-        _, watched = see(lambda place, order=order: order[place])
+            longest = max(found, default=0.0)
+            yield Row(what=f"length of it{name}", injected=count + 1, measured=longest, unit="frames", bound=0.01)
+        order = disordered()
+        _, watched = watch(Room(shown=order.__getitem__, compose=compose() if compose else None), 4)
         account = watched.account
-        for what, made, found_count in (
+        for what, made, counted in (
             ("frames dropped", 7, account.lost),
             ("frames repeated", 3, account.repeated),
             ("frames out of order", 1, account.reordered),
         ):
-            yield Row(what=what + name, injected=made, measured=found_count, unit="", bound=EXACT)
+            yield Row(what=what + name, injected=made, measured=counted, unit="", bound=EXACT)
     for span in (1, 15, 40):
-        book, _ = watch(Room(shown=lambda place, span=span: None if 30 <= place < 30 + span else place), 3)
+        book, _ = watch(Room(shown=black(span)), 3)
         seen = sum(a * b for a, b in zip(book.values("video.black_ratio"), book.values("video.fps"), strict=True))
         yield Row(what="black pictures", injected=span, measured=seen, unit="frames", bound=0.01)
 
@@ -191,12 +204,9 @@ def pictures() -> Iterator[Row]:
 def sound() -> Iterator[Row]:
     """Silence, and level."""
     for first, last in ((98, 123), (98, 198)):
-        book, _ = listen(
-            Room(sound=lambda piece, s, a=first, b=last: s * 0 if a <= piece < b else s),  # type: ignore[misc]  # defaults bind them
-            6,
-        )
+        book, _ = listen(Room(sound=muted(first, last)), 6)
         silent = 1000 * sum(book.values("audio.silence_ratio"))
-        # Opus fades over the length of its overlap and a decision is made each 10 ms.
+        # Opus fades over the length of its overlap, and a decision is made each 10 ms.
         yield Row(what="silent span", injected=20 * (last - first), measured=silent, unit="ms", bound=20)
     for peak in (-12.0, -23.0, -36.0):
         book, _ = listen(Room(sound=sine(peak)), 12)

@@ -24,6 +24,8 @@ __all__ = ["NetworkWatch"]
 _LEVELS: Final = {quality: level for level, quality in enumerate(CallQuality) if quality is not CallQuality.UNKNOWN}
 _LEAST_PACKETS: Final = 10
 """Sound has 50 a second; of fewer than a fifth of that no share is told."""
+_EVEN: Final = 0.3
+"""Share by which the packets of a second may differ from those of others in a stream that is even."""
 _SLACK_S: Final = 1.5
 """Samples are a second apart, and each stands for the second before it."""
 _PLAYOUT_MS: Final = 60.0
@@ -170,9 +172,12 @@ class NetworkWatch:
         after.held.append(_Span(now, lost, expected))
         lost, expected = sum(span.lost for span in after.held), sum(span.expected for span in after.held)
         usual = sum(span.expected for span in after.window) / max(1, len(after.window))
-        if expected >= max(_LEAST_PACKETS, len(after.held) * usual / 2):
+        due = len(after.held) * usual
+        if expected >= max(_LEAST_PACKETS, due / 2):
+            # A run lost at the end of a second is numbered in the next one: of an even stream, what is usual was sent.
+            sent = due if abs(expected - due) < _EVEN * due else expected
             for span in after.held:
-                self._add(f"{after.kind}.loss_ratio", span.time, min(1.0, lost / expected))
+                self._add(f"{after.kind}.loss_ratio", span.time, min(1.0, lost / sent))
             after.held.clear()
 
     def _write_bursts(self, before: _Before, after: _Before, now: float) -> None:

@@ -84,8 +84,8 @@ def quarter() -> Callable[[av.VideoFrame], av.VideoFrame]:
     def compose(frame: av.VideoFrame) -> av.VideoFrame:
         nonlocal count
         canvas.clear()
-        for tile, picture in ((theirs, other.picture(count)), (mine, frame)):
-            canvas.draw(picture, tile)
+        for tile, shown in ((theirs, other.picture(count)), (mine, frame)):
+            canvas.draw(shown, tile)
             canvas.write(tile)
         time = START + count / FPS
         (encoded,) = encoder.encode(canvas.frame(), rtp_time=count * 3000, time=time, force_key=count == 0)
@@ -170,8 +170,8 @@ class Wire(Link):
 
     def __init__(self, codec: Codec, impairment: Impairment, *, nack: bool = True) -> None:
         self.fates: dict[bytes, Fate] = {}
-        self.passed_bytes = 0
-        """Of what came out of the link."""
+        self.readings: list[float] = []
+        """When the receiver's statistics were read."""
         feedback = Feedback(nack=nack and codec.kind is Kind.VIDEO, pli=True, reduced_size=True)
         super().__init__(codec, round_trip_s=0.02, lose=self._take, feedback=feedback)
         self._way: ImpairedLink[bytes] = ImpairedLink(impairment)
@@ -196,7 +196,6 @@ class Wire(Link):
 
     def _pull(self) -> None:
         for packet in self._way.pull(self.now):
-            self.passed_bytes += len(packet)
             fate = self.fates.get(packet)
             if fate is not None:
                 self.fates[packet] = replace(fate, arrived=(*fate.arrived, self.now))
@@ -229,11 +228,15 @@ class Wire(Link):
         """Further copies that came."""
         return sum(len(fate.arrived) - 1 for fate in self._between if fate.arrived)
 
-    def jitter(self) -> Jitter:
+    def passed_bytes(self, begin: float, until: float) -> int:
+        """Return how much came out of the link in a span of time, retransmissions apart."""
+        return sum(len(packet) for packet, fate in self.fates.items() for time in fate.arrived if begin < time <= until)
+
+    def jitter(self, until: float) -> Jitter:
         """Return the jitter of RFC 3550, by the delays that the link gave to the first packet of each timestamp."""
         jitter, seen = Jitter(self.sender.config.codec.clock_rate), set[int]()
         for fate in self._between:
-            if fate.arrived and fate.timestamp not in seen:
+            if fate.arrived and fate.arrived[0] <= until and fate.timestamp not in seen:
                 seen.add(fate.timestamp)
                 jitter.arrive(0, fate.arrived[0] - fate.sent)
         return jitter
@@ -260,6 +263,7 @@ def carry(
         wire.run(begin + (index + 1) / rate)
         if (index + 1) % rate == 0:
             watched.read(wire.receiver.statistics(wire.now), wire.now)
+            wire.readings.append(wire.now)
     watched.finish()
     wire.run(wire.now + 2.0)  # what is under way, and what is asked for still
     return book, wire
