@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import msgspec
 import typer
 
 from ..media.child import in_child
+from ..recorder.sidecars import rewrite_sidecars, sidecar_path
 from .exits import ExitCode
 from .options import Json, Quiet, Verbose, configure_logging
 from .running import Stopping, run
@@ -45,7 +47,8 @@ def repair_command(
 
         pexrtc repair talk.part.mkv
 
-    Recordings play without it; some players seek better after. Nothing is decoded, and no file is overwritten.
+    Recordings play without it; some players seek better after. Nothing is decoded, and no file is overwritten. Where
+    events lie beside it, roster, speakers and chat are written that a kill had left unwritten.
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
@@ -55,7 +58,12 @@ def repair_command(
         raw = await in_child("repair", file, *([output] if output is not None else []), deadline_s=deadline)
         made = msgspec.convert(raw, _Repaired)
         screen.note(f"{made.file}: {made.packets} packets, {made.duration_s:.1f} s")
-        screen.result(msgspec.to_builtins(made))
+        beside: tuple[Path, ...] = ()
+        recording = file.with_name(f"{file.stem.removesuffix('.part')}{file.suffix}")
+        if sidecar_path(recording, "events.jsonl").exists():
+            beside = await asyncio.to_thread(rewrite_sidecars, recording, made.duration_s)
+            screen.note(f"out of its events: {', '.join(path.name for path in beside) or 'nothing that was not there'}")
+        screen.result({**msgspec.to_builtins(made), "sidecars": [str(path) for path in beside]})
         return ExitCode.DONE
 
     raise typer.Exit(run(work, screen))

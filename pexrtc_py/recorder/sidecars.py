@@ -27,7 +27,7 @@ from .results import RecordingResult
 from .story import Story
 from .webvtt import chat_vtt, speakers_vtt
 
-__all__ = ["ClockOfRecording", "Sidecars", "read_story", "sidecar_path"]
+__all__ = ["ClockOfRecording", "Sidecars", "read_story", "rewrite_sidecars", "sidecar_path"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +94,10 @@ class Sidecars:
 
     def note(self, event: Event) -> None:
         """Write an event down, at the second the recording has now, and begin a chapter where it makes one."""
-        at_s = self._recording.position()
+        at_s = round(self._recording.position(), 3)  # as it is written, so that reading tells the same story
         name, data = serialize_event(event)
         line = {
-            "at_s": round(at_s, 3),
+            "at_s": at_s,
             "time": _iso(self._wall_clock()),
             "event": name,
             "data": _without_secrets(msgspec.json.decode(data) if data else None),
@@ -130,25 +130,44 @@ class Sidecars:
         manifest = make_manifest(
             result, self._story, began_at=began_at, chapters=self._chapters, hashes=hashes, about=about
         )
-        attendance = msgspec.json.format(msgspec.json.encode(self._story.attendance()), indent=2)
         contents = {
-            "roster.json": attendance,
-            "speakers.vtt": speakers_vtt(self._story.speeches(result.duration_s)).encode(),
-            "chat.vtt": chat_vtt(self._story.messages).encode(),
+            **_told_by(self._story, result.duration_s),
             "manifest.json": manifest,
             "html": make_page(manifest),
         }
-        paths: list[Path] = []
-        for ending, content in contents.items():
-            path = sidecar_path(self._path, ending)
-            try:
-                fd = _create(path)
-                with os.fdopen(fd, "wb") as file:
-                    file.write(content)
-            except OSError as exc:
-                raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
-            paths.append(path)
-        return tuple(paths)
+        return tuple(_write_new(sidecar_path(self._path, ending), content) for ending, content in contents.items())
+
+
+def rewrite_sidecars(recording: Path, duration_s: float) -> tuple[Path, ...]:
+    """Write what a kill left unwritten beside a recording, out of its events; return what is new.
+
+    What is there stays. The manifest and the page are not made again: what they count died with the recorder.
+
+    Raises:
+        SourceError: there are no events.
+        WriteError: a file cannot be written.
+    """
+    story, _ = read_story(sidecar_path(recording, "events.jsonl"))
+    contents = {sidecar_path(recording, ending): content for ending, content in _told_by(story, duration_s).items()}
+    return tuple(_write_new(path, content) for path, content in contents.items() if not os.path.lexists(path))
+
+
+def _told_by(story: Story, duration_s: float) -> dict[str, bytes]:
+    """Return the files that are made of events alone, by their endings."""
+    return {
+        "roster.json": msgspec.json.format(msgspec.json.encode(story.attendance()), indent=2),
+        "speakers.vtt": speakers_vtt(story.speeches(duration_s)).encode(),
+        "chat.vtt": chat_vtt(story.messages).encode(),
+    }
+
+
+def _write_new(path: Path, content: bytes) -> Path:
+    try:
+        with os.fdopen(_create(path), "wb") as file:
+            file.write(content)
+    except OSError as exc:
+        raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
+    return path
 
 
 def read_story(events: Path) -> tuple[Story, list[tuple[float, str]]]:

@@ -141,9 +141,14 @@ def test_verify_and_repair(tmp_path: Path) -> None:
     outcome = runner.invoke(app, ["verify", str(cut), "--json"])
     assert outcome.exit_code == ExitCode.THRESHOLD_MISSED
     assert "truncated" in json.loads(outcome.stdout)["problems"]
+    said = {"at_s": 0.5, "event": "message_received", "data": {"origin": "Alice", "uuid": "a", "payload": "hello"}}
+    (tmp_path / "talk.events.jsonl").write_text(json.dumps(said) + "\n")
     outcome = runner.invoke(app, ["repair", str(cut), "--json"])
     assert outcome.exit_code == ExitCode.DONE
     mended = json.loads(outcome.stdout)["file"]
+    beside = [Path(path).name for path in json.loads(outcome.stdout)["sidecars"]]
+    assert beside == ["talk.roster.json", "talk.speakers.vtt", "talk.chat.vtt"]
+    assert "<v Alice>hello" in (tmp_path / "talk.chat.vtt").read_text()
     assert mended == str(tmp_path / "talk.repaired.mkv")
     outcome = runner.invoke(app, ["verify", mended, str(tmp_path / "no.mkv"), "--json"])
     assert outcome.exit_code == ExitCode.FAILED

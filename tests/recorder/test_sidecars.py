@@ -19,7 +19,7 @@ from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.roles import Role
-from pexrtc_py.recorder.sidecars import Sidecars, read_story, sidecar_path
+from pexrtc_py.recorder.sidecars import Sidecars, read_story, rewrite_sidecars, sidecar_path
 from tests.recorder.test_recording import START, Clock, Stream
 from tests.support.frames import opus_frames
 
@@ -93,6 +93,25 @@ async def test_the_story_can_be_read_again_from_the_events(tmp_path: Path) -> No
     assert [one.name for one in story.attendance()] == [HOSTILE]
     with pytest.raises(SourceError, match="no such file"):
         read_story(tmp_path / "nothing.jsonl")
+
+
+async def test_what_a_kill_left_unwritten_is_made_of_the_events(tmp_path: Path) -> None:
+    """Byte for byte what would have been written; what is there stays, and without events it is an error."""
+    path = tmp_path / "talk.mkv"
+    await record(path)
+    names = ("roster.json", "speakers.vtt", "chat.vtt")
+    written = {name: sidecar_path(path, name).read_bytes() for name in names}
+    for name in names:
+        sidecar_path(path, name).unlink()
+    assert rewrite_sidecars(path, 1.0) == tuple(sidecar_path(path, name) for name in names)
+    assert {name: sidecar_path(path, name).read_bytes() for name in names} == written
+    assert stat.S_IMODE(sidecar_path(path, "chat.vtt").stat().st_mode) == 0o600
+    sidecar_path(path, "chat.vtt").unlink()
+    sidecar_path(path, "roster.json").write_text("theirs")
+    assert rewrite_sidecars(path, 1.0) == (sidecar_path(path, "chat.vtt"),)
+    assert sidecar_path(path, "roster.json").read_text() == "theirs"
+    with pytest.raises(SourceError, match=r"other\.events\.jsonl: no such file"):
+        rewrite_sidecars(tmp_path / "other.mkv", 1.0)
 
 
 async def test_a_file_that_was_changed_is_known_by_its_hash(tmp_path: Path) -> None:
