@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 OURS, GSTREAMER, AIORTC = "ours", "gstreamer", "aiortc"
 NAMES = {OURS: "pexrtc_py Player", GSTREAMER: "GStreamer webrtcbin", AIORTC: "aiortc MediaPlayer(decode=False)"}
-TARGETS = {24: 0.5}
+TARGETS = {1: 0.5, 8: 0.5, 24: 0.5}
 WARM_UP_S = 2.0
 
 

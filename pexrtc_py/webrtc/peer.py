@@ -379,10 +379,10 @@ class Peer:
 
     def _share_queue(self, through_bps: int, now: float) -> None:
         """Tell each sender its part of what gets through, while a queue grows: by what they were to send."""
-        senders = [line.sender for line in self._lines if line.sender is not None and line.sender.follows]
-        whole = sum(sender.bitrate_bps for sender in senders)
-        for sender in senders:
-            sender.handle_queue(through_bps * sender.bitrate_bps // whole, now)
+        rates = [line.sender.rate for line in self._lines if line.sender is not None and line.sender.follows]
+        shares = [rate.bitrate_bps or 0 for rate in rates]
+        for rate, share in zip(rates, shares, strict=True):
+            rate.handle_queue(through_bps * share // max(1, sum(shares)), now)
 
     def _recorder_of(self, config: ReceiverConfig) -> TransportFeedbackRecorder | None:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""

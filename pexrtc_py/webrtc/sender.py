@@ -15,7 +15,7 @@ from ..errors import LocalProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind
 from .clock import SendClock
 from .dtmf import EventSchedule
-from .feedback import LossRate, TransportSequence
+from .feedback import TransportSequence
 from .payload import payloader
 from .rtcp import (
     Bye,
@@ -35,6 +35,7 @@ from .rtp import FIXED_HEADER
 from .sender_config import SenderConfig
 from .sender_extensions import ExtensionWriter
 from .sender_history import SentPackets, rtx_packet
+from .sender_rate import SendRate
 from .sender_requests import KeyFrameRequests
 from .sender_statistics import SenderCounts, sender_statistics
 from .statistics import RtpStatistics
@@ -45,8 +46,6 @@ logger = logging.getLogger(__name__)
 
 _REPORT_INTERVAL_S = 1.0  # see receiver
 _DISCONTINUITY_S = 0.5  # RTP times and times of frames that part by more are of another run
-_LEAST_BPS = 64_000
-_RATE_STEP = 0.05  # smaller changes are not told: each may cost an encoder something
 _EXTENSION_ROOM = 44  # of the packet's size: fixed header and extensions with a MID of 16 bytes
 
 
@@ -73,8 +72,6 @@ class Sender:
         self.config = config
         self.on_key_frame_request: Callable[[], None] | None = None
         """Called when the receiver needs a key frame, at most every 0.3 s."""
-        self.on_bitrate: Callable[[int], None] | None = None
-        """Called with the bits per second to send from now on, when that changes by 5 % or more."""
         self.on_report: Callable[[], None] | None = None
         """Called when the receiver has reported on what was sent."""
         self.on_timer: Callable[[], None] | None = None
@@ -104,18 +101,21 @@ class Sender:
         self._reports: deque[tuple[int, float]] = deque(maxlen=8)
         self._requests = KeyFrameRequests()
         self._fir_number: int | None = None
-        self._rate = self._new_rate()
-        self._told_bps = self._rate.bitrate_bps if self._rate is not None else 0
+        self.rate = SendRate(config)
+        """At which rate to send."""
         self._events = EventSchedule()
         self.counts = SenderCounts()
         self.last_block: ReportBlock | None = None
         """What the receiver reported last."""
 
-    def _new_rate(self) -> LossRate | None:
-        most = self.config.max_bitrate_bps
-        if most is None or self.config.kind is Kind.AUDIO:
-            return None
-        return LossRate(most, least_bps=min(_LEAST_BPS, most), most_bps=most)
+    @property
+    def on_bitrate(self) -> Callable[[int], None] | None:
+        """Called with the bits per second to send from now on, when that changes by 5 % or more."""
+        return self.rate.on_change
+
+    @on_bitrate.setter
+    def on_bitrate(self, tell: Callable[[int], None] | None) -> None:
+        self.rate.on_change = tell
 
     # Frames (Tap)
 
@@ -227,8 +227,7 @@ class Sender:
         self.config = config
         self._extensions = ExtensionWriter(config, self._transport_sequence)
         if changed:
-            self._rate = self._new_rate()
-            self._tell_bitrate()
+            self.rate.reconfigure(config)
 
     # Reports
 
@@ -330,46 +329,22 @@ class Sender:
                 self.round_trip_s = max(0.0, now - sent - block.delay / 65536)
                 self.counts.round_trips += 1
                 self.counts.round_trips_s += self.round_trip_s
-        if self._rate is not None:
-            self._rate.handle_loss(block.fraction_lost / 256, now)
-            self._tell_bitrate()
+        self.rate.handle_loss(block.fraction_lost / 256, now)
         if self.on_report is not None:
             self.on_report()
 
     def handle_remb(self, bitrate_bps: int) -> None:
         """Take the receiver's estimate of what it can receive."""
-        if self._rate is not None:
-            self._rate.handle_estimate(bitrate_bps)
-            self._tell_bitrate()
-
-    @property
-    def bitrate_bps(self) -> int:
-        """What to send now, bits per second; 0 when that is nobody's business."""
-        return self._rate.bitrate_bps if self._rate is not None else 0
+        self.rate.handle_estimate(bitrate_bps)
 
     @property
     def follows(self) -> bool:
         """Whether somebody wants to know at which rate to send."""
-        return self._rate is not None and self.on_bitrate is not None and self._enabled
-
-    def handle_queue(self, through_bps: int, now: float) -> None:
-        """Take what gets through of this stream while a queue grows on its way, bits per second."""
-        if self._rate is not None:
-            self._rate.handle_queue(through_bps, now)
-            self._tell_bitrate()
-
-    def _tell_bitrate(self) -> None:
-        if self._rate is None:
-            return
-        bitrate = self._rate.bitrate_bps
-        if abs(bitrate - self._told_bps) >= _RATE_STEP * self._told_bps:
-            self._told_bps = bitrate
-            if self.on_bitrate is not None:
-                self.on_bitrate(bitrate)
+        return bool(self.rate.bitrate_bps) and self.on_bitrate is not None and self._enabled
 
     def statistics(self, now: float) -> list[RtpStatistics]:
         """Return `outbound-rtp` and, after a report of the receiver, `remote-inbound-rtp`."""
-        target = self._rate.bitrate_bps if self._rate is not None else None
+        target = self.rate.bitrate_bps
         active = self._enabled and not self._closed
         return sender_statistics(
             self.config, self.counts, self.last_block, self.round_trip_s, target, now, active=active

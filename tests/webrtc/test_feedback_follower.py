@@ -51,7 +51,7 @@ class Encoding:
             transport_sequence=numbers,
         )
         self.sender.on_bitrate = self._follow
-        self._follower = numbers.follower = FeedbackFollower(self.sender.handle_queue)
+        self._follower = numbers.follower = FeedbackFollower(self.sender.rate.handle_queue)
         self._recorder = TransportFeedbackRecorder(1, 7, lambda data: self._back.push(data, len(data), self.now))
 
     def _send(self, packets: Sequence[bytes]) -> None:

@@ -1,0 +1,72 @@
+"""The rate of one sender: what the losses, the receiver and the queues on the way leave of what the call allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..media.frames import Kind
+from .feedback import LossRate
+from .sender_config import SenderConfig
+
+__all__ = ["SendRate"]
+
+_LEAST_BPS = 64_000
+_STEP = 0.05  # smaller changes are not told: each may cost an encoder something
+
+
+class SendRate:
+    """Decides at which rate to send, and tells it when it changes. Sound, and calls without a limit, have none.
+
+    Args:
+        config: of the sender.
+
+    Attributes:
+        on_change: told the bits per second to send from now on, when they change by 5 % or more.
+    """
+
+    def __init__(self, config: SenderConfig) -> None:
+        self.on_change: Callable[[int], None] | None = None
+        self._rate = _new_rate(config)
+        self._told = self._rate.bitrate_bps if self._rate is not None else 0
+
+    @property
+    def bitrate_bps(self) -> int | None:
+        """What to send now, bits per second; None for any rate."""
+        return self._rate.bitrate_bps if self._rate is not None else None
+
+    def reconfigure(self, config: SenderConfig) -> None:
+        """Begin anew with what the call allows now."""
+        self._rate = _new_rate(config)
+        self._tell()
+
+    def handle_loss(self, fraction: float, now: float) -> None:
+        """Take the fraction of packets lost (0 to 1) out of a report block."""
+        if self._rate is not None:
+            self._rate.handle_loss(fraction, now)
+            self._tell()
+
+    def handle_estimate(self, bitrate_bps: int) -> None:
+        """Take the receiver's own estimate (REMB)."""
+        if self._rate is not None:
+            self._rate.handle_estimate(bitrate_bps)
+            self._tell()
+
+    def handle_queue(self, through_bps: int, now: float) -> None:
+        """Take what gets through of this stream while a queue grows on its way, bits per second."""
+        if self._rate is not None:
+            self._rate.handle_queue(through_bps, now)
+            self._tell()
+
+    def _tell(self) -> None:
+        bitrate = self.bitrate_bps
+        if bitrate is not None and abs(bitrate - self._told) >= _STEP * self._told:
+            self._told = bitrate
+            if self.on_change is not None:
+                self.on_change(bitrate)
+
+
+def _new_rate(config: SenderConfig) -> LossRate | None:
+    most = config.max_bitrate_bps
+    if most is None or config.kind is Kind.AUDIO:
+        return None
+    return LossRate(most, least_bps=min(_LEAST_BPS, most), most_bps=most)
