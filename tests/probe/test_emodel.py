@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,40 @@ def test_every_sound_codec_has_a_model_and_a_source() -> None:
     """No codec is rated without saying from where its numbers are."""
     assert set(CODEC_MODELS) == {codec for codec in Codec if codec.kind is Kind.AUDIO}
     assert all(model.source for model in CODEC_MODELS.values())
+
+
+def test_best_narrowband_rating_is_that_of_the_whole_model() -> None:
+    """G.107 section 7 computed in full from the default values of table 3: R = 93.2."""
+    # Names are the recommendation's: loudness ratings, noise, circuit noise, echo, quantizing units.
+    slr, rlr, stmr, lstr, telr, wepl, nc, nfor, ps, pr, ds, qdu = 8, 2, 15, 18, 65, 110, -70, -64, 35, 35, 3, 1
+    olr = slr + rlr
+    nos = ps - slr - ds - 100 + 0.004 * (ps - olr - ds - 14) ** 2
+    pre = pr + 10 * math.log10(1 + 10 ** ((10 - lstr) / 10))
+    nor = rlr - 121 + pre + 0.008 * (pre - 35) ** 2
+    noise = 10 * math.log10(sum(10 ** (level / 10) for level in (nc, nos, nor, nfor + rlr)))
+    ro = 15 - 1.5 * (slr + noise)
+    xolr = olr + 0.2 * (64 + noise - rlr)
+    iolr = 20 * ((1 + (xolr / 8) ** 8) ** (1 / 8) - xolr / 8)
+    stmro = -10 * math.log10(10 ** (-stmr / 10) + 10 ** (-telr / 10))
+    ist = (
+        12 * (1 + ((stmro - 13) / 6) ** 8) ** (1 / 8)
+        - 28 * (1 + ((stmro + 1) / 19.4) ** 35) ** (1 / 35)
+        - 13 * (1 + ((stmro - 3) / 33) ** 13) ** (1 / 13)
+        + 29
+    )
+    q = 37 - 15 * math.log10(qdu)
+    g = 1.07 + 0.258 * q + 0.0602 * q**2
+    iq = 15 * math.log10(1 + 10 ** ((ro - 100) / 15 + 46 / 8.4 - g / 9) + 10 ** (46 / 30 - g / 40))
+    rle = 10.5 * (wepl + 7)
+    idle = (ro - rle) / 2 + math.sqrt((ro - rle) ** 2 / 4 + 169)
+    assert ro - (iolr + ist + iq) - idle == pytest.approx(Band.NARROW.best_r, abs=0.05)
+    assert round(mos_of_r(Band.NARROW.best_r), 2) == 4.41
+
+
+@pytest.mark.parametrize("band", Band)
+def test_the_best_of_each_scale_is_the_best_of_mos(band: Band) -> None:
+    """Each scale reaches the top of MOS: 4.41 for narrowband, 4.5 where its R divided by its stretch passes 100."""
+    model = CodecModel(band=band, ie=0, bpl=10, source="")
+    best = speech_quality(model, delay_ms=0, loss=0)
+    assert best.r == {Band.NARROW: 93.2, Band.WIDE: 129.0, Band.FULL: 148.0}[band]
+    assert best.mos == pytest.approx(4.41 if band is Band.NARROW else 4.5, abs=0.005)
