@@ -23,8 +23,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import UsageError, WriteError
+from ..protocol.events import EVENT_TYPES
 from ..version import __version__
-from .evidence import EndEvidence, Evidence
+from .evidence import EndEvidence, Evidence, KeptEvent
 from .redaction import Redaction, Redactor
 from .rendering import reason_text, visible
 from .report import html_report
@@ -98,7 +99,8 @@ def write_bundle(path: Path, result: ProbeResult, evidence: Evidence, config: Bu
             out.write(content)
         draft.replace(path)
     except OSError as exc:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
@@ -186,7 +188,7 @@ def _end_parts(number: int, end: EndEvidence, redactor: Redactor) -> Iterator[_P
     of = f"of {visible(redactor.name(end.name))}"
     yield _Part(1, f"{folder}/roster.json", _json(redactor.json(end.roster)), f"who was there at the end, {of}")
     lines = (
-        {"time": round(event.time, 3), "type": redactor.json(event.type, key="type"), "body": redactor.json(event.body)}
+        {"time": round(event.time, 3), "type": _event_type(event, redactor), "body": redactor.json(event.body)}
         for event in end.events
     )
     dropped = f" (the first {end.events_dropped} are missing)" if end.events_dropped else ""
@@ -196,6 +198,11 @@ def _end_parts(number: int, end: EndEvidence, redactor: Redactor) -> Iterator[_P
     yield _Part(0, f"{folder}/ice.txt", _ice(end, redactor).encode(), f"candidates and the pair in use {of}")
     readings = ({"time": at, "statistics": redactor.json(items, ours=True)} for at, items in end.statistics)
     yield _Part(2, f"{folder}/statistics.jsonl", _json_lines(readings), f"W3C statistics over time {of}")
+
+
+def _event_type(event: KeptEvent, redactor: Redactor) -> str:
+    """Return what kind of event it is; one that we do not know may be called anything."""
+    return event.type if event.type in EVENT_TYPES else str(redactor.json(event.type))
 
 
 def _json(value: object) -> bytes:
@@ -243,7 +250,7 @@ def _timeline(result: ProbeResult, evidence: Evidence, redactor: Redactor) -> st
         name = redactor.name(end.name)
         entries += [(ms / 1000, f"{name}: reached {phase}") for phase, ms in end.phases.items()]
         entries += [
-            (event.time, f"{name}: event {redactor.json(event.type, key='type')}")
+            (event.time, f"{name}: event {_event_type(event, redactor)}")
             for event in end.events
             if event.type != "presentation_frame"
         ]

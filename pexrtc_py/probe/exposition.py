@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -116,5 +117,6 @@ def write_prometheus(content: bytes, path: Path) -> None:
         draft.chmod(0o644)
         draft.replace(path)
     except OSError as exc:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise WriteError(f"{path}: {exc.strerror}") from exc

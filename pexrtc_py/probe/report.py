@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     import jinja2
 
 _HERE: Final = Path(__file__).parent
+_MOST_COLUMNS: Final = 4
+_MILESTONES: Final = frozenset(
+    f"setup.{name}_ms"
+    for name in ("token", "events", "offer", "answer", "ack", "ice", "dtls", "first_audio", "first_video")
+) | {"setup.first_sound_ms", "setup.first_picture_ms"}
 _LEAST_SAMPLES: Final = 3
 """A series shorter than this is a figure, not a plot."""
 _SCALES: Final = {Unit.RATIO: (100.0, "%"), Unit.BITS_PER_SECOND: (1e-3, "kb/s")}
@@ -36,6 +41,28 @@ _OVERVIEW: Final = (
     *("video.freeze_ratio", "video.delay_ms", "av.skew_ms"),
 )
 """What an overview of many runs shows of each: the worst of all streams."""
+_TILES: Final = {
+    "setup.first_picture_ms": "First picture after",
+    "setup.first_sound_ms": "First sound after",
+    "audio.mos": "Speech, MOS",
+    "audio.loss_ratio": "Sound lost",
+    "video.loss_ratio": "Picture lost",
+    "video.fps": "Pictures a second",
+    "video.freeze_ratio": "Frozen",
+    "video.longest_freeze_ms": "Longest freeze",
+    "video.ssim": "Likeness, SSIM",
+    "audio.delay_ms": "Sound late by",
+    "video.delay_ms": "Picture late by",
+    "av.skew_ms": "Sound early by",
+}
+"""The figures on top, and what a person calls them."""
+_FIRST_PLOTS: Final = (
+    *("video.fps", "video.freeze_ratio", "video.ssim", "video.delay_ms", "audio.mos", "audio.delay_ms"),
+    *("audio.loss_ratio", "video.loss_ratio", "audio.jitter_ms", "video.bitrate_bps", "av.skew_ms", "audio.level_dbfs"),
+)
+"""Plots that are seen without asking, and those of every threshold that was missed."""
+_MOST_MOMENTS: Final = 40
+"""More lines in a plot hide it."""
 _GROUPS: Final = {
     "setup": "Set-up",
     "audio": "Sound",
@@ -68,7 +95,9 @@ def html_report(runs: Sequence[ProbeResult]) -> str:
         style=(_HERE / "report.css").read_text(encoding="utf-8"),
         scripts=scripts,
         hashes=[_hash(script) for script in scripts],
-        plots=_script_safe({"plots": _plots(runs), "runs": len(runs)}),
+        plots=_script_safe({"join": _join(runs), "plots": _plots(runs), "runs": len(runs)}),
+        tiles=_tiles(runs),
+        streams=_streams(runs),
         groups=_figure_groups(runs),
         reasons=[[(_mark(reason), reason_text(reason)) for reason in _sorted_reasons(run)] for run in runs],
     )
@@ -91,11 +120,7 @@ def html_overview(runs: Sequence[tuple[ProbeResult, str]]) -> str:
     wanted = [name for name in _OVERVIEW if any(one.metric == name for run, _ in runs for one in figures(run))]
     rows = []
     for run, link in runs:
-        worst: dict[str, Figure] = {}
-        for figure in figures(run):
-            metric, before = METRICS[figure.metric], worst.get(figure.metric)
-            if before is None or (figure.value < before.value) == (metric.better is Better.HIGHER):
-                worst[figure.metric] = figure
+        worst = _worst(run)
         cells = [(worst[name].text, worst[name].outcome or "") if name in worst else ("", "") for name in wanted]
         why = [run.error] if run.error else []
         why += [f"{step.name}: {step.detail}" for step in run.steps if step.passed is False]
@@ -103,7 +128,7 @@ def html_overview(runs: Sequence[tuple[ProbeResult, str]]) -> str:
         rows.append({"run": run, "link": link, "cells": cells, "why": why})
     return template.render(
         rows=rows,
-        metrics=[(name, METRICS[name].what) for name in wanted],
+        metrics=[(_TILES[name], f"{name}: {METRICS[name].what}") for name in wanted],
         failed=sum(not run.passed for run, _ in runs),
         style=(_HERE / "report.css").read_text(encoding="utf-8"),
     )
@@ -138,9 +163,68 @@ def _mark(reason: Reason) -> str:
     return "failed" if reason.is_failure else "passed" if reason.outcome is Outcome.PASSED else "unmeasured"
 
 
+def _streams(runs: Sequence[ProbeResult]) -> list[str]:
+    """Return the streams that get a column each; none when runs have the columns, or there would be too many."""
+    found = list(dict.fromkeys(figure.stream for figure in figures(runs[0])))
+    return found if len(runs) == 1 and len(found) <= _MOST_COLUMNS else []
+
+
+def _tiles(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
+    """Return the few figures that a person looks at first: of each run the worst of all streams."""
+    worst = [_worst(run) for run in runs]
+    tiles: list[dict[str, object]] = []
+    for name, words in _TILES.items():
+        found = [each.get(name) for each in worst]
+        if any(found):
+            cells = [(one.text, one.outcome or "", one.stream) if one else ("-", "", "") for one in found]
+            tiles.append({"words": words, "what": METRICS[name].what, "cells": cells})
+    return tiles
+
+
+def _worst(run: ProbeResult) -> dict[str, Figure]:
+    """Return of each metric the worst figure of all streams."""
+    worst: dict[str, Figure] = {}
+    for figure in figures(run):
+        before, better = worst.get(figure.metric), METRICS[figure.metric].better
+        if before is None:
+            worst[figure.metric] = figure
+        elif better is Better.NEITHER:
+            worst[figure.metric] = max(before, figure, key=lambda one: abs(one.value))
+        elif (figure.value < before.value) == (better is Better.HIGHER):
+            worst[figure.metric] = figure
+    return worst
+
+
+def _join(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
+    """Return the milestones of joining of every stream, each with how long it took since the one before."""
+    bars: list[dict[str, object]] = []
+    for number, run in enumerate(runs):
+        streams: dict[str, list[tuple[float, str]]] = {}
+        for series in run.series:
+            metric = METRICS.get(series.metric)
+            if metric is not None and metric.name in _MILESTONES and series.values:
+                streams.setdefault(series.stream, []).append((series.values[0], metric.name))
+        for stream, reached in streams.items():
+            ordered = sorted(reached)
+            ends = [round(ms, 1) for ms, _ in ordered]
+            bars.append(
+                {
+                    "run": number,
+                    "name": visible(stream),
+                    "phases": [
+                        name.removeprefix("setup.").removesuffix("_ms").replace("_", " ") for _, name in ordered
+                    ],
+                    "begins": [0.0, *ends[:-1]],
+                    "lengths": [round(end - begin, 1) for begin, end in zip([0.0, *ends[:-1]], ends, strict=True)],
+                }
+            )
+    return bars
+
+
 def _plots(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
     """Return what report.js draws: one plot for each metric that has a series in any run."""
     plots: list[dict[str, object]] = []
+    missed = {reason.metric for run in runs for reason in run.verdict.failures}
     for metric in METRICS.values():
         factor, unit = _SCALES.get(metric.unit, (1.0, str(metric.unit)))
         traces: list[dict[str, object]] = []
@@ -165,10 +249,18 @@ def _plots(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
                     "unit": unit,
                     "traces": traces,
                     "limits": sorted(limits),
-                    "moments": [moment.time for moment in runs[0].moments] if len(runs) == 1 else [],
+                    "moments": _moments(runs, metric.group),
+                    "first": metric.name in _FIRST_PLOTS or metric.name in missed,
                 }
             )
-    return plots
+    rank = {name: place for place, name in enumerate(_FIRST_PLOTS)}
+    return sorted(plots, key=lambda plot: (plot["title"] not in missed, rank.get(str(plot["title"]), len(rank))))
+
+
+def _moments(runs: Sequence[ProbeResult], group: str) -> list[float]:
+    """Return when something happened to the picture, for plots of it."""
+    moments = [moment.time for moment in runs[0].moments] if len(runs) == 1 and group == "video" else []
+    return moments if len(moments) <= _MOST_MOMENTS else []
 
 
 def _is_plain(text: str) -> bool:
@@ -177,23 +269,34 @@ def _is_plain(text: str) -> bool:
 
 
 def _figure_groups(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:
+    """Return the tables: a row for each metric with a cell for each stream, or for each metric and stream two runs."""
     first, second = (list(figures(runs[0])), list(figures(runs[-1])))
-    groups: dict[str, list[dict[str, object]]] = {}
+    groups: dict[str, dict[tuple[str, str], dict[str, object]]] = {}
+    streams = _streams(runs)
     for name, stream, one, two in compared(first, second):
         metric = METRICS[name]
-        groups.setdefault(metric.group, []).append(
+        rows = groups.setdefault(metric.group, {})
+        row = rows.setdefault(
+            (name, "" if streams else stream),
             {
                 "metric": name,
-                "stream": stream,
+                "stream": "" if streams else stream,
                 "what": metric.what,
                 "source": metric.source,
                 "aggregate": metric.aggregate,
-                "values": [figure.text if figure else "" for figure in (one, two)[: len(runs)]],
-                "outcomes": [(figure.outcome or "") if figure else "" for figure in (one, two)[: len(runs)]],
+                "cells": {},
                 "change": _change(one, two) if len(runs) == 2 else None,
-            }
+            },
         )
-    return [{"title": _GROUPS.get(group, group), "rows": rows} for group, rows in groups.items()]
+        cells = row["cells"]
+        assert isinstance(cells, dict)
+        for number, figure in enumerate((one, two)[: len(runs)]):
+            if figure is not None:
+                cells[stream if streams else number] = (figure.text, figure.outcome or "")
+    return [
+        {"title": _GROUPS.get(group, group), "rows": list(rows.values()), "columns": streams or list(range(len(runs)))}
+        for group, rows in groups.items()
+    ]
 
 
 def _change(one: Figure | None, two: Figure | None) -> tuple[str, str] | None:

@@ -1,0 +1,222 @@
+"""`pexrtc probe` as it is typed: what the words mean, what is written where, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import stat
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.cli.impairing import parse_impairment, parse_time
+from pexrtc_py.cli.joining import WayIn
+from pexrtc_py.cli.probe import bundle_config, read_repeats
+from pexrtc_py.cli.probe_output import exit_code, parse_metrics_address
+from pexrtc_py.cli.probe_plans import PlanOptions, make_plans, read_size
+from pexrtc_py.errors import UsageError
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.server import Node
+from pexrtc_py.probe.attempts import PlanKind
+from pexrtc_py.probe.result import Cause, ProbeResult
+from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.signalling.finding import ServiceRecord
+from pexrtc_py.webrtc.impairment import PRESETS, Impairment
+
+from ..support.probe_runs import doctor, run
+from .test_exits import error_lines, pexrtc, start
+
+
+@pytest.mark.parametrize(
+    ("text", "impairment"),
+    [
+        ("3g", PRESETS["3g"]),
+        ("3g,loss=10%", replace(PRESETS["3g"], loss=0.1)),
+        ("loss=5%,delay=100ms,jitter=20,burst=3", Impairment(loss=0.05, delay_s=0.1, jitter_s=0.02, burst=3)),
+        (
+            "rate=500k,queue=1s,reorder=0.01,duplicate=1%",
+            Impairment(rate_bps=500_000, queue_s=1, reorder=0.01, duplicate=0.01),
+        ),
+        ("rate=2.5Mbps", Impairment(rate_bps=2_500_000)),
+    ],
+)
+def test_networks_as_people_write_them(text: str, impairment: Impairment) -> None:
+    """Presets, values, and presets with values."""
+    assert parse_impairment(text) == impairment
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("6g", "--impair 6g: only call-drop"),
+        ("loss", "--impair loss: only call-drop"),
+        ("3g,lost=1%", "--impair 'lost=1%': only loss="),
+        ("loss=101%", "--impair: 101% is no share"),
+        ("loss=-1", "--impair: -1 is no share"),
+        ("delay=1h", "--impair: 1h is longer than 10 s"),
+        ("rate=5", "--impair: 5 is no rate"),
+        ("burst=0.5", "--impair: burst 0.5"),
+        ("delay=nan", "--impair delay nan: say a time"),
+    ],
+)
+def test_networks_that_are_none(text: str, told: str) -> None:
+    """One error that names the part."""
+    with pytest.raises(UsageError) as error:
+        parse_impairment(text)
+    assert told in str(error.value)
+
+
+def test_times_sizes_and_addresses() -> None:
+    """As people write them; what is none is one error."""
+    assert [parse_time(text, what="x") for text in ("500ms", "30", "1.5m", "2h", "1d")] == [0.5, 30, 90, 7200, 86400]
+    assert (read_size("640x361@15").width, read_size("640x361@15").height, read_size("640x361@15").frame_rate) == (
+        640,
+        360,
+        15,
+    )
+    assert parse_metrics_address("9464") == parse_metrics_address(":9464") == ("127.0.0.1", 9464)
+    assert parse_metrics_address("[::1]:80") == ("::1", 80)
+    for text in ("x", "1280", "1280x", "10x10", "1280x720@0", "1280x720@61"):
+        with pytest.raises(UsageError, match="--size"):
+            read_size(text)
+    for text in ("70000", "x", "127.0.0.1:x"):
+        with pytest.raises(UsageError, match="--metrics"):
+            parse_metrics_address(text)
+    with pytest.raises(UsageError, match="--bundle-shows pins: only names, addresses"):
+        bundle_config(["names,pins"])
+    assert read_repeats(None, None, 30.0).count == 1
+    assert read_repeats("5m", None, 30.0).count is None
+    assert read_repeats(None, 3, 30.0).every_s is None
+
+
+async def records(name: str) -> Sequence[ServiceRecord]:
+    """Answer as a resolver would that knows two nodes of example.com."""
+    assert name == "_pexapp._tcp.example.com"
+    return [
+        ServiceRecord(priority=priority, weight=1, port=443, target=f"node{priority}.example.com")
+        for priority in (1, 2)
+    ]
+
+
+async def test_every_node_that_dns_names_is_gone_to() -> None:
+    """One plan for each node when asked for; else one that may fall back."""
+    options = PlanOptions(kind=PlanKind.PAIR, name="Canary", relay_only=True)
+    every = await make_plans(["a@example.com"], WayIn(), replace(options, all_nodes=True), resolve=records)
+    assert [plan.end.session.node_url for plan in every] == ["https://node1.example.com", "https://node2.example.com"]
+    assert all(plan.end.session.fallback_urls == () for plan in every)
+    (one,) = await make_plans(["a@example.com"], WayIn(), options, resolve=records)
+    assert one.end.session.fallback_urls == ("https://node2.example.com",)
+    assert one.second is not None
+    assert (one.end.session.display_name, one.second.session.display_name) == ("Canary", "Canary 2")
+    assert one.end.peer.relay_only
+    assert one.second.peer.relay_only
+
+
+async def test_join_links_lead_there() -> None:
+    """The link's node, alias and PIN."""
+    (plan,) = await make_plans(["https://n.example.com/webapp3/m/meet.a?pin=42"], WayIn(), PlanOptions())
+    assert (plan.end.session.node_url, plan.end.session.alias) == ("https://n.example.com", "meet.a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"kind": PlanKind.ECHO, "network_only": True}, "--network-only looks at packets"),
+        ({"control": True}, "--control times what the other participant notices: it needs --pair"),
+        ({"kind": PlanKind.PAIR, "control": True, "network_only": True}, "--control looks at a presentation"),
+    ],
+)
+def test_options_that_exclude_each_other(changes: dict[str, object], told: str) -> None:
+    """Are told before anybody joins."""
+    with pytest.raises(UsageError, match=told):
+        PlanOptions(**changes)  # type: ignore[arg-type]  # each case has the types of its fields
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (run(), ExitCode.DONE),
+        (run(bad=True), ExitCode.THRESHOLD_MISSED),
+        (doctor(), ExitCode.UNREACHABLE),
+        *(
+            (
+                ProbeResult(
+                    kind="single", target="", node="", started="", duration_s=0, version="", error="x", cause=cause
+                ),
+                code,
+            )
+            for cause, code in (
+                (Cause.REFUSED, ExitCode.REFUSED),
+                (Cause.UNREACHABLE, ExitCode.UNREACHABLE),
+                (Cause.REMOVED, ExitCode.REMOVED),
+                (Cause.FAILED, ExitCode.FAILED),
+            )
+        ),
+    ],
+)
+def test_exit_codes(result: ProbeResult, code: ExitCode) -> None:
+    """Of one run."""
+    assert exit_code(result) is code
+
+
+@pytest.mark.slow
+async def test_several_at_once_write_everything(tmp_path: Path) -> None:
+    """Three conferences, one of them behind a PIN: every output has all three, and the failed one leaves a bundle."""
+    rooms = {"meet.pin": RoomSettings(alias="meet.pin", pin="824681", allow_guests=False)}
+    async with Node(NodeConfig(conferences=rooms, open=True)) as node:
+        done = await pexrtc(
+            *("probe", "--node", node.url, "--network-only", "--duration", "2", "--json", "--name", "Canary"),
+            *("--junit", str(tmp_path / "j.xml"), "--textfile", str(tmp_path / "p.prom")),
+            *("--html", str(tmp_path / "r.html"), "--bundle", str(tmp_path / "bundles")),
+            *("--fail-if", "audio.rtt_ms > 5s", "meet.a", "meet.b", "meet.pin"),
+        )
+    assert done.code == ExitCode.REFUSED, done.err
+    results = [json.loads(line) for line in done.out.splitlines()]
+    assert [(one["target"], one.get("cause", "")) for one in results] == [
+        ("meet.a", ""),
+        ("meet.b", ""),
+        ("meet.pin", "refused"),
+    ]
+    suites = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert [suite.get("errors") for suite in suites] == ["0", "0", "1"]
+    assert (tmp_path / "p.prom").read_text().count("\npexrtc_probe_passed{") == 3
+    assert {path.name for path in tmp_path.glob("*.html")} == {"r.html", "r-1.html", "r-2.html", "r-3.html"}
+    (bundle,) = (tmp_path / "bundles").iterdir()
+    assert stat.S_IMODE(bundle.stat().st_mode) == 0o600
+    assert "result.json" in zipfile.ZipFile(bundle).namelist()
+
+
+@pytest.mark.slow
+async def test_a_monitor_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """A line for each run, a live page, and on SIGTERM a summary with p50 and p95; nobody stays in the conference."""
+    async with Node(NodeConfig()) as node:
+        process = await start(
+            *("doctor", "--node", node.url, "meet.a", "--alone", "--every", "10s", "--json"),
+            *("--textfile", str(tmp_path / "p.prom")),
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(40):
+            first = json.loads(await process.stdout.readline())
+            process.send_signal(signal.SIGTERM)
+            rest, err = await process.communicate()
+    assert first["kind"] == "join"
+    summary = json.loads(rest.decode().splitlines()[-1])
+    assert (summary["schema"], summary["runs"], summary["failed"]) == ("pexrtc.probe.summary/1", 1, 0)
+    phases = {phase["metric"]: phase for phase in summary["targets"][0]["phases"]}
+    assert 0 < phases["setup.dtls_ms"]["p50"] <= phases["setup.dtls_ms"]["p95"]
+    assert process.returncode == ExitCode.DONE, err
+    assert "pexrtc_probe_runs_total" in (tmp_path / "p.prom").read_text()
+
+
+async def test_nagios_gets_a_line_whatever_happens() -> None:
+    """A usage error is UNKNOWN, with a line on stdout and exit code 3."""
+    done = await pexrtc("probe", "--nagios", "--fail-if", "video.fsp < 1", "--node", "http://127.0.0.1:9", "meet.a")
+    assert done.code == 3
+    assert done.out.startswith("PEXRTC UNKNOWN - threshold 'video.fsp < 1': no metric 'video.fsp'")
+    assert len(error_lines(done)) == 1
