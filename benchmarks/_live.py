@@ -30,8 +30,6 @@ class Senses:
 
     pictures: list[tuple[int, float]] = field(default_factory=list)
     """Number and time of each picture that could be read."""
-    unread: int = 0
-    """Pictures whose mark could not be read."""
     made_up: list[tuple[float, float]] = field(default_factory=list)
     """When so many seconds of sound were made up."""
     _sounds: list[tuple[float, NDArray[np.int16]]] = field(default_factory=list)
@@ -41,9 +39,7 @@ class Senses:
         """Take a picture's luma plane."""
         now = time.monotonic()
         found = self._reader.read(luma)
-        if found is None:
-            self.unread += 1
-        else:
+        if found is not None:
             self.pictures.append((found.mark.frame_id, now))
 
     def hear(self, samples: NDArray[np.int16], made_up_s: float = 0.0) -> None:
@@ -57,10 +53,8 @@ class Senses:
         """Return all as JSON has it; chirps are times when they began to be given out."""
         return {
             "pictures": self.pictures,
-            "unread": self.unread,
             "made_up": self.made_up,
             "chirps": self._chirps(),
-            "sounds": [now for now, _ in self._sounds],
         }
 
     def _chirps(self) -> list[float]:

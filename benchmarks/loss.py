@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import uvloop
@@ -74,10 +74,8 @@ class Report:
     """What a receiver has seen and heard, all times since the sender began."""
 
     pictures: list[tuple[int, float]]
-    unread: int
     chirps: list[float]
     made_up: list[tuple[float, float]]
-    sounds: list[float] = field(default_factory=list)
 
     def shown(self) -> list[tuple[float, float]]:
         """Return when each picture was shown that none after it had come before, and how late."""
@@ -206,20 +204,14 @@ async def measure(network: Network, peers: Sequence[str], seconds: float, seed: 
 
 def _report(said: dict[str, object], began: float) -> Report:
     """Read a receiver's report."""
-    pictures, chirps, made_up, unread, sounds = (
-        said[key] for key in ("pictures", "chirps", "made_up", "unread", "sounds")
-    )
+    pictures, chirps, made_up = (said[key] for key in ("pictures", "chirps", "made_up"))
     assert isinstance(pictures, list)
     assert isinstance(chirps, list)
     assert isinstance(made_up, list)
-    assert isinstance(unread, int)
-    assert isinstance(sounds, list)
     return Report(
         pictures=[(number, at - began) for number, at in pictures],
-        unread=unread,
         chirps=[at - began for at in chirps],
         made_up=[(at - began, seconds) for at, seconds in made_up],
-        sounds=[at - began for at in sounds],
     )
 
 
