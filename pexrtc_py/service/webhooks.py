@@ -22,6 +22,7 @@ import logging
 import random
 import secrets
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -175,7 +176,7 @@ class Webhooks:
         while True:
             while self._queue:
                 message = self._queue[0]
-                if await self._deliver(message):
+                if await self._is_delivered(message):
                     self.delivered += 1
                 else:
                     self.failed += 1
@@ -185,6 +186,18 @@ class Webhooks:
                 return
             self._changed.clear()
             await self._changed.wait()
+
+    async def _is_delivered(self, message: _Message) -> bool:
+        try:
+            return await self._deliver(message)
+        except Exception as exc:  # noqa: BLE001 - one message fails, not the task; the traceback is logged
+            # Whatever an answer does to us costs its message, never the program that tells. The text of the exception
+            # stays out: it may have the URL, which is a secret of many.
+            trace = "".join(traceback.format_tb(exc.__traceback__))
+            logger.error(
+                "! webhook %s to %s failed: %s\n%s", message.type, self.config.shown, type(exc).__name__, trace
+            )
+            return False
 
     async def _deliver(self, message: _Message) -> bool:
         backoff = Backoff(self._dice, first_s=self.config.first_delay_s)
@@ -216,7 +229,7 @@ class Webhooks:
         if 200 <= status < 300:
             return None, None
         if status >= 500 or status in _RETRIED:
-            return str(status), min(float(after), 60.0) if after.isdigit() else 0.0
+            return str(status), min(float(after), 60.0) if _is_number(after) else 0.0
         return str(status), None
 
 
@@ -226,7 +239,8 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     Raises:
         UsageError: the secret cannot be read.
     """
-    signed = f"{message_id}.{timestamp}.".encode() + body
+    # HTTP servers give bytes that are no UTF-8 as surrogates; an id may have what a sender likes.
+    signed = f"{message_id}.{timestamp}.".encode(errors="surrogatepass") + body
     return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode("ascii")
 
 
@@ -235,11 +249,15 @@ def verify(
 ) -> bool:
     """Tell whether a message is genuine and fresh: what a receiver does. Header names are in lower case."""
     timestamp = headers.get("webhook-timestamp", "")
-    if not timestamp.isdigit() or len(timestamp) > 15 or abs(now - int(timestamp)) > tolerance_s:
+    if not _is_number(timestamp) or len(timestamp) > 15 or abs(now - int(timestamp)) > tolerance_s:
         return False
     expected = sign(secret, headers.get("webhook-id", ""), int(timestamp), body).encode()
     given = headers.get("webhook-signature", "").split()
-    return any(hmac.compare_digest(expected, one.encode()) for one in given)
+    return any(hmac.compare_digest(expected, one.encode(errors="surrogatepass")) for one in given)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()  # "²" is a digit too, and no number
 
 
 def _key(secret: str) -> bytes:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ NOW = 1_700_000_000.0
 class Receiver:
     """A receiver that answers what it is told to, and keeps what came."""
 
-    def __init__(self, *answers: int | Exception, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, *answers: int | Exception, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._answers = list(answers)
         self._headers = headers
         self.requests: list[httpx.Request] = []
@@ -34,7 +34,7 @@ class Receiver:
         answer = self._answers.pop(0) if self._answers else 204
         if isinstance(answer, Exception):
             raise answer
-        return httpx.Response(answer, headers=self._headers)
+        return httpx.Response(answer, headers=list(self._headers))
 
     async def wait(self, count: int) -> None:
         async with asyncio.timeout(5):
@@ -43,7 +43,10 @@ class Receiver:
                 await self._changed.wait()
 
 
-def webhooks(receiver: Callable[[httpx.Request], httpx.Response], **how: object) -> Webhooks:
+Answering = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
+def webhooks(receiver: Answering, **how: object) -> Webhooks:
     """Webhooks to it, that do not wait long."""
     how = {"first_delay_s": 0.001, **how}
     config = WebhookConfig(url="https://hooks.example/secret-path", secret=SECRET, **how)  # type: ignore[arg-type]
@@ -130,6 +133,45 @@ async def test_only_what_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     assert "https://hooks.example" in caplog.text
     assert "secret-path" not in caplog.text
     assert SECRET not in caplog.text + repr(hooks.config)
+
+
+@pytest.mark.parametrize("after", [b"\xb2", b"-1", b"nan", b"Wed, 21 Oct 2015 07:28:00 GMT", b""])
+async def test_a_wait_that_is_no_number(after: bytes) -> None:
+    """A superscript two as `Retry-After`, which isdigit() takes, once ended the program; now it is tried again."""
+    receiver = Receiver(503, headers=[(b"retry-after", after)])
+    async with webhooks(receiver) as hooks:
+        hooks.post("job.start", {})
+        await receiver.wait(2)
+    assert hooks.delivered == 1
+
+
+async def test_what_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
+    """Any exception costs its own message only, and the log has where it came from but not what it says."""
+    receiver = Receiver(ZeroDivisionError("https://hooks.example/secret-path"), 204)
+    async with webhooks(receiver) as hooks:
+        hooks.post("job.start", {})
+        hooks.post("job.stop", {})
+        await receiver.wait(2)
+    assert (hooks.delivered, hooks.failed) == (1, 1)
+    assert "ZeroDivisionError" in caplog.text
+    assert "webhooks.py" in caplog.text
+    assert "secret-path" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"webhook-timestamp": "\u00b2"}, {"webhook-signature": "v1,\udcff"}, {"webhook-id": "\udcff"}],
+    ids=["time", "signature", "id"],
+)
+def test_headers_that_nobody_writes(change: dict[str, str]) -> None:
+    """A receiver that checks them is told no, and gets no exception."""
+    headers = {
+        "webhook-id": "a",
+        "webhook-timestamp": str(int(NOW)),
+        "webhook-signature": sign(SECRET, "a", int(NOW), b""),
+    }
+    assert verify(SECRET, headers, b"", now=NOW)
+    assert not verify(SECRET, headers | change, b"", now=NOW)
 
 
 @pytest.mark.parametrize(
