@@ -133,6 +133,7 @@ class Webhooks:
         self._wall_clock = wall_clock
         self._dice = dice
         self._queue: deque[_Message] = deque()
+        self._under_way: _Message | None = None
         self._changed = asyncio.Event()
         self._closing = False
         self._stack = AsyncExitStack()
@@ -156,9 +157,9 @@ class Webhooks:
                 await asyncio.wait((self._delivering,), timeout=self.config.close_s)
         finally:
             await self._stack.aclose()
-            if self._queue:
-                self.dropped += len(self._queue)
-                logger.warning("! %d webhooks to %s were not delivered", len(self._queue), self.config.shown)
+            if left := len(self._queue) + (self._under_way is not None):
+                self.dropped += left
+                logger.warning("! %d webhooks to %s were not delivered", left, self.config.shown)
 
     def post(self, event: str, data: Mapping[str, object]) -> None:
         """Tell something, soon. It never waits."""
@@ -175,13 +176,12 @@ class Webhooks:
     async def _deliver_all(self) -> None:
         while True:
             while self._queue:
-                message = self._queue[0]
-                if await self._is_delivered(message):
+                self._under_way = self._queue.popleft()
+                if await self._is_delivered(self._under_way):
                     self.delivered += 1
                 else:
                     self.failed += 1
-                if self._queue and self._queue[0] is message:  # or it was dropped meanwhile, as the oldest
-                    self._queue.popleft()
+                self._under_way = None
             if self._closing:
                 return
             self._changed.clear()

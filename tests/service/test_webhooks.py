@@ -158,6 +158,24 @@ async def test_what_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
     assert "secret-path" not in caplog.text
 
 
+async def test_a_message_under_way_is_not_dropped() -> None:
+    """It once was taken for the oldest that waits, and counted as dropped though it arrived."""
+    receiver, answer = Receiver(), asyncio.Event()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        response = receiver(request)
+        await answer.wait()
+        return response
+
+    async with webhooks(slowly, queue=1) as hooks:
+        hooks.post("job.start", {})
+        await receiver.wait(1)
+        hooks.post("job.stop", {})
+        answer.set()
+        await receiver.wait(2)
+    assert (hooks.delivered, hooks.dropped) == (2, 0)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"webhook-timestamp": "\u00b2"}, {"webhook-signature": "v1,\udcff"}, {"webhook-id": "\udcff"}],
