@@ -222,10 +222,15 @@ class Webhooks:
             "webhook-signature": sign(self.config.secret, message.id, now, message.body),
         }
         try:
-            async with self._http.stream("POST", self.config.url, content=message.body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self.config.timeout_s),  # httpx's is for each read: a receiver that drips has no end
+                self._http.stream("POST", self.config.url, content=message.body, headers=headers) as answer,
+            ):
                 status, after = answer.status_code, answer.headers.get("retry-after", "")
         except httpx.HTTPError as exc:
             return type(exc).__name__, 0.0
+        except TimeoutError:
+            return f"no answer within {self.config.timeout_s:g} s", 0.0
         if 200 <= status < 300:
             return None, None
         if status >= 500 or status in _RETRIED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -174,6 +175,36 @@ async def test_a_message_under_way_is_not_dropped() -> None:
         answer.set()
         await receiver.wait(2)
     assert (hooks.delivered, hooks.dropped) == (2, 0)
+
+
+async def test_a_try_has_an_end() -> None:
+    """A receiver that sends a header byte by byte once held a try for as long as it liked."""
+    tries = 0
+    again = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            again.set()
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 204 ok\r\nX: ")
+            while not writer.is_closing():
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = WebhookConfig(
+            url=f"http://127.0.0.1:{port}/", secret=SECRET, timeout_s=0.1, first_delay_s=0.001, close_s=0.0
+        )
+        async with Webhooks(config) as hooks:
+            hooks.post("job.start", {})
+            async with asyncio.timeout(5):
+                await again.wait()
+    assert (hooks.delivered, hooks.dropped) == (0, 1)
 
 
 @pytest.mark.parametrize(
