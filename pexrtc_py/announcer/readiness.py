@@ -1,7 +1,8 @@
 """Making sources ready before they are needed: levelled and in the form they are sent in, once for all conferences.
 
-What can be measured (files, playlists of files, speech) is prepared in a child and kept by content; what cannot (live
-sources, generators, compositions) is encoded as it goes, live ones with a gain that follows.
+What can be measured (files, playlists of files, speech, compositions of these that end by themselves) is prepared in a
+child and kept by content; what cannot (live sources, generators) is encoded as it goes, live ones with a gain that
+follows.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ..errors import SourceError, WriteError
 from ..media.frames import Codec, Kind
 from ..media.loudness import TARGET_LUFS
-from ..media.prepare import PrepareConfig, prepare
+from ..media.prepare import PrepareConfig, Progress, prepare
+from ..media.prepare_composed import can_be_prepared, prepare_composed
 from ..media.sources.file import probe_file
 from ..media.sources.live import is_address
 from ..media.sources.playlist import read_m3u
@@ -72,8 +75,12 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
     """
     if spec.way is Way.PLAYLIST:
         entries = await asyncio.to_thread(read_m3u, Path(spec.value))
-        parts = [SourceSpec(way=Way.ADDRESS if is_address(e) else Way.FILE, value=e) for e in entries]
-        return [ready for part in parts for ready in await make_ready(part, how)]
+        return [ready for entry in entries for ready in await make_ready(_entry(entry), how)]
+    if spec.parts:
+        composed = await asyncio.to_thread(_resolved, spec, how)
+        if not can_be_prepared(composed):
+            return [Ready(spec=spec, soft=None)]
+        return [await _at_levels(partial(_composed, composed, how), how)]
     if spec.way is Way.SPEECH:
         path = await asyncio.to_thread(_spoken, spec.value, how)
     elif spec.way is Way.FILE:
@@ -85,21 +92,51 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
     # What is H.264 already and can be sent as it is stays so: every node takes it, and nothing is lost by encoding.
     stays = Kind.VIDEO in tracks and tracks[Kind.VIDEO].codec is Codec.H264
     codec = Codec.H264 if stays else Codec.VP8
-    loud = await _prepared(path, name, how, how.loudness_lufs, codec)
-    soft = None
-    if how.duck and how.loudness_lufs is not None and Kind.AUDIO in tracks:
-        soft = await _prepared(path, name, how, how.loudness_lufs - _SOFTER_LU, codec)
-    return [Ready(spec=loud, soft=soft)]
+    return [await _at_levels(partial(_prepared, path, name, how, codec=codec), how)]
 
 
-async def _prepared(path: Path, name: str, how: Readiness, loudness_lufs: float | None, codec: Codec) -> SourceSpec:
+async def _at_levels(make: Callable[[float | None], Awaitable[Path]], how: Readiness) -> Ready:
+    """Make the wanted level, and the softer one beside it."""
+    path = await make(how.loudness_lufs)
+    loud = SourceSpec(way=Way.FILE, value=str(path))
+    if not how.duck or how.loudness_lufs is None or Kind.AUDIO not in await asyncio.to_thread(probe_file, path):
+        return Ready(spec=loud, soft=None)
+    soft = await make(how.loudness_lufs - _SOFTER_LU)
+    return Ready(spec=loud, soft=SourceSpec(way=Way.FILE, value=str(soft)))
+
+
+async def _prepared(path: Path, name: str, how: Readiness, loudness_lufs: float | None, *, codec: Codec) -> Path:
+    config = PrepareConfig(target_lufs=loudness_lufs, video_codec=codec)
+    done = await prepare(path, how.cache or cache_folder(), config, on_progress=_telling(name, how))
+    return done.path
+
+
+async def _composed(spec: SourceSpec, how: Readiness, loudness_lufs: float | None) -> Path:
+    config = PrepareConfig(target_lufs=loudness_lufs)
+    done = await prepare_composed(spec, how.cache or cache_folder(), config, on_progress=_telling(spec.way, how))
+    return done.path
+
+
+def _telling(name: str, how: Readiness) -> Progress:
     def told(doing: str, done_s: float) -> None:
         if how.on_progress is not None:
             how.on_progress(f"{name}: {doing}, {done_s:.0f} s done")
 
-    config = PrepareConfig(target_lufs=loudness_lufs, video_codec=codec)
-    prepared = await prepare(path, how.cache or cache_folder(), config, on_progress=told)
-    return SourceSpec(way=Way.FILE, value=str(prepared.path))
+    return told
+
+
+def _resolved(spec: SourceSpec, how: Readiness) -> SourceSpec:
+    """Put files in the place of what is spoken and listed within a composition."""
+    if spec.way is Way.SPEECH:
+        return SourceSpec(way=Way.FILE, value=str(_spoken(spec.value, how)))
+    if spec.way is Way.PLAYLIST:
+        parts = tuple(_entry(entry) for entry in read_m3u(Path(spec.value)))
+        return parts[0] if len(parts) == 1 else SourceSpec(way=Way.THEN, parts=parts)
+    return replace(spec, parts=tuple(_resolved(part, how) for part in spec.parts))
+
+
+def _entry(entry: str) -> SourceSpec:
+    return SourceSpec(way=Way.ADDRESS if is_address(entry) else Way.FILE, value=entry)
 
 
 def _spoken(text: str, how: Readiness) -> Path:

@@ -116,10 +116,12 @@ def _made_path(path: Path, cache_dir: Path, config: PrepareConfig) -> Path:
     return cache_dir / f"{cache_key(path, config)}{MATROSKA.suffix}"
 
 
-async def _ask_child(order: bytes, path: Path, on_progress: Progress | None) -> bytes:
+async def _ask_child(
+    order: bytes, name: object, on_progress: Progress | None, *, module: str = "pexrtc_py.media.prepare"
+) -> bytes:
     """Have a child do it; returns its last line, those before being progress."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pexrtc_py.media.prepare",
+        sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     if child.stdin is None or child.stdout is None:
@@ -140,7 +142,7 @@ async def _ask_child(order: bytes, path: Path, on_progress: Progress | None) -> 
             child.kill()
             await child.wait()
     if not answer:
-        raise SourceError(f"{path}: its preparation ended without a result (exit code {child.returncode})")
+        raise SourceError(f"{name}: its preparation ended without a result (exit code {child.returncode})")
     return answer
 
 
@@ -166,12 +168,8 @@ def prepare_here(
     if made.exists():
         return Prepared(path=made, cached=True, gain_db=0.0, encoded=frozenset())
     gain = 0.0
-    if Kind.AUDIO in tracks and config.target_lufs is not None:
-        gain, _ = levelling(
-            lambda: _Watched(open_raw_file(path, kinds=(Kind.AUDIO,)), "measuring", on_progress),
-            target_lufs=config.target_lufs,
-            peak_dbtp=config.peak_dbtp,
-        )
+    if Kind.AUDIO in tracks:
+        gain = _gain(lambda: open_raw_file(path, kinds=(Kind.AUDIO,)), config, on_progress)
     encoded = frozenset(kind for kind, track in tracks.items() if _must_encode(kind, track, gain, config))
     if not encoded:
         return Prepared(path=path, cached=False, gain_db=0.0, encoded=encoded)
@@ -210,13 +208,29 @@ def _must_encode(kind: Kind, track: FileTrack, gain: float, config: PrepareConfi
     )
 
 
+def _gain(opener: Callable[[], RawSource], config: PrepareConfig, on_progress: Progress | None) -> float:
+    """Return by how much the sound has to be made louder, decibels."""
+    if config.target_lufs is None:
+        return 0.0
+    gain, _ = levelling(
+        lambda: _Watched(opener(), "measuring", on_progress),
+        target_lufs=config.target_lufs,
+        peak_dbtp=config.peak_dbtp,
+    )
+    return gain
+
+
 def _source(path: Path, kind: Kind, gain: float, config: PrepareConfig, *, encode: bool) -> Source:
     """Open one track of the file, encoded or as it is."""
     codec = Codec.OPUS if kind is Kind.AUDIO else config.video_codec
     accept = {kind: (codec,)}
     if not encode:
         return open_file(path, accept=accept)
-    raw: RawSource = open_raw_file(path, kinds=(kind,), largest=config.largest)
+    return _encoding(open_raw_file(path, kinds=(kind,), largest=config.largest), kind, gain, config)
+
+
+def _encoding(raw: RawSource, kind: Kind, gain: float, config: PrepareConfig) -> Source:
+    """Encode one track of what is not encoded."""
     if kind is Kind.AUDIO and gain != 0.0:
         raw = Levelled(raw, gain, peak_dbtp=config.peak_dbtp)
     how = EncodeConfig(
@@ -225,7 +239,8 @@ def _source(path: Path, kind: Kind, gain: float, config: PrepareConfig, *, encod
         frame_rate=config.frame_rate,
         key_interval_s=_KEY_INTERVAL_S,
     )
-    return EncodedSource(raw, accept=accept, config=how)
+    codec = Codec.OPUS if kind is Kind.AUDIO else config.video_codec
+    return EncodedSource(raw, accept={kind: (codec,)}, config=how)
 
 
 class _Watched:
@@ -328,6 +343,11 @@ def _answered(answer: bytes) -> Prepared:
 
 def _main() -> None:
     path, cache_dir, config = msgspec.json.decode(sys.stdin.buffer.read(), type=_Order, dec_hook=_path)
+    _answer_for(lambda tell: prepare_here(path, cache_dir, config, on_progress=tell))
+
+
+def _answer_for(work: Callable[[Progress], Prepared]) -> None:
+    """Do a child's work, and tell the parent how it goes and what came of it."""
     os.nice(10)  # what is being sent into rooms goes first
     told = 0.0
 
@@ -339,7 +359,7 @@ def _main() -> None:
             sys.stdout.buffer.flush()
 
     try:
-        answer: _Answer = (None, prepare_here(path, cache_dir, config, on_progress=tell))
+        answer: _Answer = (None, work(tell))
     except PexrtcError as exc:
         answer = ((type(exc).__name__, str(exc)), None)
     sys.stdout.buffer.write(msgspec.json.encode(answer, enc_hook=str) + b"\n")
