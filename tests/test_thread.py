@@ -51,7 +51,7 @@ class Recorder:
 
 async def announce(node: Node, clip: Path = CLIP, *, loop: int = 1, slide: Path | None = None) -> pexrtc_py.Played:
     """Play a clip into the room, with a slide as presentation if there is one."""
-    main = await asyncio.to_thread(pexrtc_py.announcement_of_files, [clip], loop=loop)
+    main = await asyncio.to_thread(pexrtc_py.announcement_of_files, [clip], loop=loop, hold=False)
     async with pexrtc_py.connect(node.url, ALIAS, display_name="Announcer") as conference:
         if slide is None:
             played = await pexrtc_py.play(conference, main)

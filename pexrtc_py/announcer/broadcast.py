@@ -74,16 +74,17 @@ async def broadcast(
     before = {podium.main.call.uuid: _counts(podium.main) for podium in podiums}
     beside = [podium.slides for podium in podiums if podium.slides is not None]
     async with AsyncExitStack() as stack, task_owner() as tasks:
-        main = await _groups(stack, [(podium.main, podium) for podium in podiums], announcement, sent)
+        hold = announcement.hold
+        main = await _groups(stack, [(podium.main, podium) for podium in podiums], announcement, sent, hold=hold)
         groups = list(main)
         if slides is not None:
-            groups += await _groups(stack, [(outlet, None) for outlet in beside], slides, None)
+            groups += await _groups(stack, [(outlet, None) for outlet in beside], slides, None, hold=hold)
         for group in main:
             if on_player is not None:
                 on_player(group.player)
         for podium in podiums:
             tasks.start(_take_out(podium, groups, played[podium.main.call.uuid]), name="pexrtc announcement away")
-        if announcement.hold:
+        if hold:
             tasks.start(_release(groups), name="pexrtc announcement ready")
         for group in main:
             end = await group.player.finished()
@@ -128,6 +129,8 @@ async def _groups(
     places: Sequence[tuple[Outlet, Podium | None]],
     announcement: Announcement,
     sent: Mapping[Kind, Tap] | None,
+    *,
+    hold: bool,
 ) -> list[_Group]:
     """Open the source once for each set of codecs, and a player that holds its first frames."""
     alike: dict[tuple[tuple[Kind, Codec], ...], list[tuple[Outlet, Podium | None]]] = {}
@@ -137,7 +140,7 @@ async def _groups(
     for codecs, members in alike.items():
         accept: dict[Kind, Sequence[Codec]] = {kind: (codec,) for kind, codec in codecs}
         source = await asyncio.to_thread(_open, announcement, accept)
-        player = Player(source, {}, config=PlayerConfig(hold=announcement.hold))
+        player = Player(source, {}, config=PlayerConfig(hold=hold))
         group = _Group([outlet for outlet, _ in members], player)
         bitrates = _LeastBitrate(player)
         for outlet, podium in members:

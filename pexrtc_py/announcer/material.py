@@ -25,11 +25,18 @@ __all__ = ["announcement_of_files", "announcement_of_ready", "announcement_of_so
 
 
 def announcement_of_files(
-    files: Sequence[Path], *, loop: int | None = 1, peer: PeerConfig | None = None
+    files: Sequence[Path], *, loop: int | None = 1, hold: bool = True, peer: PeerConfig | None = None
 ) -> Announcement:
-    """Announce files one after the other without a seam, all of them `loop` times (None: until stopped).
+    """Announce files as they are, one after the other without a seam: not prepared, not levelled.
 
     Blocks while it looks at the files.
+
+    Args:
+        files: what.
+        loop: how often all of them are played; None: until stopped.
+        hold: whether to wait with the first word until the far side receives; without it pictures and sound are sent
+            once and from the first moment on, for measurements.
+        peer: addresses, ports, TURN, impairment.
 
     Raises:
         UsageError: one cannot be opened, or there is nothing to play in it; the message names it.
@@ -47,7 +54,7 @@ def announcement_of_files(
         rounds = repeat(files) if loop is None else repeat(files, loop)
         return Joined(_openers(chain.from_iterable(rounds), accept))
 
-    return Announcement(opener=opener, codecs=kinds, peer=peer or PeerConfig())
+    return Announcement(opener=opener, codecs=kinds, hold=hold, peer=peer or PeerConfig())
 
 
 async def announcement_of_sources(
@@ -128,7 +135,6 @@ def announcement_of_ready(
         codecs=codecs,
         present=present,
         peer=peer or PeerConfig(),
-        hold=True,
         replay=True,
         soft=opener_of(soft) if len(soft) == len(ready) else None,
     )

@@ -28,9 +28,10 @@ class Announcement:
     """Whether it is a presentation (guide: calls with `present: send`) and not main audio and video."""
     peer: PeerConfig = field(default_factory=PeerConfig)
     """Addresses, ports, TURN, impairment."""
-    hold: bool = False
+    hold: bool = True
     """Whether silence and the first picture are sent until the far side has reported that it receives, so that nothing
-    of the first word is lost. A recording then shows the first picture for a second before the rest."""
+    of the first word is lost. A recording then shows the first picture for a second before the rest. A presentation
+    begins with what it is shown beside, whatever it says itself."""
     replay: bool = False
     """Whether a far side that asks for a key frame is sent all since the last one again, at once, where none can be
     made. Otherwise it waits for the next, a second in prepared media. Recordings then have those pictures twice."""

@@ -143,8 +143,7 @@ class _Run:
             if order.sources:
                 self._main = await make(order.sources, loop=order.loop)
             if order.present is not None:
-                slides = order.present if ":" in order.present else _as_slides(order.present)
-                self._slides = await make([slides], loop=None, present=True)
+                self._slides = await make([order.present], loop=None, present=True)
         self._readiness = order.readiness
 
     def _calling(self) -> Announcement:
@@ -291,11 +290,6 @@ class _Run:
 
 def _as_listener(session: SessionConfig) -> SessionConfig:
     return replace(session, display_name=f"{session.display_name} (listening)")
-
-
-def _as_slides(path: str) -> str:
-    """Show a picture as slides; any other file is played again and again."""
-    return f"slides:{path}" if path.lower().endswith((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")) else path
 
 
 def _nothing(accept: Mapping[Kind, Sequence[Codec]]) -> Source:

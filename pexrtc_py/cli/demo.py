@@ -96,7 +96,7 @@ async def _record_while_playing(
 
 
 async def _announce(node_url: str, screen: Screen) -> Played:
-    main = await asyncio.to_thread(announcement_of_files, [clip_path(_CLIP)])
+    main = await asyncio.to_thread(announcement_of_files, [clip_path(_CLIP)], hold=False)
     slides = await asyncio.to_thread(presentation_of, clip_path(_SLIDE))
     async with open_conference(_session(node_url, "Announcer")) as conference:
         screen.note(f"an announcer has joined {_ALIAS} and plays {_CLIP}, with {_SLIDE} as presentation")

@@ -35,7 +35,7 @@ async def test_a_dialled_conference_hears_and_sees_the_other(tmp_path: Path) -> 
             await host.session.wait_for(
                 lambda session: called in session.roster.participants and session.roster.participants[called].has_media
             )
-            played = await pexrtc_py.play(host, pexrtc_py.announcement_of_files([CLIP]))
+            played = await pexrtc_py.play(host, pexrtc_py.announcement_of_files([CLIP], hold=False))
             await asyncio.sleep(0.5)  # what is still on its way through two mixes
         over.set()
     assert played.ended == "finished"

@@ -1,6 +1,7 @@
 """Sources as people write them on a command line or into a configuration.
 
     clip.mkv                  a file                    list.m3u              a playlist
+    picture.png               a picture, standing still
     https://... rtsp://...    an address                -                     standard input (Matroska and the like)
     -:s16le,48000,2           raw samples on it         tone:440              a tone
     silence:                  black:640x360             pattern:1280x720@25   test pattern with clock and counter
@@ -81,6 +82,7 @@ class SourceSpec:
 
 _LIVE: Final = frozenset({Way.ADDRESS, Way.STDIN, Way.CAMERA, Way.MICROPHONE, Way.SCREEN, Way.LAVFI})
 _PLAYLISTS: Final = (".m3u", ".m3u8")
+_PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _PARTS: Final[Mapping[Way, tuple[int, int]]] = {Way.MIX: (2, 16), Way.OVERLAY: (2, 2), Way.THEN: (2, 100)}
 _WRAPPED: Final = frozenset({Way.GAIN, Way.FADE, Way.FOR})
 
@@ -102,7 +104,7 @@ def parse_source(text: str) -> SourceSpec:
         _pcm(value)
         return SourceSpec(way=Way.STDIN, value=value)
     if not colon or word not in set(Way) or word == Way.ADDRESS:
-        return SourceSpec(way=Way.PLAYLIST if text.lower().endswith(_PLAYLISTS) else Way.FILE, value=text)
+        return SourceSpec(way=_way_of_file(text), value=text)
     way = Way(word)
     if way in _PARTS:
         parts = tuple(parse_source(part) for part in value.split("|"))
@@ -118,6 +120,14 @@ def parse_source(text: str) -> SourceSpec:
         return SourceSpec(way=way, value=number, parts=(parse_source(inner),))
     _check(way, value)
     return SourceSpec(way=way, value=value)
+
+
+def _way_of_file(name: str) -> Way:
+    if name.lower().endswith(_PLAYLISTS):
+        return Way.PLAYLIST
+    # A picture alone stands still; a name that `slides:` would read otherwise stays a file, of one picture.
+    is_still = name.lower().endswith(_PICTURES) and not set("@,") & set(name)
+    return Way.SLIDES if is_still else Way.FILE
 
 
 def open_source(
