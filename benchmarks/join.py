@@ -169,7 +169,8 @@ def show(found: dict[str, list[dict[str, float]]], console: Console) -> None:
                 continue
             before = BEFORE.get(name)
             if before is not None and before not in joins[0]:  # a browser does not tell of all phases
-                before, title = BEFORE.get(before), f"{title} (from DTLS)"
+                before = BEFORE.get(before)
+                title = f"{title} (from {before})"
             parts = [marks[name] - (marks[before] if before else 0.0) for marks in joins if name in marks]
             row = [f"{statistics.median(parts):.1f}", f"{percentile(parts, 0.95):.1f}"]
             table.add_row(client, title, *row, f"{statistics.median(ends):.1f}", f"{percentile(ends, 0.95):.1f}")
