@@ -7,14 +7,23 @@ from dataclasses import replace
 
 import pytest
 
-from pexrtc_py.errors import UsageError
+from pexrtc_py.errors import (
+    ConferenceNotFound,
+    ExtensionRequired,
+    IceFailed,
+    NodeError,
+    PinRequired,
+    Throttled,
+    UsageError,
+)
 from pexrtc_py.media.marks_source import ReferenceConfig
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
-from pexrtc_py.probe.doctor import STEPS, DoctorConfig, examine
+from pexrtc_py.probe.cures import cure_of
+from pexrtc_py.probe.doctor import NODE_STEPS, STEPS, DoctorConfig, examine
 from pexrtc_py.probe.ends import EndConfig
 from pexrtc_py.probe.rendering import nagios
-from pexrtc_py.probe.result import ProbeResult
+from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.signalling import HttpConfig, SessionConfig
 from pexrtc_py.webrtc.impairment import Impairment
@@ -87,6 +96,38 @@ async def test_wrong_pin_is_refused_at_joining() -> None:
     conferences = {"meet.alice": RoomSettings(alias="meet.alice", pin="1234")}
     async with Node(NodeConfig(conferences=conferences)) as node:
         assert "request_token" in failed_at(await examine(end(node.url, pin="9999"), QUIET), "join")
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "cure"),
+    [
+        (PinRequired("request_token", 403, guest_pin_required=True), "join", "--pin-file"),
+        (ConferenceNotFound("request_token", 404, ""), "join", "no such alias"),
+        (ExtensionRequired("request_token", 403, extension_type="standard"), "join", "--extension"),
+        (Throttled("request_token", 429, ""), "join", "less often"),
+        (NodeError("request_token", 503, ""), "join", "maintenance"),
+        (IceFailed("no"), "ICE", "let UDP through"),
+        (None, "DNS", "resolver"),
+    ],
+)
+def test_each_failure_has_its_own_cure(error: Exception | None, step: str, cure: str) -> None:
+    """What to do depends on why; relayed media needs another look than direct media."""
+    assert cure in cure_of(step, error)
+    assert "TURN server: its address" in cure_of("ICE", error, relayed=True)
+
+
+async def test_a_node_alone_is_asked_without_joining() -> None:
+    """With its certificate's days, and its own word."""
+    async with Node(NodeConfig(self_signed=True)) as node:
+        result = await examine(end(node.url, "", insecure=True), replace(QUIET, joins=False))
+        trusted = await examine(end(node.url, ""), replace(QUIET, joins=False))
+    assert [step.name for step in result.steps] == list(NODE_STEPS)
+    assert result.passed, result.steps
+    assert "certificate ends in " in result.steps[2].detail
+    assert result.steps[3].detail == "takes calls"
+    assert "certificate of CN=" in trusted.steps[2].detail
+    assert "self-signed" in trusted.steps[2].cure
+    assert trusted.cause is Cause.UNREACHABLE
 
 
 async def test_no_path_for_media() -> None:

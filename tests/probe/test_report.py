@@ -7,10 +7,11 @@ import hashlib
 import json
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
 from pexrtc_py.errors import UsageError
-from pexrtc_py.probe.report import html_report
+from pexrtc_py.probe.report import html_overview, html_report
 from pexrtc_py.probe.result import ProbeResult
 from tests.support.probe_runs import HOSTILE, doctor, run
 
@@ -110,3 +111,22 @@ def test_other_numbers_of_runs_are_refused(count: int) -> None:
     """One, or two to compare."""
     with pytest.raises(UsageError, match=f"one run or two, not {count}"):
         html_report([run()] * count)
+
+
+def test_key_figures_are_those_of_the_worst_stream() -> None:
+    """Each tile says in words what it is, of which stream, and whether it failed."""
+    two = msgspec.structs.replace(run(), series=(*run(stream="Bob").series, *run(stream="Ann", bad=True).series))
+    html = html_report([two])
+    tile = html[html.index("Frozen</div>") :]
+    assert tile.index("7 %") < tile.index("Ann") < tile.index("Longest freeze")
+
+
+def test_an_overview_has_a_row_and_a_link_for_each() -> None:
+    """With the reasons of those that failed; names and links of any kind stay text."""
+    html = html_overview([(run(), "a.html"), (run(stream=HOSTILE, bad=True), "x y<.html"), (doctor(), "c.html")])
+    page = Page(html)
+    assert "2 of 3 failed" in "".join(page.text)
+    assert [value for _, name, value in page.attributes if name == "href"][1:] == ["a.html", "x%20y%3C.html", "c.html"]
+    assert page.policy.startswith("default-src 'none'; style-src")
+    assert page.scripts == []
+    assert not set(html) & {"\x1b", "\x00", "\u202e"}
