@@ -196,6 +196,12 @@ class Seen:
         offset = self.offset
         return max(abs(at - number / RATE - offset) for number, at in zip(self.numbers, self.times, strict=True))
 
+    @property
+    def hole_errors(self) -> list[float]:
+        """How much longer each hole of more than a second is in the recording than it was, by the beacon's clock."""
+        steps = zip(self.numbers, self.numbers[1:], self.times, self.times[1:], strict=False)
+        return [after - before - (b - a) / RATE for a, b, before, after in steps if b - a > RATE]
+
     def at(self, number: int) -> float:
         """Second of the recording at which a picture is, or should be."""
         return self.offset + number / RATE

@@ -161,6 +161,8 @@ async def test_it_goes_on_after_each_loss(node: Node, tmp_path: Path) -> None:
     seen = await asyncio.to_thread(read_marks, tmp_path / "talk.mkv")
     assert seen.unmarked == 0
     # What the node, in the same loop as everybody who joins, queues of sound by the time of each visit counts too.
+    assert seen.hole_errors
+    assert all(abs(error) < 0.1 for error in seen.hole_errors), "holes are as long as they were"
     assert seen.drift < 0.1, "the clock of the recording is that of the beacon over all holes"
     lost = [(i.at_s - 1.5, (i.back_s or 0.0) + 1.0) for i in one.recorded.interruptions]
     for start, end in gaps(seen):

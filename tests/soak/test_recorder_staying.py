@@ -11,7 +11,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ import pexrtc_py
 from pexrtc_py import Node, NodeConfig
 from pexrtc_py.node.fault_injection import Restart
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
-from tests.recorder.beacon import RATE, beacon, cut_wire, job_of, read_marks
+from tests.recorder.beacon import beacon, cut_wire, job_of, read_marks
 from tests.recorder.test_job import Running, gaps
 
 BETWEEN_S = float(os.environ.get("PEXRTC_STAYING_S", "90"))
@@ -110,7 +110,7 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
     say(f"holes told:      {[(round(hole.start_s, 2), round(hole.end_s, 2)) for hole in result.holes]}\n")
     say(f"sound missing:   {[(round(a, 2), round(b, 2)) for a, b in sound]}\n")
     say(f"picture missing: {[(round(a, 2), round(b, 2)) for a, b in gaps(seen)]}\n")
-    errors = _hole_errors(seen.numbers, seen.times)
+    errors = seen.hole_errors
     say(
         f"pictures: {len(seen.numbers)} of {seen.numbers[-1] - seen.numbers[0] + 1}, {seen.unmarked} without a number\n"
     )
@@ -122,12 +122,6 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
     windows = [(at_s - 0.5, at_s + length_s + 12.0) for at_s, length_s, _ in faults]
     assert all(any(a <= start and end <= b for a, b in windows) for start, end in gaps(seen))
     assert [(hole.start_s, hole.end_s) for hole in result.holes] == [pytest.approx(gap, abs=0.1) for gap in silences]
-
-
-def _hole_errors(numbers: Sequence[int], times: Sequence[float]) -> list[float]:
-    """How much longer each hole of more than a second is in the recording than it was."""
-    steps = zip(numbers, numbers[1:], times, times[1:], strict=False)
-    return [after - before - (b - a) / RATE for a, b, before, after in steps if b - a > RATE]
 
 
 def _silences(path: Path, *kinds: str) -> list[tuple[float, float]]:
