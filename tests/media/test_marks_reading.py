@@ -110,7 +110,7 @@ def test_reader_searches_ever_more_rarely_when_there_is_nothing() -> None:
     plane = np.zeros((360, 640), dtype=np.uint8)
     for _ in range(64):
         assert reader.read(plane) is None
-    assert reader.searches == 5  # after 0, 3, 8, 17 and 34 frames
+    assert reader.searches == 9  # after 0, 3, 8 and then every 9 frames
 
 
 def test_reader_survives_a_change_of_frame_size() -> None:
