@@ -21,7 +21,7 @@ from ..recorder.recording import Recording, RecordingConfig
 from ..recorder.roles import Role
 from ..recorder.sidecars import sidecar_path
 from ..recorder.stopping import Ended, StopRules
-from ..service.kept_files import remember
+from ..service.kept_files import note_of, remember
 from ..signalling import SessionConfig
 from .active_run import ActiveRun
 from .entries import RecordJobEntry
@@ -125,11 +125,14 @@ def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:
 
 
 def free_path(path: Path) -> Path:
-    """Return `path`, or with a number the first of which no file of a recording exists: a crash leaves one behind."""
+    """Return `path`, or with a number the first of which there is no file of a recording: a crash leaves one behind.
+
+    A note counts as the file it speaks of, which was uploaded and removed: it tells where that is, and stays.
+    """
 
     def taken(one: Path) -> bool:
         names = (one, segment_path(one, 1), role_path(one, Role.SLIDES))
-        return any(name.exists() or part_path(name).exists() for name in names)
+        return any(there.exists() for name in names for there in (name, part_path(name), note_of(name)))
 
     def tries() -> Iterator[Path]:
         yield path

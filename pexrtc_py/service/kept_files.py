@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,10 @@ class KeptFile(Struct, frozen=True, kw_only=True):
     confirmed: str | None = None
     """How that is known: `size` or `hash`."""
 
+    def is_of(self, found: os.stat_result) -> bool:
+        """Tell whether that is the file that was noted, as it was then."""
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.modified_ns)
+
 
 def note_of(path: Path) -> Path:
     """Return the path of a file's note."""
@@ -52,17 +57,19 @@ def note_of(path: Path) -> Path:
 
 
 def remember(path: Path, *, job: str, key: str, now: float) -> None:
-    """Note that a file is complete; a note that is there already stays.
+    """Note that a file is complete; a note of this very file that is there already stays.
 
     Raises:
         WriteError: it cannot be written.
     """
-    if note_of(path).exists():
-        return
     try:
         found = path.stat()
     except OSError as exc:
         raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
+    with suppress(SourceError):
+        noted = read_note(path)
+        if noted.name == path.name and noted.is_of(found):  # else one of that name was here before, and is gone
+            return
     write_note(
         path,
         KeptFile(name=path.name, size=found.st_size, modified_ns=found.st_mtime_ns, closed_at=now, job=job, key=key),
@@ -117,4 +124,4 @@ def expired(path: Path, kept: KeptFile, *, now: float, keep_s: float, uploads: b
         found = path.lstat()
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns) == (kept.size, kept.modified_ns)
+    return kept.is_of(found)

@@ -88,8 +88,9 @@ class Uploads:
         self._may_remove = may_remove
         self._to_remove: dict[Path, KeptFile] = {}
         self.uploaded = self.failures = self.removed = 0
-        self._queue: deque[tuple[Path, KeptFile]] = deque()
-        self._known: set[Path] = set()
+        self._queue: deque[Path] = deque()
+        self._notes: dict[Path, KeptFile] = {}
+        """Of what waits, the latest: a name may be given again while the file that had it waits."""
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -120,14 +121,22 @@ class Uploads:
         return len(self._queue)
 
     def add(self, path: Path, kept: KeptFile) -> None:
-        """Upload a file that is complete and noted; one that has arrived already, or waits, is passed over."""
-        if path in self._known:
-            return
-        if kept.to == self.config.to and kept.confirmed is not None:
-            self._remove_soon(path, kept)
-            return
-        self._known.add(path)
-        self._queue.append((path, kept))
+        """Upload a file that is complete and noted; one that has arrived already, or waits, is passed over.
+
+        What has the name of one that has arrived, and is another file, has not arrived.
+        """
+        if kept.to == self.config.to and kept.confirmed is not None and path not in self._notes:
+            try:
+                found = path.stat()
+            except OSError:
+                return  # it arrived, and was removed
+            if kept.is_of(found):
+                self._remove_soon(path, kept)
+                return
+        self._to_remove.pop(path, None)
+        if path not in self._notes:
+            self._queue.append(path)
+        self._notes[path] = kept
         self._idle.clear()
         self._changed.set()
 
@@ -167,7 +176,8 @@ class Uploads:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            path, kept = self._queue[0]
+            path = self._queue[0]
+            kept = self._notes[path]
             try:
                 await self._upload(path, kept)
                 backoff.reset()
@@ -181,8 +191,9 @@ class Uploads:
                 self._queue.rotate(-1)  # another file may fare better
                 await asyncio.sleep(delay)
                 continue
-            self._queue.popleft()
-            self._known.discard(path)
+            if self._notes[path] is kept:  # else another file of that name was added meanwhile
+                self._queue.popleft()
+                del self._notes[path]
 
     async def _upload(self, path: Path, kept: KeptFile) -> None:
         """Upload a file, confirm, note it, and remove it if that is asked for.

@@ -149,9 +149,19 @@ async def test_a_probe_that_misses(node: Node, tmp_path: Path) -> None:
     assert (tmp_path / "meet.c.json").read_bytes().startswith(b'{"kind":"pair"')
 
 
-@pytest.mark.parametrize("left", ["talk.mkv", "talk.part.mkv", "talk.001.part.mkv", "talk.slides.mkv"])
-def test_a_name_that_a_crash_has_taken(tmp_path: Path, left: str) -> None:
-    """The next recording gets a number, and what is left stays."""
+@pytest.mark.parametrize(
+    "left",
+    [
+        "talk.mkv",
+        "talk.part.mkv",
+        "talk.001.part.mkv",
+        "talk.slides.mkv",
+        "talk.mkv.upload.json",
+        "talk.001.mkv.upload.json",
+    ],
+)
+def test_a_name_that_is_taken(tmp_path: Path, left: str) -> None:
+    """The next recording gets a number, and what a crash left, or says where an upload is, stays."""
     assert free_path(tmp_path / "talk.mkv") == tmp_path / "talk.mkv"
     (tmp_path / left).touch()
     assert free_path(tmp_path / "talk.mkv") == tmp_path / "talk-2.mkv"

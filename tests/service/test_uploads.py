@@ -75,6 +75,60 @@ async def test_removed_when_asked_and_confirmed(tmp_path: Path, delete: Literal[
     assert one.removed == 1
 
 
+async def test_a_name_that_is_given_again(tmp_path: Path) -> None:
+    """The second meeting of a day once kept the note of the first, which had been uploaded, and was never uploaded."""
+    target = tmp_path / "there" / "board"
+    async with uploads(tmp_path / "there", "size") as one:
+        one.add(*recorded(tmp_path / "here", content=b"the first"))
+        await finished(one)
+        path, kept = recorded(tmp_path / "here", content=b"the second, which is another")
+        assert kept.confirmed is None
+        one.add(path, kept)
+        await finished(one)
+    assert not path.exists()
+    assert {file.name: file.read_bytes() for file in target.iterdir()} == {
+        "talk.mkv": b"the first",
+        "talk-2.mkv": b"the second, which is another",
+    }
+    assert (one.uploaded, one.removed) == (2, 2)
+
+
+async def test_a_note_of_another_file_is_no_arrival(tmp_path: Path) -> None:
+    """What lies under the name of a file that has arrived, noted or not, is uploaded after a start."""
+    path, kept = recorded(tmp_path / "here", content=b"the first")
+    async with uploads(tmp_path / "there") as one:
+        one.add(path, kept)
+        await finished(one)
+    path.write_bytes(b"the second, and a kill before it was noted")
+    async with uploads(tmp_path / "there", "hash") as one:
+        assert await one.resume([tmp_path / "here"]) == 1
+        await finished(one)
+    assert not path.exists()
+    assert (tmp_path / "there" / "board" / "talk-2.mkv").read_bytes() == b"the second, and a kill before it was noted"
+
+
+async def test_a_name_that_is_given_again_while_it_waits(tmp_path: Path) -> None:
+    """The file that comes last has a note of its own in the end, not that of the one before."""
+    path, kept = recorded(tmp_path / "here", content=b"the first")
+    async with uploads(tmp_path / "there") as one:
+        one.add(path, kept)
+        path.write_bytes(b"the second, which is another")
+        remember(path, job="record:b", key="board/talk.mkv", now=1500.0)
+        one.add(path, read_note(path))
+        await finished(one)
+    assert (read_note(path).job, read_note(path).closed_at, one.uploaded) == ("record:b", 1500.0, 1)
+
+
+def test_a_note_stays(tmp_path: Path) -> None:
+    """Noting a file again changes nothing of what is known; a note that is broken is written anew."""
+    path, kept = recorded(tmp_path, content=b"1")
+    remember(path, job="record:other", key="other", now=2000.0)
+    assert read_note(path) == kept
+    note_of(path).write_text("{")
+    remember(path, job="record:other", key="other", now=2000.0)
+    assert read_note(path).job == "record:other"
+
+
 async def test_kept_while_somebody_needs_it(tmp_path: Path) -> None:
     """A file that may not go yet goes with a later sweep."""
     path, kept = recorded(tmp_path / "here")
