@@ -29,7 +29,7 @@ def pitches(listener: Listener) -> set[int]:
     middle = wave[loud[0] : loud[-1]]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
     hertz = np.fft.rfftfreq(len(middle), 1 / 48000)
-    return {round(float(at), -1) for at in hertz[spectrum > 0.1 * spectrum.max()]}
+    return {10 * round(float(at) / 10) for at in hertz[spectrum > 0.1 * spectrum.max()]}
 
 
 def brightness(listener: Listener) -> list[float]:
