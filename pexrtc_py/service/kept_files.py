@@ -6,6 +6,7 @@ into the folder is nobody's to delete.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +19,8 @@ from msgspec import Struct
 from ..errors import SourceError, WriteError
 
 __all__ = ["KeptFile", "expired", "note_of", "read_note", "read_notes", "remember", "write_note"]
+
+logger = logging.getLogger(__name__)
 
 _ENDING: Final = ".upload.json"
 
@@ -94,14 +97,28 @@ def write_note(path: Path, kept: KeptFile) -> None:
 
 
 def read_notes(folder: Path) -> Iterator[tuple[Path, KeptFile]]:
-    """Yield the files in a folder and below that have a note, there or not; notes that are none are passed over."""
-    for note in sorted(folder.rglob(f"*{_ENDING}")):
+    """Yield the files in a folder and below that have a note, there or not.
+
+    Notes that are none are passed over, and so are folders that cannot be read: the rest is somebody's all the same.
+    """
+    notes = [
+        Path(where, name)
+        for where, _, names in os.walk(folder, onerror=_tell_unread)
+        for name in names
+        if name.endswith(_ENDING)
+    ]
+    for note in sorted(notes):
         try:
             kept = msgspec.json.decode(note.read_bytes(), type=KeptFile)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             continue
         if note.name == kept.name + _ENDING:  # a note that speaks of another file is none of ours
             yield note.with_name(kept.name), kept
+
+
+def _tell_unread(exc: OSError) -> None:
+    if not isinstance(exc, FileNotFoundError):  # nothing was recorded there yet
+        logger.warning("! %s cannot be read: %s", exc.filename, (exc.strerror or str(exc)).lower())
 
 
 def read_note(path: Path) -> KeptFile:

@@ -236,6 +236,14 @@ def test_retention(tmp_path: Path) -> None:
     assert somebodys.exists()
 
 
+def test_a_folder_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mount that answers with an error ends nothing; one that is not there yet is nothing to tell."""
+    assert list(read_notes(tmp_path / "not-yet")) == []
+    assert caplog.text == ""
+    assert list(read_notes(tmp_path / ("n" * 300))) == []
+    assert "cannot be read: file name too long" in caplog.text
+
+
 def test_a_note_that_lies(tmp_path: Path) -> None:
     """One that speaks of another file, or is no note, makes nobody remove anything."""
     path, kept = recorded(tmp_path, "talk.mkv", b"1")
