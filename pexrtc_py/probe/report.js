@@ -96,9 +96,11 @@
   let shown; // the stretch of time in view; undefined: all
   let following = false;
   const follow = (change) => {
-    const zoomed = change["xaxis.range[0]"] !== undefined;
+    // A drag tells both ends one by one, a call of relayout both at once.
+    const range = change["xaxis.range"] ?? [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    const zoomed = range[0] !== undefined;
     if (following || !(zoomed || change["xaxis.autorange"])) return;
-    shown = zoomed ? [change["xaxis.range[0]"], change["xaxis.range[1]"]] : undefined;
+    shown = zoomed ? [...range] : undefined;
     following = true;
     const update = shown ? { "xaxis.range": shown } : { "xaxis.autorange": true };
     Promise.all(boxes.filter((box) => box.dataset.followed).map((box) => Plotly.relayout(box, update)))

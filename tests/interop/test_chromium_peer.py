@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from pexrtc_py.media.frames import EncodedFrame, Gap
 from pexrtc_py.webrtc.peer import Peer, PeerConfig, PeerState
-from pexrtc_py.webrtc.transport_statistics import TransportStatistics
+from pexrtc_py.webrtc.statistics import RtpStatistics
+from pexrtc_py.webrtc.transport_statistics import PathStatistics, TransportStatistics
 from tests.interop.conftest import need_program
 from tests.webrtc.test_peer import POLICY, Collector, find
 
@@ -44,13 +47,15 @@ class Echo(Collector):
 
 
 class Browser:
-    """The page, and what it told last."""
+    """The page, and what it told last; `report` is all of its getStats, `ours` what we counted at the same moment."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.echoes: list[Echo] = []
         self.offers: list[str] = []
         self.restart = False
+        self.report: list[dict[str, Any]] = []
+        self.ours: list[RtpStatistics | PathStatistics] = []
         self._told: dict[str, float] = {}
         self._changed = asyncio.Event()
 
@@ -67,7 +72,9 @@ class Browser:
         return web.json_response({})
 
     async def count(self, request: web.Request) -> web.Response:
-        self._told |= await request.json()
+        said = await request.json()
+        self.report, self.ours = said.pop("report"), self.peer.statistics(time.monotonic())
+        self._told |= said
         self._changed.set()
         restart, self.restart = self.restart, False
         return web.json_response({"restart": restart})

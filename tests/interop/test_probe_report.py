@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pexrtc_py.probe.report import html_report
+from pexrtc_py.probe.report import html_overview, html_report
 from pexrtc_py.probe.result import ProbeResult
 from tests.interop.conftest import need_program
 from tests.support.probe_runs import HOSTILE, doctor, run
@@ -51,6 +51,15 @@ class Page:
         value = result["result"]
         assert isinstance(value, dict)
         return value.get("value")
+
+    async def until(self, condition: str) -> None:
+        """Wait until an expression is true."""
+        found = await self.evaluate(
+            "new Promise((done) => { const look = () => "
+            f"({condition}) ? done(true) : requestAnimationFrame(look); "
+            "look(); setTimeout(() => done(false), 10000); })"
+        )
+        assert found is True, condition
 
     async def show(self, path: Path, width: int, *, dark: bool = False) -> None:
         """Load a file at a width; returns when the plots are drawn."""
@@ -114,8 +123,11 @@ async def test_report_is_drawn_without_complaint_and_fits(name: str, tmp_path: P
     async with browser(tmp_path) as page:
         for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
             await page.show(path, width, dark=dark)
-            drawn = await page.evaluate("document.querySelectorAll('#plots .main-svg .scatterlayer').length")
-            assert drawn == await page.evaluate("JSON.parse(document.getElementById('data').textContent).plots.length")
+            drawn = "document.querySelectorAll('.plots .plot .scatterlayer').length"
+            wanted = await page.evaluate("JSON.parse(document.getElementById('data').textContent).plots.length")
+            assert await page.evaluate(drawn) == await page.evaluate("document.querySelectorAll('#plots .plot').length")
+            await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+            await page.until(f"{drawn} === {wanted}")
             assert await page.evaluate(FITS) is True
             plots = await page.evaluate(
                 "Math.max(0, ...[...document.querySelectorAll('.main-svg')].map(s => s.clientWidth))"
@@ -124,4 +136,40 @@ async def test_report_is_drawn_without_complaint_and_fits(name: str, tmp_path: P
             assert plots < width
             assert await page.evaluate("document.querySelector('script[src], link[href^=http]') === null")
             await page.picture(tmp_path / f"{name}-{width}-{'dark' if dark else 'light'}.png")
+        assert page.complaints == []
+
+
+async def test_a_zoom_in_one_plot_is_a_zoom_in_all(tmp_path: Path) -> None:
+    """All plots share one time axis; a double click shows all of it again."""
+    path = tmp_path / "zoom.html"
+    path.write_text(html_report([run(bad=True)]), encoding="utf-8")
+    ranges = "[...document.querySelectorAll('#plots .plot')].map((box) => box._fullLayout.xaxis.range)"
+    async with browser(tmp_path) as page:
+        await page.show(path, 1280)
+        await page.evaluate(
+            "Plotly.relayout(document.querySelector('#plots .plot'), {'xaxis.range': [20, 40]}).then(() => true)"
+        )
+        await page.until(f"{ranges}.every((shown) => shown[0] === 20 && shown[1] === 40)")
+        await page.evaluate(
+            "Plotly.relayout(document.querySelector('#plots .plot'), {'xaxis.autorange': true}).then(() => true)"
+        )
+        await page.until(f"{ranges}.every((shown) => shown[0] < 5 && shown[1] > 55)")
+        assert page.complaints == []
+
+
+async def test_overview_of_many_fits_and_leads_on(tmp_path: Path) -> None:
+    """A row for each conference with its reasons and a link; hostile names are text; nothing is complained of."""
+    path = tmp_path / "over.html"
+    runs = [(run(), "a.html"), (run(stream=HOSTILE, bad=True), "b c.html"), (doctor(), "d.html")]
+    path.write_text(html_overview(runs), encoding="utf-8")
+    async with browser(tmp_path) as page:
+        for width in (1280, 390):
+            await page.show(path, width, dark=width == 390)
+            assert await page.evaluate(FITS) is True
+            assert await page.evaluate("document.querySelectorAll('tbody tr:not(.why)').length") == 3
+            assert await page.evaluate("document.querySelector('.word').textContent") == "2 of 3 failed"
+            assert await page.evaluate("[...document.links].map((a) => a.getAttribute('href')).join()") == (
+                "a.html,b%20c.html,d.html"
+            )
+            await page.picture(tmp_path / f"over-{width}.png")
         assert page.complaints == []

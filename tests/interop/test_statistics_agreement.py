@@ -1,0 +1,158 @@
+"""The same streams counted by us and by Chromium, that is by libwebrtc: a table of both.
+
+Each peer sends sound and pictures to us, and gets back what it sent, over a good path and over one that loses and
+delays packets. Both sides are read at the same moment, so counters may differ by what is under way just then; what one
+side knows only from the other's reports (loss, jitter, round trip) may be a second old. `-s` shows the tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.peer import Peer, PeerConfig
+from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
+from tests.interop.test_chromium_peer import chromium
+
+PATHS = {"good": None, "bad": Impairment(loss=0.03, delay_s=0.04, jitter_s=0.02, seed=7)}
+REPORT_AGE_S = 5.0
+"""Chromium reports on sound every five seconds; what was lost since is not known to the sender."""
+PROBES = 20
+"""Packets that libwebrtc sends again at the beginning, to probe the path, and that no stream here counts."""
+FRAMES = 150
+"""Pictures that the peer has decoded when both are compared."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of one stream, by both."""
+
+    stream: str
+    name: str
+    theirs: float
+    ours: float
+    within: float
+    """By how much they may differ."""
+
+    @property
+    def agrees(self) -> bool:
+        return abs(self.theirs - self.ours) <= self.within
+
+    def __str__(self) -> str:
+        mark = "" if self.agrees else "   <- differs"
+        return f"{self.stream:22} {self.name:16} {self.theirs:12.4g} {self.ours:12.4g} {self.within:10.3g}{mark}"
+
+
+def share(value: float, least: float, part: float) -> float:
+    """Return a tolerance: a part of a value, and at least so much."""
+    return max(least, part * abs(value))
+
+
+def unreported(lost: float, elapsed_s: float) -> float:
+    """Return a tolerance: what may have been lost since the last report, and the dice."""
+    return 3 + 1.5 * lost * min(1.0, REPORT_AGE_S / elapsed_s)
+
+
+def rows(theirs: Sequence[dict[str, Any]], ours: Sequence[object], elapsed_s: float) -> Iterator[Row]:
+    """Lay both beside each other, stream by stream."""
+    for kind in ("audio", "video"):
+        sent, got, told = (
+            next(item for item in theirs if item["type"] == wanted and item.get("kind") == kind)
+            for wanted in ("outbound-rtp", "inbound-rtp", "remote-inbound-rtp")
+        )
+        inbound = next(item for item in ours if isinstance(item, InboundRtp) and item.kind == kind)
+        outbound = next(item for item in ours if isinstance(item, OutboundRtp) and item.kind == kind)
+        report = next(item for item in ours if isinstance(item, RemoteInboundRtp) and item.kind == kind)
+        yield from _to_us(f"{kind}, they to us", sent, told, inbound, elapsed_s)
+        yield from _to_them(f"{kind}, we to them", got, outbound, report, elapsed_s)
+        rtt, their_rtt = report.round_trip_time, told.get("roundTripTime")
+        assert rtt is not None
+        assert their_rtt is not None
+        yield Row(f"{kind}, round trip", "ms", 1000 * their_rtt, 1000 * rtt, share(1000 * rtt, 15, 0.2))
+
+
+def _to_us(
+    stream: str, sent: dict[str, Any], told: dict[str, Any], inbound: InboundRtp, elapsed_s: float
+) -> Iterator[Row]:
+    """What they send, against what we receive; what of it is lost they know from our reports."""
+    first_sent = sent["packetsSent"] - sent.get("retransmittedPacketsSent", 0)
+    # To probe the path libwebrtc sends old packets again, and counts them as sent; here they are duplicates.
+    again = inbound.packets_duplicated
+    probes = PROBES if inbound.kind == "video" else 0
+    expected = inbound.packets_received + inbound.packets_lost + again
+    yield Row(stream, "packets", first_sent, expected, share(first_sent, 10, 0.01) + probes)
+    first_bytes = sent["bytesSent"] - sent.get("retransmittedBytesSent", 0)
+    missing = 0.02 + (inbound.packets_lost + again + probes) / max(1, expected)
+    yield Row(stream, "bytes", first_bytes, inbound.bytes_received, share(first_bytes, 1500, missing))
+    rate = 8e-3 * first_bytes / elapsed_s
+    ours = 8e-3 * inbound.bytes_received / elapsed_s
+    yield Row(stream, "kb/s", rate, ours, share(rate, 1.5, missing))
+    yield Row(stream, "jitter ms", 1000 * told["jitter"], 1000 * inbound.jitter, share(1000 * inbound.jitter, 5, 0.5))
+    if inbound.kind == "audio":
+        yield Row(
+            stream, "lost", told["packetsLost"], inbound.packets_lost, unreported(inbound.packets_lost, elapsed_s)
+        )
+    else:
+        assert inbound.frames_received is not None
+        yield Row(stream, "pictures", sent["framesSent"], inbound.frames_received, share(sent["framesSent"], 6, 0.03))
+        yield Row(stream, "PLI", sent["pliCount"], inbound.pli_count, 2)
+        yield Row(stream, "NACK", sent["nackCount"], inbound.nack_count, share(inbound.nack_count, 2, 0.2))
+
+
+def _to_them(
+    stream: str, got: dict[str, Any], outbound: OutboundRtp, report: RemoteInboundRtp, elapsed_s: float
+) -> Iterator[Row]:
+    """What they receive, against what we send; what of it is lost we know from their reports."""
+    first_sent = outbound.packets_sent - outbound.retransmitted_packets_sent
+    expected = got["packetsReceived"] + got["packetsLost"]
+    yield Row(stream, "packets", expected, first_sent, share(first_sent, 15, 0.01))
+    first_bytes = outbound.bytes_sent - outbound.retransmitted_bytes_sent
+    missing = 0.02 + got["packetsLost"] / max(1, expected)
+    yield Row(stream, "bytes", got["bytesReceived"], first_bytes, share(first_bytes, 1500, missing))
+    rate = 8e-3 * first_bytes / elapsed_s
+    yield Row(stream, "kb/s", 8e-3 * got["bytesReceived"] / elapsed_s, rate, share(rate, 1.5, missing))
+    yield Row(stream, "jitter ms", 1000 * got["jitter"], 1000 * report.jitter, share(1000 * report.jitter, 5, 0.5))
+    yield Row(stream, "lost", got["packetsLost"], report.packets_lost, unreported(got["packetsLost"], elapsed_s))
+    if outbound.kind == "video":
+        assert outbound.frames_sent is not None
+        # libwebrtc has decoded frames that it does not count as received where packets came again, so: the larger.
+        received = max(got["framesReceived"], got["framesDecoded"])
+        yield Row(stream, "received", received, outbound.frames_sent, share(outbound.frames_sent, 6, 0.03))
+        yield Row(stream, "decoded", got["framesDecoded"], outbound.frames_sent, share(outbound.frames_sent, 8, 0.05))
+        yield Row(stream, "PLI", got["pliCount"], outbound.pli_count, 2)
+        yield Row(stream, "NACK", got["nackCount"], outbound.nack_count, share(outbound.nack_count, 2, 0.2))
+
+
+def check(title: str, found: Sequence[Row]) -> None:
+    """Print the table, and hold every row to its tolerance."""
+    head = f"{'stream':22} {'figure':16} {'theirs':>12} {'ours':>12} {'within':>10}"
+    sys.stdout.write("\n".join(["", title, head, *map(str, found), ""]))
+    assert len(found) == 28
+    assert [row for row in found if not row.agrees] == []
+
+
+def has_reports(report: Sequence[dict[str, Any]]) -> bool:
+    """Whether our reports have told both streams' round trip, and enough was decoded."""
+    trips = [item for item in report if item["type"] == "remote-inbound-rtp" and item.get("roundTripTime") is not None]
+    decoded = [item.get("framesDecoded", 0) for item in report if item["type"] == "inbound-rtp"]
+    return len(trips) == 2 and max(decoded, default=0) >= FRAMES
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_chromium_counts_the_same(path: str, tmp_path: Path) -> None:
+    """Chromium's getStats."""
+    peer = Peer(PeerConfig(addresses=("127.0.0.1",), impairment=PATHS[path]))
+    async with asyncio.timeout(50), peer, chromium(peer, tmp_path) as browser:
+        await browser.tells("audio", 0)
+        began, decoded = time.monotonic(), 0.0
+        while not has_reports(browser.report):
+            decoded = await browser.tells("video", decoded)
+        check(f"Chromium, {path} path", list(rows(browser.report, browser.ours, time.monotonic() - began)))
