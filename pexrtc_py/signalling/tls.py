@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -49,19 +50,30 @@ class HttpConfig:
 
 
 def make_ssl_context(config: HttpConfig) -> ssl.SSLContext:
-    """Make what checks certificates.
+    """Return what checks certificates: read again only when the trusted ones have changed on disk.
+
+    Reading the system's takes some 30 ms, in which nothing else of a process with many calls would go on.
 
     Raises:
         UsageError: the file of trusted certificates cannot be used.
     """
+    if config.insecure:
+        logger.warning("! certificates are not checked (insecure)")
+    system = ssl.get_default_verify_paths()
+    trusted = (config.ca_file,) if config.ca_file is not None else (system.cafile, system.capath)
     try:
-        context = ssl.create_default_context(cafile=config.ca_file)
+        changed = tuple(Path(path).stat().st_mtime_ns for path in trusted if path is not None)
+        return _read_ssl_context(config.ca_file, config.insecure, changed)
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"trusted certificates {config.ca_file}: {exc.strerror or exc}") from exc
-    if config.insecure:
+
+
+@lru_cache(maxsize=8)
+def _read_ssl_context(ca_file: Path | None, insecure: bool, _changed: tuple[int, ...]) -> ssl.SSLContext:  # noqa: FBT001 - a key
+    context = ssl.create_default_context(cafile=ca_file)
+    if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        logger.warning("! certificates are not checked (insecure)")
     return context
 
 

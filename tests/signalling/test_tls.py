@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -129,3 +130,19 @@ async def test_proxy_that_is_none() -> None:
         await join("http://node.invalid", HttpConfig(proxy="gopher://user:s3cret@x"))
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(HttpConfig(proxy="http://user:s3cret@x"))
+
+
+def test_trusted_certificates_are_read_once_until_they_change(tmp_path: Path) -> None:
+    """Sessions share what checks certificates; a CA file that has changed is read again."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    first, second = (make_certificate(folder, folder.name) for folder in folders)
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(first[0].read_bytes())
+    before = make_ssl_context(HttpConfig(ca_file=trusted))
+    assert make_ssl_context(HttpConfig(ca_file=trusted)) is before
+    trusted.write_bytes(second[0].read_bytes())
+    os.utime(trusted, ns=(0, trusted.stat().st_mtime_ns + 1))
+    after = make_ssl_context(HttpConfig(ca_file=trusted))
+    assert after.get_ca_certs() != before.get_ca_certs()
