@@ -11,15 +11,18 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from aiohttp import web
 
 from ..errors import UsageError
 
-__all__ = ["LocalPages", "Page", "parse_listen"]
+__all__ = ["SHUTDOWN_S", "LocalPages", "Page", "parse_listen"]
 
 logger = logging.getLogger(__name__)
+
+SHUTDOWN_S: Final = 1.0
+"""How long the end waits for requests under way. Answers take no time: who is not done has not sent all of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ class LocalPages:
         app = web.Application()
         for path in self._pages:
             app.router.add_get(path, self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         host, port = self._listen
         try:

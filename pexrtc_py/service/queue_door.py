@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ..errors import PexrtcError, UsageError
+from .local_pages import SHUTDOWN_S
 
 __all__ = ["QueueDoor", "QueueHandler", "QueueRequest", "QueueStatus", "QueuedAnnouncement"]
 
@@ -116,7 +117,7 @@ class QueueDoor:
                 web.post("/stop", self._stop),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import httpx
 import pytest
 
@@ -47,6 +50,18 @@ async def test_an_address_that_is_taken() -> None:
         with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{port}"):
             async with LocalPages(("127.0.0.1", port), {}):
                 pass
+
+
+async def test_a_request_that_stalls_does_not_hold_the_end() -> None:
+    """One whose body never comes once held the end for a minute."""
+    async with AsyncExitStack() as stack:
+        pages = await stack.enter_async_context(LocalPages(("127.0.0.1", 0), {}))
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(pages.url.rpartition(":")[2]))
+        writer.write(b"POST /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert b"404" in await reader.readline()
+            await stack.aclose()
+        writer.close()
 
 
 def test_where_to_listen() -> None:
