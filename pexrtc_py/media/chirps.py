@@ -8,7 +8,7 @@ second of 64 they are. So delay is known beyond one second, and lost chirps are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,7 @@ class ChirpListener:
             self._after = found[-1].time + _ECHO_WITHIN_S
         return found
 
-    def _describe(self, correlation: NDArray[np.float64], peak: int, *, up: bool, likeness: float) -> Chirp:
+    def _describe(self, correlation: NDArray[np.floating[Any]], peak: int, *, up: bool, likeness: float) -> Chirp:
         strength = np.abs(correlation)
         echo_s = echo_db = None
         tail = strength[peak + round(_ECHO_AFTER_S * RATE) : peak + round(_ECHO_WITHIN_S * RATE)]

@@ -62,7 +62,7 @@ def make_ssl_context(config: HttpConfig) -> ssl.SSLContext:
     system = ssl.get_default_verify_paths()
     trusted = (config.ca_file,) if config.ca_file is not None else (system.cafile, system.capath)
     try:
-        changed = tuple(Path(path).stat().st_mtime_ns for path in trusted if path is not None)
+        changed = tuple(Path(path).stat().st_mtime_ns for path in trusted if path)
         return _read_ssl_context(config.ca_file, config.insecure, changed)
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(f"trusted certificates {config.ca_file}: {exc.strerror or exc}") from exc

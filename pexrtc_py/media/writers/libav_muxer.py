@@ -93,7 +93,7 @@ class LibavMuxer:
                         "id": number,
                         "start": round(chapter.start_s * 1000),
                         "end": round(chapter.end_s * 1000),
-                        "time_base": Fraction(1, 1000),
+                        "time_base": Fraction(1, 1000),  # type: ignore[typeddict-item, unused-ignore]  # PyAV 19 says its own
                         "metadata": {"title": chapter.title.encode("utf-8", "replace").decode().replace("\0", " ")},
                     }
                     for number, chapter in enumerate(chapters, start=1)

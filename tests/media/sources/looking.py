@@ -119,7 +119,7 @@ def write_media(
         sound = container.add_stream(audio, sample_rate, options=options) if audio else None
         if isinstance(pictures, av.VideoStream):
             pictures.width, pictures.height, pictures.pix_fmt = *size, "yuv420p"
-            pictures.sample_aspect_ratio = aspect or Fraction(1)
+            pictures.sample_aspect_ratio = aspect or Fraction(1)  # type: ignore[assignment, unused-ignore]  # PyAV 19 says its own
             if turned:
                 pictures.set_display_rotation(turned)
         if isinstance(sound, av.AudioStream):

@@ -31,7 +31,7 @@ def encode(codec: Codec, width: int, height: int, count: int = 4) -> list[tuple[
     encoder = av.CodecContext.create(ENCODERS[codec], "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.framerate = 30  # type: ignore[assignment]  # any rational is taken
+    encoder.framerate = 30  # type: ignore[assignment, unused-ignore]  # any rational is taken, whatever the release says
     encoder.bit_rate = 800_000
     encoder.options = OPTIONS[codec]
     dice = np.random.default_rng(1)
