@@ -8,7 +8,6 @@ follows.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ..errors import SourceError, WriteError
 from ..media.frames import Codec, Kind
 from ..media.loudness import TARGET_LUFS
 from ..media.prepare import PrepareConfig, Progress, prepare
@@ -24,8 +22,9 @@ from ..media.prepare_composed import can_be_prepared, prepare_composed
 from ..media.sources.file import probe_file
 from ..media.sources.live import is_address
 from ..media.sources.playlist import read_m3u
-from ..media.sources.speech import SpeechEngine, espeak, spoken_wav
+from ..media.sources.speech import SpeechEngine, espeak
 from ..media.sources.text import SourceSpec, Way
+from .spoken import spoken_file
 
 __all__ = ["Readiness", "Ready", "cache_folder", "make_ready"]
 
@@ -50,7 +49,7 @@ class Readiness:
     cache: Path | None = None
     """Where to; None: `cache_folder()`."""
     engine: SpeechEngine = espeak
-    """What speaks."""
+    """What speaks; see `spoken` for whose speech is kept under which name."""
     on_progress: Callable[[str], None] | None = None
     """Told in a few words what is being done, twice a second."""
 
@@ -140,20 +139,4 @@ def _entry(entry: str) -> SourceSpec:
 
 
 def _spoken(text: str, how: Readiness) -> Path:
-    """Speak into a file of the cache; what was spoken before is not spoken again."""
-    folder = how.cache or cache_folder()
-    name = getattr(how.engine, "__qualname__", type(how.engine).__qualname__)
-    path = folder / f"speech-{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:32]}.wav"
-    if path.exists():
-        return path
-    wav = spoken_wav(text, engine=how.engine)
-    if not wav:
-        raise SourceError("speech: the engine said nothing")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(f".{os.getpid()}")
-        half.write_bytes(wav)
-        half.replace(path)
-    except OSError as exc:
-        raise WriteError(f"{folder}: cannot keep what was spoken: {(exc.strerror or str(exc)).lower()}") from exc
-    return path
+    return spoken_file(text, how.cache or cache_folder(), engine=how.engine)
