@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol.sdp import Candidate
-from .internals import IceCandidate
+from .ice import IceCandidate
 
 __all__ = ["from_ice", "to_ice"]
 

@@ -19,9 +19,9 @@ from aioice import stun, turn
 from aioice.candidate import candidate_foundation, candidate_priority
 
 from ..errors import IceFailed, UsageError
+from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses
 from .impaired import ImpairedProtocol, ImpairedTransport
 from .impairment import Impairment
-from .internals import IceCandidate, IceConnection, MediaProtocol, host_addresses
 from .udp import UdpTransport, bind_udp
 
 __all__ = ["GatheringConfig", "IceServer", "ServerAddress", "gather", "parse_ice_url"]

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .ice import IceConnection, MediaProtocol
 from .impairment import ImpairedLink, Impairment
-from .internals import IceConnection, MediaProtocol
 from .udp import UdpTransport
 
 __all__ = ["ImpairedProtocol", "ImpairedTransport"]

@@ -347,7 +347,7 @@ class Peer:
             config = replace(config, patience_s=_RELAXED_PATIENCE_S)
         if line.receiver is None:
             recorder = self._recorder_of(config)
-            line.receiver = Receiver(config, self._transport.send_rtcp, self.clock, transport_feedback=recorder)
+            line.receiver = Receiver(config, self._transport.media.send_rtcp, self.clock, transport_feedback=recorder)
             line.receiver.on_timer = self._timer.arm if self._config.relaxed else self._arm
         else:
             line.receiver.reconfigure(config)
@@ -364,8 +364,8 @@ class Peer:
             config = sender_config(agreed, line.sources)
             line.sender = Sender(
                 config,
-                self._transport.send_rtp,
-                self._transport.send_rtcp,
+                self._transport.media.send_rtp,
+                self._transport.media.send_rtcp,
                 self.send_clock,
                 transport_sequence=self._transport_sequence,
             )
@@ -388,8 +388,8 @@ class Peer:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""
         number = config.transport_sequence_id
         if self._recorder is None and number is not None and config.feedback.transport:
-            recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._transport.send_rtcp)
-            self._recorder = PolledRecorder(recorder, lambda: self._transport.counts.packets_received)
+            recorder = TransportFeedbackRecorder(number, config.local_ssrc, self._transport.media.send_rtcp)
+            self._recorder = PolledRecorder(recorder, lambda: self._transport.media.counts.packets_received)
         return self._recorder.recorder if self._recorder is not None else None
 
     def _note_first(self, line: Line, arrival: float) -> None:

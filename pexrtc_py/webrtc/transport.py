@@ -1,9 +1,7 @@
 """One encrypted path for all media of a call: ICE, DTLS and SRTP (RFC 8445, RFC 5764, RFC 3711).
 
-aioice finds the path and aiortc shakes hands; after that neither sees a media packet. What arrives is decrypted in the
-datagram callback itself and handed on as plain RTP or RTCP: no queue, no task, no coroutine per packet. Sending is as
-direct. Packets that come between the peer's last handshake message and our keys are kept, so that the first frame of a
-video is not lost to the order of two callbacks.
+aioice finds the path (`ice`) and aiortc shakes hands (`dtls`); after that neither sees a media packet: what arrives is
+decrypted in the datagram callback itself and handed on as plain RTP or RTCP (`srtp`), and sending is as direct.
 """
 
 from __future__ import annotations
@@ -13,34 +11,27 @@ import contextlib
 import logging
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 from ..errors import DtlsFailed, IceFailed, LocalProtocolError, MediaError
 from ..protocol.negotiation import TransportParameters
 from ..protocol.sdp import Candidate, Fingerprint, Setup
 from .candidates import from_ice, to_ice
+from .dtls import Certificate, DtlsTransport
 from .gathering import gather
+from .ice import IceConnection
 from .impaired import ImpairedProtocol
 from .impairment import Impairment
-from .internals import (
-    Certificate,
-    DtlsTransport,
-    IceConnection,
-    SrtpError,
-    SrtpSession,
-)
+from .srtp import SrtpPath
 from .transport_config import TransportConfig, TransportHandlers, TransportState
-from .transport_statistics import MediaCounts, PathStatistics, path_statistics
+from .transport_statistics import PathStatistics, path_statistics
 
 __all__ = ["MediaTransport", "TransportConfig", "TransportHandlers", "TransportState"]
 
 logger = logging.getLogger(__name__)
 
 _FINAL = (TransportState.FAILED, TransportState.CLOSED)
-# The peer's first flight of media while our last handshake message is being read: a key frame and some sound.
-_MAX_EARLY = 128
 # A peer has a few addresses, each of several kinds; every one that it names has us send checks there.
 _MAX_CANDIDATES = 100
 
@@ -53,7 +44,7 @@ class MediaTransport:
     Attributes:
         timings: `time.monotonic` of `gathered`, `started`, `ice_connected`, `dtls_connected`.
         error: why it failed.
-        counts: of media, in packets and bytes.
+        media: encrypts and decrypts; it has the counts.
     """
 
     def __init__(
@@ -64,22 +55,17 @@ class MediaTransport:
         self._state = TransportState.NEW
         self._settled = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
-        self._on_rtp = handlers.on_rtp
-        self._on_rtcp = handlers.on_rtcp
         self._task: asyncio.Task[None] | None = None
-        self._early: deque[tuple[bytes, float]] | None = deque(maxlen=_MAX_EARLY)
-        self._receiving: SrtpSession | None = None
-        self._sending: SrtpSession | None = None
         self._certificate = Certificate.generateCertificate()
         self._connections: list[IceConnection] = []
-        self._ice = self._newest = self._make_ice()
+        self.media = SrtpPath(handlers.on_rtp, handlers.on_rtcp)
+        self._ice = self._newest = self.media.ice = self._make_ice()
         self._prepared: IceConnection | None = None
         self._dtls = DtlsTransport(self._ice, self._certificate, self._follow_dtls)
         self._taken = 0
         self._fingerprints: tuple[Fingerprint, ...] = ()
         self.timings = timings if timings is not None else {}
         self.error: MediaError | None = None
-        self.counts = MediaCounts()
 
     @property
     def state(self) -> TransportState:
@@ -191,27 +177,6 @@ class MediaTransport:
         if self.error is not None:
             raise self.error
 
-    def send_rtp(self, packets: Sequence[bytes]) -> None:
-        """Encrypt packets and send them now; before the handshake and after the end they are dropped."""
-        session = self._sending
-        if session is None:
-            return
-        sent = self._ice.send_burst(packets, session)
-        if sent is None:
-            for packet in packets:
-                self._send(session.protect, packet)
-            return
-        counts = self.counts
-        counts.packets_sent += sent.packets
-        counts.bytes_sent += sent.bytes
-        counts.packets_discarded += sent.refused
-
-    def send_rtcp(self, packet: bytes) -> None:
-        """Encrypt a compound RTCP packet and send it now; dropped likewise."""
-        session = self._sending
-        if session is not None:
-            self._send(session.protect_rtcp, packet)
-
     def impair(self, impairment: Impairment) -> None:
         """Make the network another one, of a transport that was configured with an impairment."""
         for protocol in self._ice.protocols:
@@ -220,7 +185,7 @@ class MediaTransport:
 
     def statistics(self, now: float) -> list[PathStatistics]:
         """Describe the transport, the candidates of both sides and the selected pair."""
-        return path_statistics(self._ice, self._dtls, self.counts, now)
+        return path_statistics(self._ice, self._dtls, self.media.counts, now)
 
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks.
@@ -228,7 +193,7 @@ class MediaTransport:
         Idempotent: each call waits for the end. When cancelled it goes on by itself.
         """
         if self._closing is None:
-            self._sending = self._receiving = self._early = None
+            self.media.close()
             if self.error is None and not self._settled.is_set():
                 self.error = IceFailed("the transport was closed before it was connected")
             self._set_state(TransportState.CLOSED)
@@ -245,7 +210,7 @@ class MediaTransport:
 
     def _make_ice(self) -> IceConnection:
         ice = IceConnection(
-            on_media=self._receive,
+            on_media=self.media.receive,
             on_silence=self._follow_silence,
             gather=lambda connection: gather(connection, self._config),
             relay_only=self._config.relay_only,
@@ -304,6 +269,7 @@ class MediaTransport:
             return
         self.timings["ice_connected"] = time.monotonic()
         old, self._ice = self._ice, ice
+        self.media.ice = ice
         if old is not ice:
             self._dtls.move(ice)
             await self._drop(old)
@@ -317,8 +283,7 @@ class MediaTransport:
     async def _shake_hands(self, remote: TransportParameters, *, client: bool) -> None:
         if self._dtls.state != "new":
             old, self._dtls = self._dtls, DtlsTransport(self._ice, self._certificate, self._follow_dtls)
-            self._early = deque(maxlen=_MAX_EARLY)
-            self._sending = self._receiving = None
+            self.media.renew()
             await old.aclose(notify=False)
         fingerprints = [(item.algorithm, item.value) for item in remote.fingerprints]
         failure = await self._dtls.shake_hands(fingerprints, client=client)
@@ -326,11 +291,13 @@ class MediaTransport:
             self._fail(DtlsFailed(f"the DTLS handshake failed: {failure}"))
             return
         self.timings["dtls_connected"] = time.monotonic()
-        self._sending, self._receiving = self._dtls.sending, self._dtls.receiving
-        early, self._early = self._early, None
+        sending, receiving = self._dtls.sending, self._dtls.receiving
+        assert sending is not None
+        assert receiving is not None
+        early = self.media.open(sending, receiving)
         self._set_state(TransportState.CONNECTED)
-        for packet, arrival in early or ():
-            self._receive(packet, arrival)
+        for packet, arrival in early:
+            self.media.receive(packet, arrival)
         if self._config.relaxed:
             self._ice.relax()
 
@@ -354,39 +321,6 @@ class MediaTransport:
             return False
         return ice.selected is not None
 
-    def _receive(self, packet: bytes, arrival: float) -> None:
-        session = self._receiving
-        if session is None:
-            if self._early is not None:
-                self._early.append((packet, arrival))
-            return
-        try:
-            # RFC 5761 section 4: these payload types are RTCP's on a port that carries both.
-            is_rtcp = 192 <= packet[1] <= 223
-            plain = session.unprotect_rtcp(packet) if is_rtcp else session.unprotect(packet)
-        except (SrtpError, ValueError, IndexError):
-            self.counts.packets_discarded += 1
-            return
-        counts = self.counts
-        counts.packets_received += 1
-        counts.bytes_received += len(packet)
-        self._ice.last_heard = arrival
-        if is_rtcp:
-            self._on_rtcp(plain, arrival)
-        else:
-            self._on_rtp(plain, arrival)
-
-    def _send(self, protect: Callable[[bytes], bytes], packet: bytes) -> None:
-        try:
-            data = protect(packet)
-        except (SrtpError, ValueError):  # longer than libsrtp's buffer, or no RTP at all
-            self.counts.packets_discarded += 1
-            return
-        counts = self.counts
-        counts.packets_sent += 1
-        counts.bytes_sent += len(data)
-        self._ice.send_media(data)
-
     def _follow_silence(self, silence_s: float) -> None:
         heard = silence_s < self._config.silence_s
         if heard and self._state is TransportState.DISCONNECTED:
@@ -406,7 +340,7 @@ class MediaTransport:
     def _fail(self, error: MediaError) -> None:
         if self._state not in _FINAL:
             self.error = error
-            self._sending = None
+            self.media.stop_sending()
             self._set_state(TransportState.FAILED)
 
     def _set_state(self, state: TransportState) -> None:

@@ -9,7 +9,8 @@ import msgspec
 from ..protocol.negotiation import NegotiatedLine, Payload
 from ..protocol.sdp import Candidate
 from .candidates import from_ice
-from .internals import DtlsTransport, IceConnection
+from .dtls import DtlsTransport
+from .ice import IceConnection
 
 __all__ = [
     "CandidatePairStatistics",

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pexrtc_py.errors import DtlsFailed, IceFailed
 from pexrtc_py.protocol.sdp import Fingerprint, Setup, parse_candidate
-from pexrtc_py.webrtc.internals import Certificate, DtlsTransport
+from pexrtc_py.webrtc.dtls import Certificate, DtlsTransport
 from pexrtc_py.webrtc.transport import MediaTransport
 from pexrtc_py.webrtc.transport_config import TransportConfig, TransportHandlers, TransportState
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
@@ -88,8 +88,8 @@ async def test_packets_pass_both_ways() -> None:
     try:
         await connect(a, b)
         for sequence in range(10):
-            a.transport.send_rtp([rtp(sequence)])
-        b.transport.send_rtcp(struct.pack("!BBHI", 0x80, 201, 1, 9))
+            a.transport.media.send_rtp([rtp(sequence)])
+        b.transport.media.send_rtcp(struct.pack("!BBHI", 0x80, 201, 1, 9))
         await b.until(lambda: len(b.received) == 10)
         await a.until(lambda: a.reports)
         assert b.received == [rtp(sequence) for sequence in range(10)]
@@ -108,10 +108,10 @@ async def test_hundreds_of_packets_pass_in_one_burst() -> None:
         await connect(a, b)
         packets = [rtp(sequence, payload=bytes(1000)) for sequence in range(200)]
         for packet in packets:
-            a.transport.send_rtp([packet])
+            a.transport.media.send_rtp([packet])
         await b.until(lambda: len(b.received) == len(packets))
         assert b.received == packets
-        assert a.transport.counts.packets_sent == b.transport.counts.packets_received == len(packets)
+        assert a.transport.media.counts.packets_sent == b.transport.media.counts.packets_received == len(packets)
     finally:
         await a.transport.aclose()
         await b.transport.aclose()
@@ -146,13 +146,13 @@ async def test_strangers_and_damage_are_dropped() -> None:
                 b"\xff" * 100,
             ):
                 stranger.sendto(data, (local.host, local.port))
-        a.transport.send_rtp([bytes(2000)])  # too long for an SRTP packet
-        a.transport.send_rtp([b""])
-        a.transport.send_rtp([rtp(1)])
+        a.transport.media.send_rtp([bytes(2000)])  # too long for an SRTP packet
+        a.transport.media.send_rtp([b""])
+        a.transport.media.send_rtp([rtp(1)])
         await b.until(lambda: b.received)
         assert b.received == [rtp(1)]
-        assert b.transport.counts.packets_discarded == 4
-        assert a.transport.counts.packets_discarded == 2
+        assert b.transport.media.counts.packets_discarded == 4
+        assert a.transport.media.counts.packets_discarded == 2
     finally:
         await a.transport.aclose()
         await b.transport.aclose()
@@ -161,11 +161,11 @@ async def test_strangers_and_damage_are_dropped() -> None:
 async def test_packets_before_the_handshake_are_dropped() -> None:
     """Sending too early, or too late, is no error."""
     end = End()
-    end.transport.send_rtp([rtp(1)])
-    end.transport.send_rtcp(rtp(1))
+    end.transport.media.send_rtp([rtp(1)])
+    end.transport.media.send_rtcp(rtp(1))
     await end.transport.aclose()
     await end.transport.aclose()
-    end.transport.send_rtp([rtp(1)])
+    end.transport.media.send_rtp([rtp(1)])
     with pytest.raises(IceFailed):
         await end.transport.connected()
     assert end.states == [TransportState.CLOSED]
@@ -215,7 +215,7 @@ async def test_rsa_peers_are_taken(client: bool) -> None:
         async with asyncio.timeout(10):
             await a.transport.connected()
             await b.transport.connected()
-        a.transport.send_rtp([rtp(1)])
+        a.transport.media.send_rtp([rtp(1)])
         await b.until(lambda: b.received)
     finally:
         await a.transport.aclose()
@@ -230,7 +230,7 @@ async def test_media_before_our_keys_is_kept() -> None:
     def send_at_once(state: TransportState) -> None:
         if state is TransportState.CONNECTED:
             for packet in packets:
-                a.transport.send_rtp([packet])
+                a.transport.media.send_rtp([packet])
 
     a.on_state = send_at_once
     try:
@@ -297,7 +297,7 @@ async def test_what_found_no_room_in_the_socket_is_counted(caplog: pytest.LogCap
 
         assert overflowed() == 0
         count = 4000  # no turn of the loop in between: 4 MB, where a socket has 2 at most
-        a.transport.send_rtp([rtp(sequence, payload=bytes(1000)) for sequence in range(count)])
+        a.transport.media.send_rtp([rtp(sequence, payload=bytes(1000)) for sequence in range(count)])
         await b.until(lambda: len(b.received) + overflowed() == count)
         assert overflowed() > 0
     finally:

@@ -1,4 +1,4 @@
-"""The private names of aiortc, aioice and pylibsrtp that we use: a release that renames one fails here first."""
+"""The private names of aioice that we use: a release that renames one fails here first."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from collections.abc import Callable
 import aioice
 import aioice.ice
 import aioice.turn
-import pylibsrtp
 from aiortc import rtcdtlstransport
-from OpenSSL import SSL
 
-from pexrtc_py.webrtc import internals
-from pexrtc_py.webrtc.internals import Certificate, DtlsTransport, IceConnection, MediaProtocol
+from pexrtc_py.webrtc.ice import IceCandidate, IceConnection, MediaProtocol
 
 
-async def _gather(connection: IceConnection) -> list[internals.IceCandidate]:
+async def _gather(connection: IceConnection) -> list[IceCandidate]:
     return []
 
 
@@ -80,22 +77,6 @@ async def test_stock_aioice_calls_what_we_replace() -> None:
         assert f".{name}(" in inspect.getsource(caller), name
 
 
-async def test_names_of_the_dtls_transport_are_there() -> None:
-    """Attributes and methods of aiortc's DTLS transport that ours touches."""
-    connection = make_connection()
-    dtls = DtlsTransport(connection, Certificate.generateCertificate(), lambda *_: None)
-    for name in ("_role", "_rx_srtp", "_ssl", "_state", "_task", "_tx_srtp", "encrypted"):
-        assert hasattr(dtls, name), name
-    for method in ("_set_role", "_set_state", "_validate_peer_identity", "start", "stop"):
-        assert callable(getattr(rtcdtlstransport.RTCDtlsTransport, method)), method
-    source = inspect.getsource(rtcdtlstransport.RTCDtlsTransport)
-    uses = {word.partition("(")[0] for word in source.split() if word.startswith("self.transport.")}
-    assert uses <= {"self.transport._recv", "self.transport._send", "self.transport.role"}
-    assert (dtls.state, dtls.role, dtls.ciphers, dtls.is_over) == ("new", "auto", {}, False)
-    await dtls.aclose()
-    await connection.close()
-
-
 def test_names_of_the_turn_transport_are_there() -> None:
     """The relay fast path uses what aioice uses for a bound channel."""
     transport = aioice.turn.TurnTransport(
@@ -109,30 +90,11 @@ def test_names_of_the_turn_transport_are_there() -> None:
     assert callable(inner._send)
 
 
-def test_srtp_sessions_have_what_we_call() -> None:
-    """Encrypting and decrypting of RTP and RTCP, and the error they raise."""
-    for method in ("protect", "protect_rtcp", "unprotect", "unprotect_rtcp"):
-        assert callable(getattr(internals.SrtpSession, method))
-    assert internals.SrtpSession is pylibsrtp.Session
-    assert issubclass(internals.SrtpError, Exception)
-
-
-def test_our_certificates_take_rsa_peers() -> None:
-    """The suites of our context include ECDHE-RSA ones, and those of stock aiortc are as they were."""
-    ours = Certificate.generateCertificate()
-    context = ours._create_ssl_context(rtcdtlstransport.SRTP_PROFILES)
-    names = SSL.Connection(context).get_cipher_list()
-    assert any(name.startswith("ECDHE-RSA-") for name in names)
-    stock = rtcdtlstransport.RTCCertificate.generateCertificate()._create_ssl_context(rtcdtlstransport.SRTP_PROFILES)
-    assert not any(name.startswith("ECDHE-RSA-") for name in SSL.Connection(stock).get_cipher_list())
-    assert ours.fingerprint[0] == "sha-256"
-
-
 async def test_strangers_cannot_fill_memory() -> None:
     """What is neither media nor STUN waits for the handshake in a queue with a bound."""
     connection = make_connection()
     protocol = MediaProtocol(connection)
-    protocol.local_candidate = internals.IceCandidate("1", 1, "udp", 1, "127.0.0.1", 1, "host")
+    protocol.local_candidate = IceCandidate("1", 1, "udp", 1, "127.0.0.1", 1, "host")
     for _ in range(1000):
         protocol.datagram_received(b"\x16" + bytes(50), ("192.0.2.1", 5))
     assert connection._queue.qsize() < 100
