@@ -17,8 +17,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -26,6 +25,7 @@ from ..errors import PexrtcError, SourceError
 from .frames import EncodedFrame, Kind, Source, Tap
 from .holding import Hold
 from .player_clock import Clock, LoopClock, Timer
+from .player_events import Ended, Late, PlayerConfig, PlayerEnd, PlayerEvent, Started
 from .sources.raw import Interruptible
 
 __all__ = [
@@ -54,64 +54,6 @@ _READ_AHEAD_S: Final = 2.0
 _ENCODING_AHEAD_S: Final = 0.3
 _BATCH: Final = 32  # frames that get their times at once
 _EVENTS_KEPT: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayerConfig:
-    """How a source is played."""
-
-    read_ahead_s: float | None = None
-    """Seconds that are read before they are due. None: 0.3 of a source that encodes, so that it heeds requests for key
-    frames and rates soon, and 2 of others."""
-    late_limit_s: float = 0.5
-    """Up to this much behind, everything is sent at once to catch up. Beyond it (the machine slept, the source stalled)
-    the rest is played later instead: no flood of packets."""
-    hold: bool = False
-    """Send silence and the first picture until `release` is called, so that nothing of the source is said too early."""
-    end_taps: bool = False
-    """Call `end()` of each tap when the source is over or the player stopped. A sender lives on; a writer's track may
-    want it."""
-
-
-class PlayerEnd(StrEnum):
-    """Why a player has ended."""
-
-    FINISHED = "finished"
-    """The source is over, its last frame has been pushed and has lasted its time."""
-    STOPPED = "stopped"
-    """Someone asked it to."""
-    FAILED = "failed"
-    """The source broke."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """The first frame was pushed."""
-
-    at: float
-    """On the player's clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
-    """The source or the machine was too slow; the rest is played later by so much."""
-
-    position_s: float
-    """Where in the source."""
-    late_s: float
-    """By how much, seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """Nothing more will be pushed."""
-
-    why: PlayerEnd
-    position_s: float
-    """How much was played, seconds."""
-
-
-PlayerEvent = Started | Late | Ended
 
 
 class Player:

@@ -16,15 +16,14 @@ from ..media.frames import EncodedFrame, Gap, Kind, Tap
 from .clock import CallClock
 from .dtmf import EventReader
 from .feedback import EstimateReporter, TransportFeedbackRecorder
+from .key_frame_requests import KeyFrameRequests
 from .receiver_audio import AudioStream
 from .receiver_config import EventFormat, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
 from .receiver_statistics import FeedbackCounts, receiver_statistics, stream_totals
 from .receiver_timeline import Timeline
 from .receiver_video import VideoStream
 from .rtcp import (
-    FullIntraRequest,
     Nack,
-    PictureLossIndication,
     ReceiverEstimate,
     ReceiverReport,
     RtcpPacket,
@@ -38,8 +37,6 @@ __all__ = ["Receiver"]
 
 _REPORT_INTERVAL_S = 1.0  # AVPF lets a point-to-point session report this often (RFC 4585 section 3.4)
 _FIRST_REPORT_S = 0.5
-_KEY_FRAME_INTERVAL_S = 0.3  # between requests; libwebrtc repeats after 0.2 s
-_KEY_FRAME_IDLE_S = 3.0  # while no packet arrives at all: the sender may be muted
 _OLD_STREAM_SILENT_S = 0.5  # a stream left behind is taken up again when the current one is silent for so long
 _REMEMBERED_STREAMS = 16
 
@@ -87,12 +84,10 @@ class Receiver:
         self._raw: tuple[Tap, ...] = ()
         self._closed = False
         self._next_report = float("inf")
-        self._key_frame_due = float("inf")
-        self._key_frame_asked = float("-inf")
-        self._fir_number = 0
         self._events = EventReader()
         self._meter = FrameMeter()
         self._counts = FeedbackCounts()
+        self._key_frames = KeyFrameRequests(self._counts)
         self._totals_before = PacketTotals()
 
     def _new_estimate(self, config: ReceiverConfig) -> EstimateReporter | None:
@@ -249,7 +244,7 @@ class Receiver:
         """Return when `handle_timer` wants to be called, in `time.monotonic` seconds; None before the first packet."""
         if self._stream is None or self._closed:
             return None
-        return min(self._next_report, self._key_frame_due, self._stream.next_timer())
+        return min(self._next_report, self._key_frames.due, self._stream.next_timer())
 
     def next_request(self) -> float | None:
         """Return when `handle_timer` would ask for missing packets; None when none are missing."""
@@ -265,7 +260,7 @@ class Receiver:
         if lost:
             self._counts.nacks += 1
             self._feedback(Nack(sender_ssrc=self.config.local_ssrc, media_ssrc=stream.ssrc, lost=tuple(lost)))
-        if now >= self._key_frame_due:
+        if now >= self._key_frames.due:
             self._ask_for_key_frame(now)
         if now >= self._next_report:
             self._next_report = now + _REPORT_INTERVAL_S
@@ -297,34 +292,29 @@ class Receiver:
     def request_key_frame(self) -> None:
         """Ask the sender for a key frame, as soon as requests are not too frequent. Audio ignores it."""
         if self._stream is not None and self.config.kind is Kind.VIDEO:
-            self._key_frame_due = min(self._key_frame_due, self._key_frame_asked + _KEY_FRAME_INTERVAL_S)
+            self._key_frames.want()
             self.reschedule()
 
     def want_key_frame(self, now: float) -> None:
         """See `StreamOwner.want_key_frame`."""
-        if now >= self._key_frame_asked + self._key_frame_interval():
+        if self._stream is not None and self._key_frames.is_welcome(now, self._stream.missing.round_trip_s):
             self._ask_for_key_frame(now)
 
-    def _key_frame_interval(self) -> float:
-        round_trip = self._stream.missing.round_trip_s if self._stream is not None else 0.0
-        return max(_KEY_FRAME_INTERVAL_S, 1.5 * round_trip)
-
     def _ask_for_key_frame(self, now: float) -> None:
-        stream = self._stream
+        stream, config = self._stream, self.config
         if stream is None:
             return
-        self._key_frame_asked = now
-        idle = now - stream.last_arrival > _KEY_FRAME_INTERVAL_S
-        self._key_frame_due = now + (_KEY_FRAME_IDLE_S if idle else self._key_frame_interval())
+        request = self._key_frames.ask(
+            config.local_ssrc,
+            stream.ssrc,
+            config.feedback,
+            now,
+            last_arrival=stream.last_arrival,
+            round_trip_s=stream.missing.round_trip_s,
+        )
         self.reschedule()
-        feedback, local = self.config.feedback, self.config.local_ssrc
-        if feedback.pli:
-            self._counts.plis += 1
-            self._feedback(PictureLossIndication(sender_ssrc=local, media_ssrc=stream.ssrc))
-        elif feedback.fir:
-            self._counts.firs += 1
-            self._fir_number = (self._fir_number + 1) & 0xFF
-            self._feedback(FullIntraRequest(sender_ssrc=local, requests=((stream.ssrc, self._fir_number),)))
+        if request is not None:
+            self._feedback(request)
 
     def limit_bitrate(self, bitrate_bps: int) -> None:
         """Ask the sender for at most this much on all its streams (REMB, where negotiated); may be lost: repeat it."""
@@ -346,7 +336,7 @@ class Receiver:
                 if self._waiting:
                     self._taps += self._waiting
                     self._waiting = ()
-                self._key_frame_due = float("inf")
+                self._key_frames.note_key_frame()
             for tap in self._taps:
                 tap.push(frame)
         if self._raw:
