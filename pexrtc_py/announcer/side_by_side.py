@@ -31,7 +31,7 @@ async def open_all(
 
     Args:
         makers: make the blocks.
-        limit_s: what takes longer is an error in its place of the list.
+        limit_s: what takes longer is an error in its place of the list, and is ended.
     """
     loop = asyncio.get_running_loop()
     places: list[asyncio.Future[T | PexrtcError]] = [loop.create_future() for _ in makers]
@@ -53,9 +53,10 @@ async def open_all(
         entered = [tasks.start(enter(*pair), name="pexrtc side by side") for pair in zip(makers, places, strict=True)]
         if places:
             await asyncio.wait(places, timeout=limit_s if len(places) > 1 else None)
-        for place in places:
+        for place, task in zip(places, entered, strict=True):
             if not place.done():
                 place.set_result(NoMedia(f"not let in, or no media, within {limit_s:g} s"))
+                task.cancel()  # who is given up waits no longer: leaving would wait for it, in a waiting room for ever
         try:
             yield [place.result() for place in places]
         finally:
