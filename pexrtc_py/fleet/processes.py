@@ -62,14 +62,23 @@ class _Worker:
 class ProcessEngine:
     """Runs in `workers` processes. Leaving it drains them, and kills what is left after `drain_s`."""
 
-    def __init__(self, workers: int, *, drain_s: float = 5.0, dice: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        workers: int,
+        *,
+        drain_s: float = 5.0,
+        dice: Callable[[], float] = random.random,
+        command: Sequence[str] = (sys.executable, "-m", "pexrtc_py.fleet.worker"),
+    ) -> None:
         """Prepare; entering the context starts the processes.
 
         Args:
             workers: how many.
             drain_s: seconds that runs may take to finish on leaving.
             dice: for the delays before a worker is made again.
+            command: what a worker is; its number follows.
         """
+        self._command = tuple(command)
         self._workers = [_Worker(number) for number in range(workers)]
         self._drain_s = drain_s
         self._dice = dice
@@ -133,7 +142,12 @@ class ProcessEngine:
         backoff = Backoff(self._dice, first_s=0.2, ceiling_s=30.0)
         while not self._draining.is_set():
             began = time.monotonic()
-            status = await self._live(worker)
+            is_made = True
+            try:
+                status = await self._live(worker)
+            except OSError as exc:  # no more processes, memory or files for now, or the program is being replaced
+                is_made, status = False, f"cannot be made: {(exc.strerror or str(exc)).lower()}"
+                self._lose(worker, status)
             if self._draining.is_set():
                 break
             worker.restarts += 1
@@ -141,7 +155,7 @@ class ProcessEngine:
                 backoff.reset()
             delay = backoff.next_delay()
             logger.error("! worker %d %s; another in %.1f s", worker.number, status, delay)
-            worker.is_resting = delay > _RESTING_S
+            worker.is_resting = not is_made or delay > _RESTING_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._draining.wait()
@@ -150,9 +164,7 @@ class ProcessEngine:
     async def _live(self, worker: _Worker) -> str:
         """Be with a process until it is gone; say how it went."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "pexrtc_py.fleet.worker",
+            *self._command,
             str(worker.number),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -1,0 +1,68 @@
+"""Workers that come and go, and what a machine that has no room for another costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pexrtc_py.fleet.entries import RecordJobEntry
+from pexrtc_py.fleet.messages import Ended, Outcome, Run
+from pexrtc_py.fleet.processes import ProcessEngine
+
+
+def program(path: Path) -> None:
+    """Make a worker that takes what it is told, and never says anything."""
+    path.write_text("#!/bin/sh\nwhile read -r line; do :; done\n")
+    path.chmod(0o700)
+
+
+def run(name: str) -> Run:
+    """A run that nothing comes of."""
+    return Run(job=RecordJobEntry(alias=name, id=name, node="http://127.0.0.1:1", output="/nowhere/a.mkv"), number=1)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - figures of the engine, which tell nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_worker_that_cannot_be_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It once ended the engine and every worker that was well; now it is tried again, and others get its runs."""
+    program(tmp_path / "worker")
+    async with ProcessEngine(2, drain_s=0.0, dice=lambda: 0.0, command=[str(tmp_path / "worker")]) as engine:
+        await until(lambda: all(worker.pid is not None for worker in engine.workers()))
+        first, second = engine.workers()
+        assert first.pid is not None
+        engine.start(run("a"))
+        (tmp_path / "worker").unlink()  # as when an environment is built anew
+        os.kill(first.pid, signal.SIGKILL)
+        lost = await engine.next_report()
+        assert isinstance(lost, Ended)
+        assert (lost.job_id, lost.outcome, lost.reason) == ("a", Outcome.LOST, "worker 0 was killed by signal 9")
+        await until(lambda: engine.workers()[0].restarts >= 2)
+        assert "worker 0 cannot be made: no such file or directory" in caplog.text
+        engine.start(run("b"))
+        engine.start(run("c"))
+        assert [worker.runs for worker in engine.workers()] == [(), ("b", "c")]
+        assert engine.workers()[1].pid == second.pid
+        program(tmp_path / "worker")
+        await until(lambda: engine.workers()[0].pid is not None)
+        engine.start(run("d"))
+        assert engine.workers()[0].runs == ("d",)
+
+
+async def test_a_run_that_waits_for_a_worker_is_not_lost_sight_of(tmp_path: Path) -> None:
+    """What was given to a worker that then cannot be made ends as lost, so that it is tried again elsewhere."""
+    async with ProcessEngine(1, drain_s=0.0, dice=lambda: 0.0, command=[str(tmp_path / "missing")]) as engine:
+        engine.start(run("a"))
+        lost = await engine.next_report()
+        assert isinstance(lost, Ended)
+        assert lost.outcome is Outcome.LOST
+        assert lost.reason == "worker 0 cannot be made: no such file or directory"
