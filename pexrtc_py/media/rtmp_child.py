@@ -1,10 +1,13 @@
 """RTMP in a process of its own: FFmpeg holds Python's lock while it connects, and what comes from outside costs it.
 
-`python -m pexrtc_py.media.rtmp_child listen URL DEADLINE_S` waits for one publisher and writes its frames to standard
-output as `frame_pipe` has them: H.264 as it comes where WebRTC takes it (it says `prepared` then), else encoded anew,
-and Opus. It reads `key` and `bitrate N` from standard input, a line each.
+The first line of standard input is the URL as JSON: the end of its path is a key, and everybody on a machine can read
+its command lines.
 
-`python -m pexrtc_py.media.rtmp_child push URL KINDS` reads frames from standard input and publishes them as H.264 of
+`python -m pexrtc_py.media.rtmp_child listen DEADLINE_S` waits for one publisher and writes its frames to standard
+output as `frame_pipe` has them: H.264 as it comes where WebRTC takes it (it says `prepared` then), else encoded anew,
+and Opus. It reads `key` and `bitrate N` from standard input then, a line each.
+
+`python -m pexrtc_py.media.rtmp_child push KINDS` reads frames from standard input then and publishes them as H.264 of
 one size with a key frame every two seconds and AAC, whatever comes: a stream has one form for ever. It writes
 `connected` once the server has taken it, and `key` when it needs a key frame.
 
@@ -14,6 +17,7 @@ error.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -227,14 +231,24 @@ def _push(url: str, kinds: str) -> None:
         raise WriteError(f"{shown(url)}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
+def _read_url() -> str:
+    """Read the first line of standard input, and nothing beyond it."""
+    line = bytearray()
+    while (piece := os.read(0, 1)) not in (b"", b"\n"):
+        line += piece
+    if not line:
+        os._exit(0)  # the parent has gone
+    return str(json.loads(line))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do what the first argument says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    job, url, detail = arguments
+    job, detail = arguments
     try:
-        {"listen": _listen, "push": _push}[job](url, detail)
+        {"listen": _listen, "push": _push}[job](_read_url(), detail)
     except PexrtcError as exc:
         sys.stderr.write(f"{exc}\n")
         sys.stderr.flush()

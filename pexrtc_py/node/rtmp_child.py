@@ -7,6 +7,7 @@ does; `aclose` kills it, should it not have ended in two seconds.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -29,15 +30,24 @@ class RtmpChild(asyncio.SubprocessProtocol):
     """One child. Use `start`, then `aclose`.
 
     Args:
-        arguments: job, URL and detail, as the child has them.
+        job: `listen` or `push`.
+        url: where.
+        detail: of the job, as the child has it.
         on_item: takes frames and messages of the child.
         on_end: told once that it has ended by itself, with what it said last; empty when it ended well.
     """
 
     def __init__(
-        self, *arguments: str, on_item: Callable[[EncodedFrame | str], None], on_end: Callable[[str], None]
+        self,
+        job: str,
+        url: str,
+        detail: str,
+        *,
+        on_item: Callable[[EncodedFrame | str], None],
+        on_end: Callable[[str], None],
     ) -> None:
-        self._arguments = arguments
+        self._arguments = (job, detail)
+        self._url = url
         self._on_item = on_item
         self._on_end = on_end
         self._reader = FramePipeReader()
@@ -56,6 +66,7 @@ class RtmpChild(asyncio.SubprocessProtocol):
         self._process, _ = await loop.subprocess_exec(
             lambda: self, sys.executable, "-m", "pexrtc_py.media.rtmp_child", *self._arguments
         )
+        self.send(json.dumps(self._url).encode() + b"\n")  # not as an argument: the end of its path is a key
 
     def send(self, data: bytes) -> bool:
         """Write to its standard input; returns whether there was room for it."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time as clocks
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,8 +36,8 @@ ADA, CALL = ParticipantUuid("ada"), CallUuid("50ed679d-c622-4c0e-b251-e217f2aa03
 class Far:
     """The other end of an RTMP connection: what it received, and whether it is connected."""
 
-    def __init__(self, *arguments: str) -> None:
-        self.child = RtmpChild(*arguments, on_item=self._take, on_end=self._end)
+    def __init__(self, job: str, url: str, detail: str) -> None:
+        self.child = RtmpChild(job, url, detail, on_item=self._take, on_end=self._end)
         self.said: list[str] = []
         self.heard, self.seen = Heard(), Seen()
         self.changed = asyncio.Event()
@@ -62,9 +64,9 @@ class Far:
 
 
 @asynccontextmanager
-async def far(*arguments: str) -> AsyncIterator[Far]:
+async def far(job: str, url: str, detail: str) -> AsyncIterator[Far]:
     """Another end, closed at the end."""
-    end = Far(*arguments)
+    end = Far(job, url, detail)
     await end.child.start()
     try:
         yield end
@@ -156,3 +158,33 @@ async def test_a_server_that_is_not_there_fails_the_call() -> None:
         with pytest.raises(MediaError, match="no RTMP address"):
             await media.push_stream(StreamOffer(participant=ADA, call=CALL, url="file:///etc/passwd"))
         assert listener.lost == []
+
+
+async def test_the_key_of_a_stream_is_for_the_child_alone() -> None:
+    """It once stood in the command line, which everybody on the machine can read, and in what is said of a failure."""
+    key = secrets.token_hex(16)
+    url = f"rtmp://127.0.0.1:{_free_port('127.0.0.1', None)}/live/{key}"
+    async with far("listen", url, "20") as server:
+        await server.until("listening")
+        lines = await asyncio.to_thread(_command_lines)
+        assert any("pexrtc_py.media.rtmp_child" in line for line in lines)
+        assert not any(key in line for line in lines)
+    async with conference() as (media, _):
+        with pytest.raises(MediaError, match="refused") as error:
+            await media.push_stream(StreamOffer(participant=ADA, call=CALL, url=url))
+        assert key not in str(error.value)
+
+
+async def test_a_url_is_no_more_than_that() -> None:
+    """A line end in one, which a client may dial, is a part of it and begins no message to the child."""
+    async with conference() as (media, _):
+        with pytest.raises(MediaError, match="no RTMP address"):
+            await media.push_stream(StreamOffer(participant=ADA, call=CALL, url="file://x\nrtmp://127.0.0.1:1/live/x"))
+
+
+def _command_lines() -> list[str]:
+    lines: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines

@@ -66,10 +66,12 @@ class Opening:
 
 
 def shown(url: str) -> str:
-    """Return `url` fit to be shown: without user, password and query, and without control characters."""
+    """Return `url` fit to be shown: without user, password, query and a stream's key, and no control characters."""
     bare = re.sub(r"(?<=//)[^/]*@", "", url.split("?", 1)[0])  # up to the last @, as FFmpeg reads it
     # A password with a slash or a question mark in it, which it may not have: what looks like a port is half of it.
     bare = re.sub(r"(?<=://)[^/:@\[\]]*:(?!\d*(?:/|$)).*", "***", bare)
+    # What comes after the application is the name of a stream, which lets whoever knows it publish.
+    bare = re.sub(r"^(rtmp\w*://[^/]*/(?:[^/]+/)?).+", r"\1***", bare)
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in bare)
 
 
