@@ -191,7 +191,7 @@ def presentation_of(path: Path, *, peer: PeerConfig | None = None) -> Announceme
         slides([Slide(path=path, at_s=0.0)])
     except SourceError as exc:
         raise UsageError(str(exc)) from exc
-    return Announcement(opener=opener, codecs={Kind.VIDEO: None}, present=True, peer=peer or PeerConfig())
+    return Announcement(opener=opener, codecs={Kind.VIDEO: None}, present=True, peer=peer or PeerConfig(), replay=True)
 
 
 def _is_still(path: Path) -> bool:

@@ -212,6 +212,7 @@ class Cut(_Composed):
     def __init__(self, part: RawSource, duration_s: float) -> None:
         super().__init__((part,))
         self.formats: Mapping[Kind, RawFormat] = part.formats
+        self.stands_still = bool(getattr(part, "stands_still", False))
         self._until = duration_s - 1e-6
 
     def pull(self) -> Sound | Picture | None:

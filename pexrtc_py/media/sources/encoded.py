@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import av
+
 from ..encoding import AudioEncoder, VideoEncoder
 from ..frames import Codec, EncodedFrame, Kind, TrackFormat
 from ..loudness_running import RunningLevel
@@ -17,6 +19,8 @@ __all__ = ["EncodeConfig", "EncodedSource", "PictureEncoder", "SoundEncoder"]
 # Bits per pixel and picture at which VP8 in real time still looks clean: 1.5 Mb/s for 1280x720 at 30.
 _BITS_PER_PIXEL = 0.054
 _LEAST_BPS = 150_000
+# Key frames of pictures that stand still: so much at most is sent again to a far side that asks for one.
+_STILL_KEY_INTERVAL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +74,26 @@ class SoundEncoder:
 
 
 class PictureEncoder:
-    """Encode a track of raw pictures. `request_key_frame` and `set_bitrate` may be called from any thread."""
+    """Encode a track of raw pictures. `request_key_frame` and `set_bitrate` may be called from any thread.
 
-    def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig) -> None:
+    Args:
+        codec: VP8 or H264.
+        form: of the pictures.
+        config: how.
+        still: whether they stand still: each new one is then a key frame.
+    """
+
+    def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig, *, still: bool = False) -> None:
         width, height = fitted_size(form.width, form.height, config.largest)
         rate = min(form.frame_rate or config.frame_rate, config.frame_rate)
         bitrate = config.video_bps or max(_LEAST_BPS, round(width * height * rate * _BITS_PER_PIXEL))
-        self._encoder = VideoEncoder(
-            codec, width, height, rate, bitrate, screen=config.screen, key_interval_s=config.key_interval_s
-        )
+        interval = config.key_interval_s or (_STILL_KEY_INTERVAL_S if still else None)
+        self._encoder = VideoEncoder(codec, width, height, rate, bitrate, screen=config.screen, key_interval_s=interval)
         self.format = TrackFormat(codec=codec, width=width, height=height, frame_rate=rate, bitrate_bps=bitrate)
         self._step = 1 / rate
         self._due = 0.0
+        self._shown: av.VideoFrame | None = None  # of pictures that stand still
+        self._still = still
         self._key_wanted = True
         self._bitrate_wanted: int | None = None
 
@@ -94,6 +106,8 @@ class PictureEncoder:
         if (bitrate := self._bitrate_wanted) is not None:
             self._bitrate_wanted = None
             self._encoder.set_bitrate(bitrate)
+        if self._still and picture.frame is not self._shown:
+            self._shown, self._key_wanted = picture.frame, True
         key, self._key_wanted = self._key_wanted, False
         return self._encoder.encode(picture.frame, rtp_time=picture.rtp_time, time=picture.time, force_key=key)
 
@@ -109,6 +123,9 @@ class PictureEncoder:
 class EncodedSource:
     """A `Source` made of a raw one.
 
+    Pictures that stand still (a raw source with a true attribute `stands_still`) are encoded ahead, like a file is read
+    ahead: each new one is a key frame, and a far side that asks for one is sent what was sent since the last.
+
     Args:
         raw: what to encode; closed with this source.
         accept: codecs that can be sent; the first of each kind is taken, a kind left out is dropped.
@@ -118,6 +135,7 @@ class EncodedSource:
     def __init__(self, raw: RawSource, *, accept: Accept = DEFAULT_ACCEPT, config: EncodeConfig | None = None) -> None:
         config = config or EncodeConfig()
         self._raw = raw
+        self._still = bool(getattr(raw, "stands_still", False))
         self._ready: deque[EncodedFrame] = deque()
         self._sound: SoundEncoder | None = None
         self._pictures: PictureEncoder | None = None
@@ -125,7 +143,7 @@ class EncodedSource:
         if Kind.AUDIO in forms and accept.get(Kind.AUDIO):
             self._sound = SoundEncoder(accept[Kind.AUDIO][0], forms[Kind.AUDIO], config)
         if Kind.VIDEO in forms and accept.get(Kind.VIDEO):
-            self._pictures = PictureEncoder(accept[Kind.VIDEO][0], forms[Kind.VIDEO], config)
+            self._pictures = PictureEncoder(accept[Kind.VIDEO][0], forms[Kind.VIDEO], config, still=self._still)
 
     @property
     def live(self) -> bool:
@@ -134,8 +152,13 @@ class EncodedSource:
 
     @property
     def encodes(self) -> bool:
-        """Whether there are pictures: they are encoded here."""
-        return self._pictures is not None
+        """Whether there are pictures that are encoded when they are due, as far sides ask for them."""
+        return self._pictures is not None and not self._still
+
+    @property
+    def passes_pictures(self) -> bool:
+        """Whether pictures are sent as they were made before: what is asked for is heeded too late to wait for it."""
+        return self._pictures is not None and self._still
 
     @property
     def formats(self) -> Mapping[Kind, TrackFormat]:

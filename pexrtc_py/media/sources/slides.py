@@ -1,7 +1,8 @@
 """Still pictures, one or several with their times: as main video or as a presentation.
 
 Slides are sent again and again, a few times a second: encoders make them sharper with every picture, and whoever comes
-late or lost something sees them soon.
+late or lost something sees them soon. They are known beforehand, so they are encoded ahead like a file is read ahead
+(`Slides.stands_still`): a busy machine then shows the next one on time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ...errors import SourceError, UsageError
 from .generated import Generated, Screen
 from .opening import shown
 
-__all__ = ["Slide", "fit_image", "parse_slides", "slides"]
+__all__ = ["Slide", "Slides", "fit_image", "parse_slides", "slides"]
 
 _FRAME_RATE: Final = 5.0
 # A picture file of a few kilobytes can claim to be gigantic; 100 million pixels is more than any camera's.
@@ -35,6 +36,13 @@ class Slide:
     """PNG, JPEG or whatever Pillow reads."""
     at_s: float
     """Seconds after the source's start."""
+
+
+class Slides(Generated):
+    """Pictures that stand still; the same picture is the same object, until another is shown."""
+
+    stands_still = True
+    """Whether what is shown does not depend on when it is encoded; see `EncodedSource`."""
 
 
 def parse_slides(text: str) -> list[Slide]:
@@ -58,9 +66,7 @@ def parse_slides(text: str) -> list[Slide]:
     return found
 
 
-def slides(
-    shows: Sequence[Slide], *, size: tuple[int, int] = (1280, 720), duration_s: float | None = None
-) -> Generated:
+def slides(shows: Sequence[Slide], *, size: tuple[int, int] = (1280, 720), duration_s: float | None = None) -> Slides:
     """Return pictures shown at their times, each until the next; the last one stays.
 
     All are read before the first is shown, so that a missing one is known at once.
@@ -83,7 +89,7 @@ def slides(
     def picture(number: int) -> av.VideoFrame:
         return frames[max(0, bisect_right(times, number / _FRAME_RATE + 1e-9) - 1)]
 
-    return Generated(picture=picture, screen=screen, duration_s=duration_s)
+    return Slides(picture=picture, screen=screen, duration_s=duration_s)
 
 
 def fit_image(image: Image.Image, width: int, height: int) -> av.VideoFrame:
