@@ -18,13 +18,14 @@ import pexrtc_py
 from pexrtc_py import Conference, EncodedFrame, Gap, Node, NodeConfig, Recorded, Recording, RecordJob, StopRules
 from pexrtc_py.media.chirps import Samples
 from pexrtc_py.media.integrity import inspect_file
-from pexrtc_py.node.fault_injection import FaultInjection, Restart, Whom
+from pexrtc_py.node.fault_injection import Restart, Whom
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.recorder.persistence import Remedy, StayRules
 from tests.announcer.hearing import write_wav
 from tests.recorder.beacon import RATE, Seen, beacon, cut_wire, job_of, read_marks
+from tests.support.beacon_process import beacon_process
 
 ALICE, BOB = "meet.alice", "meet.bob"
 ME = Whom(participant="Recorder")
@@ -94,15 +95,9 @@ async def running(job: RecordJob) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
-    """A node whose faults can be asked for."""
-    async with Node(NodeConfig(faults=True)) as node:
+    """A node."""
+    async with Node() as node:
         yield node
-
-
-def faults(node: Node) -> FaultInjection:
-    """The faults of a node that has them."""
-    assert node.faults is not None
-    return node.faults
 
 
 def gaps(seen: Seen) -> list[tuple[float, float]]:
@@ -112,35 +107,31 @@ def gaps(seen: Seen) -> list[tuple[float, float]]:
 
 
 @pytest.mark.slow
-async def test_it_goes_on_after_each_loss(node: Node, tmp_path: Path) -> None:
+async def test_it_goes_on_after_each_loss(tmp_path: Path) -> None:
     """Events cut, token gone, media stalled, network cut, node restarted, transferred: one file on one clock.
 
     Nothing is missing but what could not come.
     """
-    async with beacon(node.url, ALICE, BOB), cut_wire(node.url) as wire:
+    async with beacon_process(ALICE, BOB) as node, cut_wire(node.url) as wire:
         job = job_of(wire.url, tmp_path / "talk.mkv", peer=wire.peer, stay=StayRules(silence_s=1.0))
         async with running(job) as one:
             await one.played(0.6)
-            assert faults(node).cut_events(ME) == 1
+            assert await node.ask("cut_events", ME) == 1
             await one.played(0.6)
-            conference = node.state.conferences[ALICE]
             assert one.conference is not None
-            me = one.conference.participant_uuid
-            [call] = conference.room.calls(me)
-            conference.end_call(me, call)
-            await one.until(lambda _: set(conference.room.calls(me)) not in ({call}, set()))
+            await node.end_call("Recorder")
             await one.played(0.6)
             assert one.visits == 1
-            assert faults(node).expire_token(ME) == 1
+            assert await node.ask("expire_token", ME) == 1
             await one.back_from(1)
-            assert faults(node).stop_media(ME) == 1
+            assert await node.ask("stop_media", ME) == 1
             await one.back_from(2)
             wire.cut()
             await asyncio.sleep(1.5)  # the length of the cut
             wire.mend()
             await one.played(0.6)
             visits = one.visits
-            faults(node).restart(Restart(down_s=0.3))
+            await node.ask("restart", Restart(down_s=0.3))
             await one.back_from(visits)
             visits = one.visits
             async with pexrtc_py.connect(node.url, ALICE, display_name="Host") as host:
@@ -160,9 +151,8 @@ async def test_it_goes_on_after_each_loss(node: Node, tmp_path: Path) -> None:
     assert all(interruption.back_s is not None for interruption in one.recorded.interruptions)
     seen = await asyncio.to_thread(read_marks, tmp_path / "talk.mkv")
     assert seen.unmarked == 0
-    # What the node, in the same loop as everybody who joins, queues of sound by the time of each visit counts too.
     assert seen.hole_errors
-    assert all(abs(error) < 0.1 for error in seen.hole_errors), "holes are as long as they were"
+    assert all(abs(error) < 0.1 for error in seen.hole_errors), f"holes are as long as they were: {seen.hole_errors}"
     assert seen.drift < 0.1, "the clock of the recording is that of the beacon over all holes"
     lost = [(i.at_s - 1.5, (i.back_s or 0.0) + 1.0) for i in one.recorded.interruptions]
     for start, end in gaps(seen):

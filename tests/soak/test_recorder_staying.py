@@ -1,7 +1,6 @@
 """A long recording through cuts of 2, 10 and 40 seconds, a node that restarts, and a transfer: the long form.
 
-Node and beacon are a process of their own, so that nobody who joins holds up what the others send. `PEXRTC_STAYING_S`
-is the time between two faults: 90 makes ten minutes of it.
+`PEXRTC_STAYING_S` is the time between two faults: 90 makes ten minutes of it.
 """
 
 from __future__ import annotations
@@ -11,49 +10,21 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import av
-import msgspec
 import pytest
 
 import pexrtc_py
-from pexrtc_py import Node, NodeConfig
 from pexrtc_py.node.fault_injection import Restart
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
-from tests.recorder.beacon import beacon, cut_wire, job_of, read_marks
+from tests.recorder.beacon import cut_wire, job_of, read_marks
 from tests.recorder.test_job import Running, gaps
+from tests.support.beacon_process import beacon_process
 
 BETWEEN_S = float(os.environ.get("PEXRTC_STAYING_S", "90"))
 ALICE, BOB = "meet.alice", "meet.bob"
-
-
-async def serve() -> None:
-    """Be the node and the beacon until killed: says the node's URL, and restarts it when told to on stdin."""
-    async with Node(NodeConfig(faults=True)) as node, beacon(node.url, ALICE, BOB):
-        sys.stdout.write(f"{node.url}\n")
-        sys.stdout.flush()
-        assert node.faults is not None
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            node.faults.restart(msgspec.json.decode(line, type=Restart))
-
-
-@asynccontextmanager
-async def served() -> AsyncIterator[tuple[str, asyncio.StreamWriter]]:
-    """Run `serve` in a process; return the node's URL, and where to write."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield (await process.stdout.readline()).decode().strip(), process.stdin
-    finally:
-        process.kill()
-        await process.communicate()
 
 
 @pytest.mark.timeout(3600)
@@ -61,7 +32,7 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
     """One timeline, holes within 100 ms, every other picture there."""
     path = tmp_path / "talk.mkv"
     faults: list[tuple[float, float, str]] = []
-    async with served() as (url, orders), cut_wire(url) as wire, asyncio.TaskGroup() as group:
+    async with beacon_process(ALICE, BOB) as node, cut_wire(node.url) as wire, asyncio.TaskGroup() as group:
         one = Running(replace(job_of(wire.url, path, peer=wire.peer), sidecars=True))
         recording = group.create_task(one.run())
         await one.played(2.0)
@@ -82,10 +53,10 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
             wire.mend()
         await rest()
         note("node restart, 3 s down", 3.0)
-        orders.write(msgspec.json.encode(Restart(down_s=3.0)) + b"\n")
+        await node.ask("restart", Restart(down_s=3.0))
         await rest()
         note("transfer", 0.0)
-        async with pexrtc_py.connect(url, ALICE, display_name="Host") as host:
+        async with pexrtc_py.connect(node.url, ALICE, display_name="Host") as host:
             await host.session.wait_for(lambda session: session.roster.synced)
             [me] = [uuid for uuid, person in host.participants.items() if person.display_name == "Recorder"]
             await host.client.participant_transfer(
@@ -133,7 +104,3 @@ def _silences(path: Path, *kinds: str) -> list[tuple[float, float]]:
                 times.append(float(packet.pts * packet.time_base))
     times.sort()
     return [(before, after) for before, after in itertools.pairwise(times) if after - before > 1.0]
-
-
-if __name__ == "__main__":
-    asyncio.run(serve())
