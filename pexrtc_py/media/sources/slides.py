@@ -7,6 +7,7 @@ late or lost something sees them soon. They are known beforehand, so they are en
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def parse_slides(text: str) -> list[Slide]:
             slide = Slide(path=Path(name), at_s=float(time))
         except ValueError:
             raise UsageError(f"slides: {time!r} in {part!r} is no time in seconds") from None
-        if not name or (found and slide.at_s <= found[-1].at_s) or slide.at_s < 0:
+        if not name or not (found[-1].at_s if found else -1e-9) < slide.at_s < math.inf:
             raise UsageError(f"slides: {part!r} must name a file and a time later than the one before")
         found.append(slide)
     return found

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,12 @@ _LIVE: Final = frozenset({Way.ADDRESS, Way.STDIN, Way.CAMERA, Way.MICROPHONE, Wa
 _PLAYLISTS: Final = (".m3u", ".m3u8")
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _PARTS: Final[Mapping[Way, tuple[int, int]]] = {Way.MIX: (2, 16), Way.OVERLAY: (2, 2), Way.THEN: (2, 100)}
-_WRAPPED: Final = frozenset({Way.GAIN, Way.FADE, Way.FOR})
+# The number before a source, from and to: decibels that a sample of 16 bits can tell from nothing, seconds.
+_WRAPPED: Final[Mapping[Way, tuple[float, float]]] = {
+    Way.GAIN: (-100.0, 100.0),
+    Way.FADE: (0.0, 86400.0),
+    Way.FOR: (0.02, 10_000_000.0),
+}
 
 
 def parse_source(text: str) -> SourceSpec:
@@ -114,9 +120,11 @@ def parse_source(text: str) -> SourceSpec:
         return SourceSpec(way=way, parts=parts)
     if way in _WRAPPED:
         number, colon, inner = value.partition(":")
-        _number(word, number)
         if not colon:
             raise UsageError(f"{word}: needs a number and a source, {word}:3:clip.mkv for example")
+        low, high = _WRAPPED[way]
+        if not low <= _number(word, number) <= high:
+            raise UsageError(f"{word}: {number} must be between {low:g} and {high:g}")
         return SourceSpec(way=way, value=number, parts=(parse_source(inner),))
     _check(way, value)
     return SourceSpec(way=way, value=value)
@@ -228,9 +236,12 @@ def _check(way: Way, value: str) -> None:
 
 def _number(word: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise UsageError(f"{word}: {text!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):  # float() reads "nan" and "inf" too
+        raise UsageError(f"{word}: {text!r} is no number")
+    return number
 
 
 def _screen(word: str, text: str, usual_rate: float) -> Screen:
