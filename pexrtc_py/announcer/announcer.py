@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from ..errors import PexrtcError
 from ..media.frames import Kind, Tap
-from ..media.player import Player
+from ..media.player import Player, PlayerEnd
 from ..tasks import first_of, task_owner
 from .broadcast import broadcast, send_silence
 from .conference_events import ConferenceEvents
@@ -31,6 +32,8 @@ from .triggers import Trigger
 __all__ = ["Announcer", "AnnouncerConfig"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Materials = Callable[[QueueItem], Awaitable[Announcement]]
 """Makes ready what an item names; raises UsageError when it cannot be played."""
@@ -53,7 +56,7 @@ class AnnouncerConfig:
     digits_before: Sequence[Dial] = ()
     """Dialled before each announcement."""
     digits_after: Sequence[Dial] = ()
-    """Dialled after each."""
+    """Dialled after each, skipped ones included; not when everything is stopped."""
     chat: str = ""
     """Written into the chat as each begins."""
     slides: Announcement | None = None
@@ -68,7 +71,8 @@ class Announcer:
         config: what it does.
         materials: makes ready what an item of the queue names.
         on_player: told each player.
-        on_played: told what became of each announcement, while the calls are still up.
+        on_played: told what became of each announcement, while the calls are still up. An error of it ends an announcer
+            that does not stay; one that stays logs it.
         on_begin: called before each announcement; returns taps that get what is sent.
     """
 
@@ -95,7 +99,7 @@ class Announcer:
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
         self._stopped = False
-        self._skipping = False
+        self._interruption = asyncio.Event()  # set when what is being played, or made ready for it, shall end
         self._held = False
 
     def add(self, source: str, *, why: str, urgent: bool = False, chat: str = "", digits: str = "") -> str:
@@ -111,7 +115,7 @@ class Announcer:
 
     def skip(self) -> bool:
         """End what is being played, and go on with the next; returns whether there was something."""
-        self._skipping = self.playing is not None
+        self._interruption.set()
         for player in self._players:
             player.stop()
         return self.playing is not None
@@ -166,51 +170,75 @@ class Announcer:
         await first_of(news=self._news.wait(), quiet=send_silence([podium.main for podium in self._podiums]))
 
     async def _play(self, item: QueueItem) -> None:
-        self.playing, self._skipping = item, False
+        self.playing = item
+        self._interruption.clear()
         there = [podium for podium in self._podiums if podium.main.call.ended_reason is None]
         try:
-            announcement = replace(await self._materials(item), hold=not self._held)
-            self._held = True
-            await self._dial(there, self._digits_before(item))
-            if chat := item.chat or self._config.chat:
-                await self._each(there, lambda podium: podium.conference.say(chat))
-            if not self._skipping and not self._stopped:
-                await self._send(item, there, announcement)
-            await self._dial(there, self._config.digits_after)
-        except PexrtcError as exc:
-            if not self._config.stays:
-                raise
-            logger.warning("! %s: %s", item.source or "announcement", exc)
-            failed = [Played(alias=podium.alias, ended=str(exc), error=exc) for podium in there]
-            if self._on_played is not None:
-                await self._on_played(item, failed)
+            try:
+                played = await self._announce(item, there)
+            except PexrtcError as exc:
+                if not self._config.stays:
+                    raise
+                logger.warning("! %s: %s", item.source or "announcement", exc)
+                played = [Played(alias=podium.alias, ended=str(exc), error=exc) for podium in there]
+            await self._tell(item, played)
+            if self._config.digits_after and not self._stopped:
+                self._interruption.clear()
+                await self._unless_interrupted(there, self._dial(there, self._config.digits_after))
         finally:
             self.playing = None
             self._players.clear()
 
-    async def _send(self, item: QueueItem, there: Sequence[Podium], announcement: Announcement) -> None:
+    async def _announce(self, item: QueueItem, there: Sequence[Podium]) -> list[Played]:
+        """Make it ready, dial, and play it; skipping and stopping end each of these."""
+        announcement = await self._unless_interrupted(there, self._materials(item))
+        if announcement is not None:
+            await self._unless_interrupted(there, self._dial(there, self._digits_before(item)))
+        if announcement is None or self._interruption.is_set():
+            return [Played(alias=podium.alias, ended=str(PlayerEnd.STOPPED)) for podium in there]
+        if chat := item.chat or self._config.chat:
+            await self._each(there, lambda podium: podium.conference.say(chat))
+        announcement, self._held = replace(announcement, hold=not self._held), True
+
         def note(player: Player) -> None:
             self._players.append(player)
+            if self._interruption.is_set():
+                player.stop()
             if self._on_player is not None:
                 self._on_player(item, player)
 
         sent = self._on_begin(item) if self._on_begin is not None else None
-        played = await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent)
-        if self._on_played is not None:
+        return await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent)
+
+    async def _unless_interrupted(self, there: Sequence[Podium], work: Awaitable[T]) -> T | None:
+        """Do something while silence is sent; None when it was skipped or stopped before it was done."""
+        main = [podium.main for podium in there]
+        done: list[T] = []
+
+        async def do() -> None:
+            done.append(await work)
+
+        await first_of(done=do(), interrupted=self._interruption.wait(), quiet=send_silence(main))
+        return done[0] if done else None
+
+    async def _tell(self, item: QueueItem, played: list[Played]) -> None:
+        if self._on_played is None:
+            return
+        try:
             await self._on_played(item, played)
+        except PexrtcError as exc:
+            if not self._config.stays:
+                raise
+            logger.warning("! %s: %s", item.source or "announcement", exc)
 
     def _digits_before(self, item: QueueItem) -> Sequence[Dial]:
         return parse_dialling(item.digits) if item.digits else self._config.digits_before
 
     async def _dial(self, podiums: Sequence[Podium], dials: Sequence[Dial]) -> None:
-        async def dial_all() -> None:
-            for dial in dials:
-                await asyncio.sleep(dial.wait_s)
-                if dial.digits:
-                    await self._each(podiums, partial(_send_digits, digits=dial.digits))
-
-        if dials:
-            await first_of(dialled=dial_all(), quiet=send_silence([podium.main for podium in podiums]))
+        for dial in dials:
+            await asyncio.sleep(dial.wait_s)
+            if dial.digits:
+                await self._each(podiums, partial(_send_digits, digits=dial.digits))
 
     async def _each(self, podiums: Sequence[Podium], do: Callable[[Podium], Awaitable[None]]) -> None:
         """Do something in all conferences; where it fails, the announcement is played all the same."""

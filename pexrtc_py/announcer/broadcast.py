@@ -122,6 +122,7 @@ async def send_silence(outlets: Sequence[Outlet]) -> None:
             for frame in frames[sender.config.codec]:
                 sender.push(frame)
         await asyncio.sleep(max(0.0, min(hold.next_timer() for hold in holds.values()) - time.monotonic()))
+    await asyncio.Event().wait()  # a call of pictures alone has nothing to say, and whoever waits beside this goes on
 
 
 async def _groups(

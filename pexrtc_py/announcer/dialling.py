@@ -12,6 +12,8 @@ __all__ = ["Dial", "parse_dialling"]
 
 # What a comma means on every telephone and modem since Hayes.
 _COMMA_S: Final = 2.0
+# More than any number, menu and PIN in a row; a programme's mistake must not dial for days.
+_MOST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,11 @@ def parse_dialling(text: str) -> list[Dial]:
     """Read digits and pauses; spaces, dots and hyphens between digits mean nothing.
 
     Raises:
-        UsageError: there is something else in it, or no digit.
+        UsageError: there is something else in it, no digit, or too much.
     """
     bare = re.sub(r"[\s.-]", "", text).upper()
+    if len(bare) > _MOST:
+        raise UsageError(f"{len(bare)} digits and commas are too many to dial: {_MOST} at most")
     if not re.fullmatch(r"[0-9*#A-D,]+", bare) or not bare.strip(","):
         raise UsageError(f"{text!r} is nothing to dial: digits, *, #, A to D, a comma for each pause of two seconds")
     return [

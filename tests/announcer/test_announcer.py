@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 import pexrtc_py
-from pexrtc_py import Node
-from pexrtc_py.announcer.announcer import Announcer, AnnouncerConfig
+from pexrtc_py import Kind, Node
+from pexrtc_py.announcer.announcer import Announcer, AnnouncerConfig, Materials
+from pexrtc_py.announcer.broadcast import send_silence
 from pexrtc_py.announcer.conference_events import ConferenceEvents
 from pexrtc_py.announcer.material import announcement_of_sources
 from pexrtc_py.announcer.played import Announcement, Played
@@ -22,6 +23,7 @@ from pexrtc_py.announcer.queue import QueueItem, Rule
 from pexrtc_py.announcer.queue_access import QueueAccess
 from pexrtc_py.announcer.room_state import ChatSaid, DigitPressed, PersonJoined, PersonLeft, RoomEvent
 from pexrtc_py.announcer.triggers import OnChat, OnDigits, OnJoin
+from pexrtc_py.errors import PexrtcError, WriteError
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.service.queue_door import QueueDoor
 
@@ -48,19 +50,25 @@ class Stage:
     played: asyncio.Queue[tuple[QueueItem, list[Played]]] = field(default_factory=asyncio.Queue)
 
 
-@asynccontextmanager
-async def on_stage(node: Node, config: AnnouncerConfig) -> AsyncIterator[Stage]:
-    """Run an announcer whose sources are tones of so many seconds."""
-    main = await announcement_of_sources(["for:0.4:tone:440"])
+async def made_at_once(item: QueueItem) -> Announcement:
+    """Make ready what costs nothing: tones of so many seconds."""
+    return await announcement_of_sources([item.source])
 
-    async def material(item: QueueItem) -> Announcement:
-        return await announcement_of_sources([item.source])
+
+@asynccontextmanager
+async def on_stage(
+    node: Node, config: AnnouncerConfig, material: Materials = made_at_once, *, log_error: PexrtcError | None = None
+) -> AsyncIterator[Stage]:
+    """Run an announcer; each of its plays is noted, and then `log_error` raised."""
+    main = await announcement_of_sources(["for:0.4:tone:440"])
 
     async with open_podiums([session(node, ALIAS, "Announcer")], main, listen=True) as [podium]:
         assert isinstance(podium, Podium)
 
         async def note(item: QueueItem, played: list[Played]) -> None:
             stage.played.put_nowait((item, played))
+            if log_error is not None:
+                raise log_error
 
         announcer = Announcer(
             [podium],
@@ -191,3 +199,60 @@ async def test_programs_feed_it_by_http(node: Node, tmp_path: Path) -> None:
         assert [(item.id, played[0].ended) for item, played in ended] == [(first, "stopped"), (second, "finished")]
         async with program.post("/stop") as answer:
             assert answer.status == 200
+
+
+async def test_dialling_and_making_ready_are_interrupted() -> None:
+    """Skip ends pauses of dialling and what takes for ever to be made ready; stop, and a third of them, ends all.
+
+    Neither was heeded before the last pause was over or the source was ready.
+    """
+    digits: asyncio.Queue[str] = asyncio.Queue()
+    making: asyncio.Queue[str] = asyncio.Queue()
+
+    async def material(item: QueueItem) -> Announcement:
+        if item.source == "slow":
+            making.put_nowait(item.id)
+            await asyncio.Event().wait()
+        return await made_at_once(item)
+
+    async with (
+        asyncio.timeout(15),
+        Node(on_digits=lambda alias, participant, pressed: digits.put_nowait(pressed)) as node,
+        on_stage(node, AnnouncerConfig(), material) as stage,
+    ):
+        for source, dialled, asked in (("for:3:tone:440", "1,,,,,,,,,,2", digits), ("slow", "", making)):
+            item_id = stage.announcer.add(source, why="test", digits=dialled)
+            await asked.get()
+            assert stage.announcer.skip()
+            item, [played] = await stage.played.get()
+            assert (item.id, played.ended, played.duration_s, played.error) == (item_id, "stopped", 0, None)
+        stage.announcer.add("for:3:tone:440", why="test", digits="3,,,,,,,,,,4")
+        assert await digits.get() == "3"
+        stage.announcer.stop()
+        assert await stage.running == "stopped"
+        assert digits.empty()
+        assert stage.began.empty(), "nothing was played"
+
+
+async def test_a_record_that_fails_costs_no_play(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    """What was played is told once and stays played, and the announcer stays: it was told as failed, and it ended."""
+    error = WriteError("played.jsonl: cannot write the record: no space left on device")
+    async with asyncio.timeout(15), on_stage(node, AnnouncerConfig(), log_error=error) as stage:
+        for hz in (440, 550):
+            item_id = stage.announcer.add(f"for:0.4:tone:{hz}", why="test")
+            item, [played] = await stage.played.get()
+            assert (item.id, played.ended, played.error) == (item_id, "finished", None)
+        assert stage.played.empty()
+        assert not stage.running.done()
+    assert sum("no space left" in record.message for record in caplog.records) == 2
+
+
+async def test_pictures_alone_wait_without_spinning(node: Node) -> None:
+    """A call that sends no sound has nothing to say between announcements, and costs nothing meanwhile."""
+    main = await announcement_of_sources(["for:0.4:black:64x64"])
+    async with open_podiums([session(node, ALIAS, "Announcer")], main) as [podium]:
+        assert isinstance(podium, Podium)
+        assert Kind.AUDIO not in podium.main.senders
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await send_silence([podium.main])

@@ -31,6 +31,13 @@ def test_nonsense_is_refused(text: str) -> None:
         parse_dialling(text)
 
 
+def test_what_would_be_dialled_for_days_is_refused() -> None:
+    """Two hundred digits and commas are the most; a program's mistake was dialled for as long as it took."""
+    assert sum(dial.wait_s for dial in parse_dialling("1" + "," * 199)) == 398
+    with pytest.raises(UsageError, match="65536 digits and commas are too many"):
+        parse_dialling("," * 65535 + "1")
+
+
 @given(st.text(alphabet="0123456789*#ABCD,", max_size=40))
 def test_nothing_is_lost(text: str) -> None:
     """All digits are sent in their order, and all pauses are kept."""
