@@ -210,7 +210,9 @@ class ContainerWriter:
         goes_on = not closing and self._target.error is None and self._ended_early is None
         if not goes_on:
             self._guarded(self._end)
-            self._result.set_result(self._sum_up())
+            self._guarded(self._finish)
+            if not self._result.done():  # a defect of ours; who waits for the end would wait for ever
+                self._result.set_result(self._left())
             flushes = len(self._flushes)
         for _ in range(flushes):
             self._flushes.popleft().set_result(None)
@@ -277,12 +279,21 @@ class ContainerWriter:
         self._backlog.frames.clear()
         self._muxer.finish(self._chapters)
 
-    def _sum_up(self) -> WriteResult:
+    def _finish(self) -> None:
         size = self._target.size
+        path = self._target.close()
+        self._result.set_result(
+            WriteResult(
+                path=path,
+                duration_s=max((output.end_s for output in self._outputs), default=0.0),
+                bytes=size,
+                tracks=tuple(output.result(track) for output, track in zip(self._outputs, self.tracks, strict=False)),
+                error=self._target.error or self._ended_early,
+            )
+        )
+
+    def _left(self) -> WriteResult:
+        """Say what is left when not even the end went well."""
         return WriteResult(
-            path=self._target.close(),
-            duration_s=max((output.end_s for output in self._outputs), default=0.0),
-            bytes=size,
-            tracks=tuple(output.result(track) for output, track in zip(self._outputs, self.tracks, strict=False)),
-            error=self._target.error or self._ended_early,
+            path=self._target.part, duration_s=0.0, bytes=self._target.written, tracks=(), error=self._target.error
         )

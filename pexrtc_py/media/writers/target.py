@@ -90,8 +90,12 @@ class Target:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
-        return os.fstat(self._fd).st_size
+        """Bytes in the file; those written, where its disk does not tell any more."""
+        try:
+            return os.fstat(self._fd).st_size
+        except OSError as exc:
+            self.fail(_reason(exc), exc)
+            return self.written
 
     @property
     def is_deleted(self) -> bool:
@@ -114,27 +118,33 @@ class Target:
     def close(self) -> Path:
         """Close the file and give it its name, unless an error leaves it the name of an incomplete one.
 
+        It is closed first: a network disk, or one with quotas, may tell only then that it has not what was written.
+
         Returns:
             Where the recording is.
         """
-        try:
-            if self.is_deleted:
-                self._restore()
-            if self.error is not None:
-                return self.part
+        for step in (self._restore_if_deleted, lambda: os.close(self._fd)):
             try:
-                return self._take_name()
+                step()
             except OSError as exc:
                 self.fail(_reason(exc), exc)
-                return self.part
-        finally:
-            os.close(self._fd)
+        if self.error is not None:
+            return self.part
+        try:
+            return self._take_name()
+        except OSError as exc:
+            self.fail(_reason(exc), exc)
+            return self.part
 
     def discard(self) -> None:
         """Remove the file, into which nothing was written."""
         with contextlib.suppress(OSError):
             self.part.unlink()
         os.close(self._fd)
+
+    def _restore_if_deleted(self) -> None:
+        if self.is_deleted:
+            self._restore()
 
     def _restore(self) -> None:
         """Write what the deleted file held to a new one of the same name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pexrtc_py.media.writers.container import ContainerWriter, WriterConfig
 from pexrtc_py.media.writers.containers import container_for
 from pexrtc_py.media.writers.matroska import MATROSKA, MatroskaWriter
 from pexrtc_py.media.writers.shared_thread import add_job
+from pexrtc_py.media.writers.target import Target
 from pexrtc_py.media.writers.tracks import TrackSpec
 from tests.support.frames import merged, opus_frames, vp8_frames
 
@@ -103,6 +105,48 @@ async def test_a_cancelled_recording_is_closed_all_the_same(tmp_path: Path) -> N
     result = await writer.aclose()
     assert result.path == tmp_path / "two.mkv"
     assert (await writer.aclose()) is result
+
+
+async def test_a_disk_that_knows_the_file_no_more(tmp_path: Path) -> None:
+    """fstat and close that fail, as on NFS, once let those wait for ever who wait for the end."""
+    writer = MatroskaWriter(tmp_path / "out.mkv", SPECS, origin=0.0)
+    writer.tracks[0].push(SOUND[0])
+    await writer.flush()
+    [number] = [int(fd.name) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink() and is_of(fd, writer.path)]
+    os.close(number)
+    async with asyncio.timeout(5):
+        result = await writer.aclose()
+    assert result.path == tmp_path / "out.part.mkv"
+    assert str(result.error) == (
+        f"{tmp_path / 'out.mkv'}: failed: [Errno 9] Bad file descriptor; what was written is kept in {result.path}"
+    )
+    assert result.bytes == writer.bytes_written > 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.part.mkv"]
+
+
+class BrokenTarget(Target):
+    """A file with a defect of ours in its end."""
+
+    def close(self) -> Path:
+        raise ArithmeticError("a defect")
+
+
+async def test_a_defect_at_the_end_holds_nobody(tmp_path: Path) -> None:
+    """Whatever goes wrong when a file is closed, who waits for it is told."""
+    writer = ContainerWriter(MATROSKA, BrokenTarget(tmp_path / "out.mkv"), SPECS, origin=0.0)
+    writer.tracks[0].push(SOUND[0])
+    async with asyncio.timeout(5):
+        result = await writer.aclose()
+    assert "failed: a defect; what was written is kept" in str(result.error)
+    assert result.path == tmp_path / "out.part.mkv"
+
+
+def is_of(fd: Path, path: Path) -> bool:
+    """Whether an open file is that one."""
+    try:
+        return fd.readlink() == path
+    except OSError:
+        return False  # the directory that is being read
 
 
 async def test_a_file_deleted_during_the_recording_is_put_back(tmp_path: Path) -> None:
