@@ -15,9 +15,10 @@ class PlayerConfig:
     read_ahead_s: float | None = None
     """Seconds that are read before they are due. None: 0.3 of a source that encodes, so that it heeds requests for key
     frames and rates soon, and 2 of others."""
-    late_limit_s: float = 0.5
-    """Up to this much behind, everything is sent at once to catch up. Beyond it (the machine slept, the source stalled)
-    the rest is played later instead: no flood of packets."""
+    late_limit_s: float = 0.75
+    """Up to this much behind, everything is sent at once to catch up: 720p30 and sound are 150 packets then, and what
+    Linux grants a receiver's socket by default holds 180. Beyond it (the machine slept, the source stalled) the rest is
+    played later instead: no flood of packets, nothing left out, but a hole in time, which `Late` tells."""
     hold: bool = False
     """Send silence and the first picture until `release` is called, so that nothing of the source is said too early."""
     end_taps: bool = False

@@ -13,20 +13,20 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from cffi import FFI  # type: ignore[import-untyped]  # it has no types
 
-__all__ = ["Sent", "can_burst", "send_burst"]
+__all__ = ["Sent", "can_burst", "send_again", "send_burst"]
 
 _BURST = 64
 """Packets that one system call takes; a larger picture needs another."""
 _SLOT = 2048  # aligned as libsrtp wants its packets
 _LONGEST = 1500 - 144  # what pylibsrtp takes: its buffer without libsrtp's longest trailer
 _MSG_DONTWAIT = 0x40
-_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
+_FULL = (errno.EAGAIN, errno.ENOBUFS)
 
 _ffi = FFI()
 _ffi.cdef(
@@ -45,13 +45,15 @@ class Sent:
     """What became of packets."""
 
     packets: int = 0
-    """Given to the kernel."""
+    """Encrypted, for the kernel."""
     bytes: int = 0
     """In them, encrypted."""
     refused: int = 0
     """That could not be encrypted: no RTP, or too long."""
+    rest: list[bytes] = field(default_factory=list)
+    """That the kernel has no room for now, encrypted: from the first that did not fit on, so the order is kept."""
     dropped: int = 0
-    """That the kernel had no room for, or could not send."""
+    """That the kernel could not send."""
     error: OSError | None = None
     """Why it could not send one, when it was not for want of room."""
 
@@ -102,15 +104,18 @@ def can_burst() -> bool:
     return _arena is not None
 
 
-def send_burst(fd: int, addr: tuple[Any, ...], packets: Sequence[bytes], protect: Callable[[Any, Any], int]) -> Sent:
-    """Encrypt packets and send them to one address now; what there is no room for is dropped.
+def send_burst(
+    fd: int, addr: tuple[Any, ...], packets: Sequence[bytes], protect: Callable[[Any, Any], int], *, hold: bool = False
+) -> Sent:
+    """Encrypt packets and send them to one address now; what there is no room for comes back.
 
     Args:
-        fd: the socket; not connected.
-        addr: where to, as Python's sockets say it.
+        fd: the socket.
+        addr: where to, as Python's sockets say it; empty for a connected socket.
         packets: plain.
         protect: encrypts in place, given where a packet is and where its length is; returns other than 0 when it could
             not. There are 144 bytes of room behind each packet.
+        hold: encrypt only, and give back all.
     """
     arena = _arena
     assert arena is not None
@@ -133,32 +138,51 @@ def send_burst(fd: int, addr: tuple[Any, ...], packets: Sequence[bytes], protect
         sent.bytes += size
         count += 1
         if count == _BURST:
-            _flush(arena, fd, count, sent)
+            _flush(arena, fd, count, sent, hold=hold)
             count = 0
     if count:
-        _flush(arena, fd, count, sent)
+        _flush(arena, fd, count, sent, hold=hold)
     return sent
 
 
-def _flush(arena: _Arena, fd: int, count: int, sent: Sent) -> None:
+def send_again(fd: int, addr: tuple[Any, ...], packets: Sequence[bytes]) -> Sent:
+    """Send packets that are encrypted already, what came back of a burst; see there."""
+    arena = _arena
+    assert arena is not None
+    arena.set_address(_sockaddr(addr))
+    sent = Sent()
+    for start in range(0, len(packets), _BURST):
+        some = packets[start : start + _BURST]
+        for number, packet in enumerate(some):
+            arena.buffers[number][0 : len(packet)] = packet
+            arena.parts[number].length = len(packet)
+            sent.bytes += len(packet)
+        _flush(arena, fd, len(some), sent, hold=False)
+    return sent
+
+
+def _flush(arena: _Arena, fd: int, count: int, sent: Sent, *, hold: bool) -> None:
+    """Give what is in the arena to the kernel, which may take a part of it only."""
     sent.packets += count
     done = 0
-    while done < count:
+    while done < count and not (hold or sent.rest):
         taken: int = arena.send(fd, arena.messages + done, count - done, _MSG_DONTWAIT)
         if taken > 0:
             done += taken
-            continue
-        if _ffi.errno in _FULL:
-            sent.dropped += count - done
-            return
-        sent.error = OSError(_ffi.errno, os.strerror(_ffi.errno))
-        sent.dropped += 1
-        done += 1
+        elif _ffi.errno in _FULL:
+            break
+        elif _ffi.errno != errno.EINTR:
+            sent.error = OSError(_ffi.errno, os.strerror(_ffi.errno))
+            sent.dropped += 1
+            done += 1
+    sent.rest += [arena.buffers[number][0 : arena.parts[number].length] for number in range(done, count)]
 
 
 @lru_cache(maxsize=1024)
 def _sockaddr(addr: tuple[Any, ...]) -> bytes:
-    """Write an address as the kernel wants it: `sockaddr_in` or `sockaddr_in6`."""
+    """Write an address as the kernel wants it: `sockaddr_in` or `sockaddr_in6`, or none."""
+    if not addr:
+        return b""
     host, port = addr[:2]
     if ":" not in host:
         return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(host) + bytes(8)

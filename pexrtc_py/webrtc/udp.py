@@ -1,8 +1,10 @@
 """A UDP socket on the event loop that is read until it is empty, on asyncio's loops and on uvloop alike.
 
 asyncio reads one datagram per turn of the loop; a video frame is a burst of them. Here one wake-up takes up to
-`DATAGRAMS_PER_WAKEUP`. Sending never waits: a datagram that the kernel has no room for is dropped and counted, because
-media that waits is media too late (congestion control and retransmission are the business of RTP).
+`DATAGRAMS_PER_WAKEUP`. Sending never waits for the network: a datagram that the kernel has no room for is dropped and
+counted, because media that waits is media too late (congestion control and retransmission are the business of RTP). A
+burst of media is another matter: half a second of it, after the machine stood still, may be more than a socket holds,
+and the room is there again in some milliseconds. So what is left of one waits that long, in order.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import logging
 import random
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from .batch import BATCH, receive_batch, stamp
-from .burst import Sent, can_burst, send_burst
+from .burst import Sent, can_burst, send_again, send_burst
 from .sweep import Sweep, sweep_of
 
 __all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
@@ -30,6 +35,10 @@ DATAGRAMS_PER_WAKEUP = 64
 _MAX_DATAGRAM = 2048
 # A key frame at 4 Mb/s is some 100 kB and comes in one burst; Linux grants up to net.core.rmem_max (208 kB by default).
 _SOCKET_BUFFER = 1 << 20
+# What is left of bursts: a second at 10 Mb/s; beyond it the oldest go, which are the most useless. A socket of 208 kB
+# is empty again after 17 ms at 100 Mb/s.
+_MAX_WAITING = 1024
+_RETRY_S = 0.005
 _SO_MEMINFO, _MEMINFO = 55, struct.Struct("=9I")  # asm-generic/socket.h, linux/sock_diag.h
 _MEMINFO_DROPS = 8
 
@@ -38,7 +47,7 @@ class UdpTransport(asyncio.DatagramTransport):
     """Owns a bound, non-blocking UDP socket.
 
     Attributes:
-        dropped: datagrams that could not be sent for want of buffer.
+        dropped: datagrams that could not be sent, for want of buffer or by an error.
     """
 
     def __init__(self, sock: socket.socket, protocol: asyncio.DatagramProtocol) -> None:
@@ -50,6 +59,8 @@ class UdpTransport(asyncio.DatagramTransport):
         self._sweep: Sweep | None = None
         self.dropped = 0
         self._overflowed = 0
+        self._waiting: deque[tuple[bytes, tuple[Any, ...]]] = deque()
+        self._retry: asyncio.TimerHandle | None = None
         protocol.connection_made(self)
         self._loop.add_reader(sock.fileno(), self._read_ready)
 
@@ -81,14 +92,41 @@ class UdpTransport(asyncio.DatagramTransport):
     def send_burst(
         self, packets: Sequence[bytes], protect: Callable[[Any, Any], int], addr: tuple[Any, ...]
     ) -> Sent | None:
-        """Encrypt packets and send them now or never, all by one system call; see `burst.send_burst`."""
+        """Encrypt packets and send them by one system call; what there is no room for follows in milliseconds.
+
+        See `burst.send_burst`.
+        """
         if self._closing:
             return None
-        sent = send_burst(self._socket.fileno(), addr, packets, protect)
+        if self._waiting:
+            self._send_waiting()
+        sent = send_burst(self._socket.fileno(), addr, packets, protect, hold=bool(self._waiting))
+        if sent.rest or sent.dropped:
+            self._follow_up(sent, addr)
+        return sent
+
+    def _follow_up(self, sent: Sent, addr: tuple[Any, ...]) -> None:
+        """Keep what is left of a burst; report what went wrong."""
         self.dropped += sent.dropped
         if sent.error is not None:
             self._protocol.error_received(sent.error)
-        return sent
+        self._waiting.extend((packet, addr) for packet in sent.rest)
+        while len(self._waiting) > _MAX_WAITING:
+            self._waiting.popleft()
+            self.dropped += 1
+        if self._waiting and self._retry is None and not self._closing:
+            self._retry = self._loop.call_later(_RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for addr, packets in groupby(waiting, itemgetter(1)):
+            if self._closing:  # whoever was told of an error may have closed us
+                return
+            self._follow_up(send_again(self._socket.fileno(), addr, [packet for packet, _ in packets]), addr)
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """`sockname`: the local address and port."""
@@ -128,6 +166,9 @@ class UdpTransport(asyncio.DatagramTransport):
                     self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 1024,
                 )
             self._closing = True
+            self._waiting.clear()
+            if self._retry is not None:
+                self._retry.cancel()
             if self._sweep is not None:
                 self._sweep.remove(self._socket.fileno())
             else:

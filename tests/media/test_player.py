@@ -266,6 +266,29 @@ async def test_short_delay_is_caught_up() -> None:
     assert tap.at[-1] == pytest.approx(tap.at[0] + 99 * 0.02, abs=0.01)
 
 
+@pytest.mark.parametrize(("stall_s", "put_off"), [(0.5, False), (2.0, True)])
+async def test_a_stalled_loop_loses_nothing(stall_s: float, put_off: bool) -> None:
+    """Whatever was due while the loop stood still is pushed, once and in order: caught up, or later and told."""
+
+    class Stalling(Kept):
+        def push(self, item: EncodedFrame | Gap) -> None:
+            super().push(item)
+            if len(self.frames) == 50:
+                clock.time += stall_s
+
+    clock = FastClock()
+    tap = Stalling(clock)
+    async with Player(Listed(sound(n) for n in range(200)), {Kind.AUDIO: [tap]}, clock=clock) as player:
+        await player.finished()
+        told = [event async for event in player.events()]
+    assert [frame.data for frame in tap.frames] == [b"%d" % number for number in range(200)]
+    assert [round(event.late_s, 1) for event in told if isinstance(event, Late)] == ([2.0] if put_off else [])
+    steps = [after.rtp_time - before.rtp_time for before, after in pairwise(tap.frames)]
+    assert sum(step != 960 for step in steps) == put_off
+    played_s = tap.at[-1] - tap.at[0] - 199 * 0.02
+    assert played_s == pytest.approx(2.0 if put_off else 0.0, abs=0.03)
+
+
 async def test_source_that_breaks_ends_with_its_error() -> None:
     """What came before a failure is played, then its error comes out, and the source is closed."""
 
