@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..media.frames import EncodedFrame, Gap, Kind
+from .declaring import spec_from
 from .roles import Role
 
 __all__ = ["Alignment", "Start"]
@@ -40,13 +41,13 @@ class Alignment:
         self._synchronised: set[Role] = set()
 
     def add(self, role: Role, item: EncodedFrame | Gap, now: float) -> bool:
-        """Hold a frame. Return False for a picture that no key frame precedes: it is not kept, ask for one."""
+        """Hold a frame. Return False for a picture that no usable key frame precedes: it is not kept, ask for one."""
         if isinstance(item, Gap):
             self._held.append((role, item))
             return True
         if self._first_arrival is None:
             self._first_arrival = now
-        if role not in self._ready and item.kind is Kind.VIDEO and not item.key:
+        if role not in self._ready and item.kind is Kind.VIDEO and spec_from(item) is None:
             return False
         self._ready.add(role)
         if item.ntp_time is not None:

@@ -19,10 +19,11 @@ from ..media.writers.container import Container, ContainerWriter, TrackResult, W
 from ..media.writers.muxer import Chapter
 from ..media.writers.target import Target
 from ..media.writers.tracks import TrackSpec
+from .declaring import spec_from
 from .naming import segment_path
 from .roles import Role
 
-__all__ = ["FileResult", "FileSeries", "SegmentRules", "reserved_spec"]
+__all__ = ["FileResult", "FileSeries", "SegmentRules"]
 
 logger = logging.getLogger(__name__)
 
@@ -190,12 +191,13 @@ class FileSeries:
             before.push(role, item)
             return
         fits = current.takes(role, item)
-        if (self._cut_wanted or not fits) and self._may_begin_with(role, item):
+        spec = self._spec_from(role, item) if self._cut_wanted or not fits else None
+        if spec is not None and self._may_begin_with(role, item):
             self._cut(role, item)
         elif fits:
             current.push(role, item)
         else:
-            self._wait_for_cut(role, item)
+            self._wait_for_cut(role, item, can_begin=spec is not None)
 
     def interrupt(self) -> None:
         """Learn that what comes next does not follow on what came, after a pause for example."""
@@ -280,7 +282,21 @@ class FileSeries:
         running = [r for r in (Role.VIDEO, Role.SLIDES) if self._last.get(r, float("-inf")) > frame.time - 1.0]
         return frame.key and role is (running[0] if running else Role.AUDIO)
 
-    def _wait_for_cut(self, role: Role, frame: EncodedFrame) -> None:
+    def _spec_from(self, role: Role, frame: EncodedFrame) -> TrackSpec | None:
+        """Describe the track of a file that begins with a frame; None if it cannot.
+
+        A sender may give its parameter sets once: they hold until it gives others.
+        """
+        before = self._specs.get(role)
+        if frame.key and before is not None and before.codec is frame.codec is Codec.H264:
+            size = (frame.width or before.width, frame.height or before.height)
+            return spec_from(frame, role) or (before if size == (before.width, before.height) else None)
+        return spec_from(frame, role)
+
+    def _wait_for_cut(self, role: Role, frame: EncodedFrame, *, can_begin: bool) -> None:
+        if frame.key and not can_begin:
+            self._request_key_frame(role)
+            return
         if not self._cut_wanted:
             self._cut_wanted = True
             for other in {role, *self._specs}:
@@ -294,8 +310,8 @@ class FileSeries:
         waiting, self._waiting = self._waiting, []
         try:
             for late_role, late in [*waiting, (role, frame)]:
-                if late.key:
-                    self._specs[late_role] = TrackSpec.of(late, title=late_role)
+                if spec := self._spec_from(late_role, late):
+                    self._specs[late_role] = spec
             if self._before is not None:
                 self._close(self._before, self._all[-1].origin)
             self._before = self._open
@@ -308,12 +324,3 @@ class FileSeries:
         self._cut_wanted = False
         for late_role, late in [*waiting, (role, frame)]:
             self.push(late_role, late)
-
-
-def reserved_spec(codec: Codec, title: str = "") -> TrackSpec | None:
-    """Return a track that can be declared before its first frame, None for H.264, whose header needs one."""
-    if codec is Codec.H264:
-        return None
-    if codec.kind is Kind.VIDEO:
-        return TrackSpec(codec=codec, width=1280, height=720, title=title, is_reserved=True)
-    return TrackSpec(codec=codec, channels=2 if codec is Codec.OPUS else 1, title=title)

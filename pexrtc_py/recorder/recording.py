@@ -26,7 +26,8 @@ from ..media.writers.tracks import TrackSpec
 from ..tasks import task_owner
 from .alignment import Alignment, Start
 from .chapters import chapters_from
-from .file_series import FileSeries, SegmentRules, reserved_spec
+from .declaring import reserved_spec, spec_from
+from .file_series import FileSeries, SegmentRules
 from .naming import role_path
 from .results import Hole, RecordingResult, sum_up
 from .roles import Role
@@ -305,9 +306,9 @@ class Recording:
                 continue
             spec = None
             if role in start.first:
-                spec = TrackSpec.of(start.first[role], title=role)
+                spec = spec_from(start.first[role], role)
             elif role in self._codecs:
-                spec = reserved_spec(self._codecs[role], title=role)
+                spec = reserved_spec(self._codecs[role], role)
             if spec is not None:
                 specs[role] = spec
         return specs
@@ -320,12 +321,13 @@ class Recording:
             self._main.push(role, item)
             return
         if not self._slides.is_begun:
-            if isinstance(item, Gap) or not item.key:
+            spec = None if isinstance(item, Gap) else spec_from(item, role)
+            if spec is None:
                 self._request_key_frame(role)
                 return
             origin = self.timeline.origin or 0.0
             try:
-                self._slides.begin(origin, {role: TrackSpec.of(item, title=role)})
+                self._slides.begin(origin, {role: spec})
             except UsageError as exc:
                 self._fail(exc)
                 return

@@ -19,7 +19,16 @@ def sound(n: int, *, ntp: float | None = None, time: float | None = None) -> Enc
 
 def picture(n: int, *, key: bool = False, ntp: float | None = None) -> EncodedFrame:
     """The n-th picture at 25 a second."""
-    return EncodedFrame(codec=Codec.VP8, data=b"", rtp_time=n * 3600, time=10 + n * 0.04, ntp_time=ntp, key=key)
+    return EncodedFrame(
+        codec=Codec.VP8,
+        data=b"",
+        rtp_time=n * 3600,
+        time=10 + n * 0.04,
+        ntp_time=ntp,
+        key=key,
+        width=320 if key else 0,
+        height=180 if key else 0,
+    )
 
 
 def test_it_waits_for_both_and_begins_with_the_earlier() -> None:

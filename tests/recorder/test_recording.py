@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Tap
 from pexrtc_py.media.writers.container import WriterConfig
 from pexrtc_py.media.writers.shared_thread import add_job
+from pexrtc_py.media.writers.tracks import annexb_units
 from pexrtc_py.recorder.file_series import SegmentRules
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.results import RecordingResult
@@ -191,6 +192,92 @@ async def test_a_late_h264_picture_begins_another_file_and_no_sound_is_lost(tmp_
     assert stream(recording.result, Role.VIDEO) == (30, 0)
     assert recording.result.streams[-1].start_s == pytest.approx(3.5, abs=0.001)
     assert scene.streams[Role.VIDEO].key_frames_asked == 0
+
+
+def without_sets(frame: EncodedFrame, *kinds: int) -> EncodedFrame:
+    """Take parameter sets out of an H.264 key frame, as when their packet is lost."""
+    kept = [unit for unit in annexb_units(frame.data) if unit[0] & 31 not in kinds]
+    return replace(frame, data=b"".join(b"\0\0\0\1" + unit for unit in kept))
+
+
+def with_sets(frame: EncodedFrame, count: int) -> EncodedFrame:
+    """Put more picture parameter sets into an H.264 key frame than any header can hold."""
+    more = b"".join(b"\0\0\0\1\x68" + bytes([1 + n % 200, 7]) for n in range(count))
+    return replace(frame, data=more + frame.data)
+
+
+@pytest.mark.parametrize("spoil", [lambda frame: without_sets(frame, 8), lambda frame: with_sets(frame, 300)])
+@pytest.mark.parametrize("name", ["talk.mkv", "talk.mp4"])
+async def test_a_key_frame_that_cannot_be_described_ends_nothing(
+    tmp_path: Path, name: str, spoil: Callable[[EncodedFrame], EncodedFrame]
+) -> None:
+    """One lost packet of the first picture ended the whole recording, sound included: it is left out, and the next
+    key frame asked for."""
+    path = tmp_path / name
+    sound = opus_frames(150, start=START, ntp_offset=1.0)
+    pictures = h264_frames(60, start=START, ntp_offset=1.0, key_interval=30)
+    pictures[0] = spoil(pictures[0])
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, video=Codec.H264)
+        await scene.play(audio=sound, video=pictures)
+        assert recording.ended is None
+    assert recording.result.error is None
+    assert stream(recording.result, Role.AUDIO) == (150, 0)
+    assert stream(recording.result, Role.VIDEO) == (30, 0)
+    assert scene.streams[Role.VIDEO].key_frames_asked > 0
+    assert recording.result.files == (path,)
+    with av.open(path) as container:
+        assert len(list(container.decode(video=0))) == 30
+
+
+async def test_pictures_that_are_never_described_leave_the_sound(tmp_path: Path) -> None:
+    """The recording begins without them when its budget is spent, as if none had come."""
+    path = tmp_path / "talk.mkv"
+    pictures = [without_sets(frame, 7, 8) for frame in h264_frames(90, start=START, ntp_offset=1.0, key_interval=30)]
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, Role.SLIDES, video=Codec.H264)
+        await scene.play(audio=opus_frames(150, start=START, ntp_offset=1.0), video=pictures, slides=pictures)
+    assert recording.result.error is None
+    assert [(one.role, one.packets) for one in recording.result.streams] == [(Role.AUDIO, 150)]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["talk.mkv"]
+
+
+async def test_a_late_picture_without_description_waits_for_the_next(tmp_path: Path) -> None:
+    """It begins no file, and the sound goes on meanwhile in the one there is."""
+    path = tmp_path / "talk.mkv"
+    sound = opus_frames(300, start=START, ntp_offset=1.0)
+    pictures = h264_frames(60, start=START + 3.5, key_interval=30)
+    pictures[0] = without_sets(pictures[0], 8)
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, video=Codec.H264)
+        await scene.play(audio=sound, video=pictures)
+    assert recording.result.error is None
+    assert stream(recording.result, Role.AUDIO) == (300, 0)
+    assert stream(recording.result, Role.VIDEO) == (30, 0)
+    assert scene.streams[Role.VIDEO].key_frames_asked > 0
+    with av.open(tmp_path / "talk.002.mkv") as container:
+        assert len(list(container.decode(video=0))) == 30
+
+
+async def test_a_segment_begins_with_the_description_there_was(tmp_path: Path) -> None:
+    """A sender may say its parameter sets once: the next file has them in its header, and plays alone."""
+    path = tmp_path / "talk.mkv"
+    pictures = h264_frames(120, start=START, ntp_offset=1.0, key_interval=30)
+    pictures[30:] = [without_sets(frame, 7, 8) for frame in pictures[30:]]
+    scene = Scene(path, RecordingConfig(path=path, segments=SegmentRules(duration_s=1.5)))
+    async with scene.recording as recording:
+        scene.attach(Role.VIDEO)
+        await scene.play(video=pictures)
+    assert recording.result.error is None
+    assert len(recording.result.files) > 1
+    decoded = 0
+    for file in recording.result.files:
+        with av.open(file) as container:
+            decoded += len(list(container.decode(video=0)))
+    assert decoded == 120
 
 
 async def test_a_change_of_picture_size_begins_another_mp4(tmp_path: Path) -> None:

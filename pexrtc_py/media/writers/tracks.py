@@ -45,7 +45,8 @@ class TrackSpec:
         """Describe the track that begins with `frame`, which must be a key frame.
 
         Raises:
-            UsageError: the frame does not tell its picture size, or H.264 comes without parameter sets.
+            UsageError: the frame does not tell its picture size, or H.264 comes without parameter sets, or with such
+                as no header can hold.
         """
         if frame.kind is Kind.AUDIO:
             channels = opus_channels(frame.data) if frame.codec is Codec.OPUS else 1
@@ -54,6 +55,8 @@ class TrackSpec:
         headers = parameter_sets(frame.data) if frame.codec is Codec.H264 else b""
         if not width or (frame.codec is Codec.H264 and not headers):
             raise UsageError(f"a {frame.codec} track cannot be declared from a frame without its picture's description")
+        if headers and not _fit_header(headers):
+            raise UsageError("an H264 track cannot be declared from parameter sets that no header can hold")
         return cls(codec=frame.codec, width=width, height=height, parameter_sets=headers, title=title)
 
     @property
@@ -113,6 +116,18 @@ def parameter_sets(annexb: bytes) -> bytes:
     if {unit[0] & 31 for unit in units} != {7, 8}:
         return b""
     return b"".join(b"\0\0\0\1" + unit for unit in units)
+
+
+def _fit_header(sets: bytes) -> bool:
+    """Whether parameter sets fit an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1)."""
+    units = annexb_units(sets)
+    sequences = [unit for unit in units if unit[0] & 31 == 7]
+    return (
+        len(sequences) <= 31
+        and len(units) - len(sequences) <= 255
+        and all(len(unit) >= 4 for unit in sequences)
+        and all(len(unit) <= 0xFFFF for unit in units)
+    )
 
 
 def picture_size(codec: Codec, key_frame: bytes) -> tuple[int, int]:
