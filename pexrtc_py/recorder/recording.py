@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -281,8 +281,9 @@ class Recording:
             return
         self._write(role, item)
 
-    def _try_to_start(self, alignment: Alignment) -> None:
-        expected = {role for role in self._sources if role is not Role.SLIDES}
+    def _try_to_start(self, alignment: Alignment, expected: Iterable[Role] | None = None) -> None:
+        if expected is None:
+            expected = {role for role in self._sources if role is not Role.SLIDES}
         start = alignment.start(expected, self._clock())
         if start is None:
             return
@@ -389,6 +390,8 @@ class Recording:
         return chapters_from([(self.position(at), title) for at, title in self._chapters], self.position())
 
     async def _aclose(self) -> None:
+        if self._alignment is not None:  # what it holds came, and nothing more will
+            self._try_to_start(self._alignment, expected=())
         for role in tuple(self._sources):
             self.detach(role)
         main = await self._main.aclose()

@@ -585,6 +585,22 @@ async def test_a_place_that_cannot_be_written() -> None:
         await Recording(RecordingConfig(path=Path("/proc/talk.mkv"))).__aenter__()
 
 
+@pytest.mark.parametrize("reports", [True, False])
+async def test_what_waits_for_the_start_is_written_on_leaving(tmp_path: Path, *, reports: bool) -> None:
+    """All that came within the start's budget was thrown away when the recording ended within it."""
+    path = tmp_path / "talk.mkv"
+    sound = opus_frames(90, start=START, ntp_offset=1.0 if reports else None)
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO, Role.VIDEO, video=Codec.VP8)
+        await scene.play(audio=sound)
+        assert not recording.has_started
+    assert recording.result.file == path
+    assert next(iter(read(path).values())) == expected(sound)
+    assert recording.result.duration_s == pytest.approx(1.8, abs=0.001)
+    assert recording.result.began_at is not None
+
+
 async def test_a_cancelled_recording_is_complete(tmp_path: Path) -> None:
     """Cancelling the task that records leaves a closed file."""
     path = tmp_path / "talk.mkv"
