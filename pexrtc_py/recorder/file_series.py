@@ -224,14 +224,18 @@ class FileSeries:
                 if role.kind is Kind.VIDEO:
                     self._request_key_frame(role)
 
-    async def aclose(self) -> tuple[FileResult, ...]:
-        """Close all files; one into which nothing could ever be written is removed. Safe to cancel, idempotent."""
+    def close_soon(self) -> None:
+        """Begin to close all files; one into which nothing could ever be written is removed. Idempotent."""
         if self._target is not None:
             self._target.discard()
             self._target = None
         for number, file in enumerate(self._all):
             following = self._all[number + 1 : number + 2]
             self._close(file, following[0].origin if following else float("inf"))
+
+    async def aclose(self) -> tuple[FileResult, ...]:
+        """Close all files and wait for it. Safe to cancel, idempotent: they are closed in any case."""
+        self.close_soon()
         results: list[FileResult] = []
         for file in self._all:
             written = await file.writer.aclose()

@@ -99,7 +99,8 @@ async def record(
         except PexrtcError as exc:
             error = exc
         except BaseException:
-            if sidecars is not None and recording.result.file is None:
+            # Cancelled once more while the disk took its time, it has no result; what came is kept, and so are events.
+            if sidecars is not None and recording.has_result and recording.result.file is None:
                 sidecars.discard()
             raise
         written: tuple[Path, ...] = ()

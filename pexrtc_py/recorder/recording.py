@@ -195,8 +195,13 @@ class Recording:
         return self._reason
 
     @property
+    def has_result(self) -> bool:
+        """Whether all files were seen closed; not so after leaving that was cancelled, they are closed all the same."""
+        return self._result is not None
+
+    @property
     def result(self) -> RecordingResult:
-        """What was recorded; there is one after leaving the context."""
+        """What was recorded; there is one after leaving the context, see `has_result`."""
         if self._result is None:
             raise LocalProtocolError("a recording has its result after it is closed")
         return self._result
@@ -394,6 +399,8 @@ class Recording:
             self._try_to_start(self._alignment, expected=())
         for role in tuple(self._sources):
             self.detach(role)
+        for series in (self._main, self._slides):  # before any wait, which may be cancelled
+            series.close_soon()
         main = await self._main.aclose()
         slides = await self._slides.aclose()
         self._tell_closed()

@@ -601,6 +601,41 @@ async def test_what_waits_for_the_start_is_written_on_leaving(tmp_path: Path, *,
     assert recording.result.began_at is not None
 
 
+async def test_a_second_cancel_leaves_no_file_open(tmp_path: Path) -> None:
+    """The slides were closed only after the wait for the main file, so who cancelled that wait left them incomplete."""
+    path = tmp_path / "talk.mkv"
+    scene = Scene(path)
+    hold = Hold()
+    playing = asyncio.Event()
+
+    async def record() -> None:
+        async with scene.recording as recording:
+            scene.attach(Role.AUDIO, Role.SLIDES)
+            await scene.play(
+                audio=opus_frames(50, start=START, ntp_offset=1.0), slides=vp8_frames(30, start=START, ntp_offset=1.0)
+            )
+            add_job(hold)
+            await asyncio.to_thread(hold.holding.wait)
+            playing.set()
+            await recording.wait_ended()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(record())
+        await playing.wait()
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
+    assert task.cancelled()
+    assert not scene.recording.has_result
+    hold.release.set()
+    async with asyncio.timeout(10):
+        while any(".part" in entry.name for entry in tmp_path.iterdir()):  # noqa: ASYNC110 - nobody waits for it
+            await asyncio.sleep(0.02)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
+
+
 async def test_a_cancelled_recording_is_complete(tmp_path: Path) -> None:
     """Cancelling the task that records leaves a closed file."""
     path = tmp_path / "talk.mkv"
