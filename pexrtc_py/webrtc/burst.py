@@ -40,6 +40,9 @@ _ffi.cdef(
 )
 
 
+_Packets = list[bytes]  # by a name, for `Sent` has a field `bytes`
+
+
 @dataclass(slots=True)
 class Sent:
     """What became of packets."""
@@ -50,7 +53,7 @@ class Sent:
     """In them, encrypted."""
     refused: int = 0
     """That could not be encrypted: no RTP, or too long."""
-    rest: list[bytes] = field(default_factory=list)
+    rest: _Packets = field(default_factory=list)
     """That the kernel has no room for now, encrypted: from the first that did not fit on, so the order is kept."""
     dropped: int = 0
     """That the kernel could not send."""

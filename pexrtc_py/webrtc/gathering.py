@@ -66,8 +66,16 @@ class GatheringConfig:
     """How long servers may take."""
     relay_gather_timeout_s: float = 2.0
     """How long TURN may take when nothing else counts."""
+    ice_lite: bool = False
+    """Only answer the peer's checks, send none, and let it choose the path (RFC 8445 section 2.5): for an end that
+    everybody can reach, as nodes are. Host addresses only, and the peer must not be lite itself."""
     impairment: Impairment | None = None
     """A bad network, for tests and demonstrations, in each direction; `Impairment()` is a good one to change later."""
+
+    def __post_init__(self) -> None:
+        if self.ice_lite and (self.relay_only or self.ice_servers):
+            what = "relay_only" if self.relay_only else "ice_servers"
+            raise UsageError(f"ice_lite uses host addresses only (RFC 8445 section 5.2), so it goes not with {what}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

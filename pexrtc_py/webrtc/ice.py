@@ -78,6 +78,7 @@ class IceConnection(Connection):
     """ICE with its candidates gathered elsewhere, media taken out early, and an ear for silence.
 
     Attributes:
+        lite: whether we only answer (RFC 8445 section 2.5): no checks of ours, the peer checks and chooses.
         on_media: takes each SRTP or SRTCP datagram and its arrival on `time.monotonic`.
         on_silence: told, after each look, for how many seconds nothing was heard.
         last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
@@ -95,17 +96,23 @@ class IceConnection(Connection):
         on_silence: Callable[[float], None],
         gather: Callable[[IceConnection], Awaitable[list[IceCandidate]]],
         relay_only: bool,
+        lite: bool = False,
         ufrag: str,
         password: str,
     ) -> None:
         super().__init__(
             # An answerer's checks may overtake its answer: whoever has not answered yet has offered, and controls.
             # Taken for a conflict of roles they would turn both sides over, and nobody would choose a path.
-            ice_controlling=True,
+            # Who is lite never controls a full peer (RFC 8445 section 6.1.1).
+            ice_controlling=not lite,
             local_username=ufrag,
             local_password=password,
             transport_policy=TransportPolicy.RELAY if relay_only else TransportPolicy.ALL,
         )
+        if lite:
+            # Wins each conflict of roles for the controlled one: a peer that claims to be that learns that it is not.
+            self._tie_breaker = 0
+        self.lite = lite
         self.on_media = on_media
         self.on_silence = on_silence
         self.last_heard = 0.0
@@ -182,10 +189,19 @@ class IceConnection(Connection):
         return bool(super()._check_periodic()) and (not self._check_list or bool(self._unchecked()))
 
     def _pair_remote_candidate(self, remote_candidate: IceCandidate) -> None:
+        if self.lite:
+            return
         super()._pair_remote_candidate(remote_candidate)
         if self._early_checks_done and not self._check_list_done:
             for pair in self._unchecked():
                 self.check_start_task(pair)
+
+    def check_start_task(self, pair: CandidatePair) -> None:
+        """Follow aioice; who is lite takes the peer's own check for enough (RFC 8445 section 7.3.2)."""
+        if self.lite:
+            self.check_state(pair, CandidatePair.State.SUCCEEDED)
+        else:
+            super().check_start_task(pair)
 
     def _unchecked(self) -> list[CandidatePair]:
         return [pair for pair in self._check_list if pair.task is None and pair.state in _UNCHECKED]
@@ -211,7 +227,10 @@ class IceConnection(Connection):
             super().data_received(data, component)
 
     async def query_consent(self) -> None:
-        """Check consent (RFC 7675) each 5 s, and each second while nothing is heard; end the connection after 30 s."""
+        """Check consent (RFC 7675) each 5 s, and each second while nothing is heard; end the connection after 30 s.
+
+        Who is lite only listens: for media, and for the checks of the peer, which are as frequent.
+        """
         now = self.last_heard = time.monotonic()
         regular = now + _CONSENT_INTERVAL_S
         probe = 0.0
@@ -233,7 +252,7 @@ class IceConnection(Connection):
 
     async def _check_consent(self) -> None:
         pair = self.selected
-        if pair is None:
+        if pair is None or self.lite:
             return
         sent = time.monotonic()
         self.consent_requests += 1

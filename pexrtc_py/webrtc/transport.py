@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 _FINAL = (TransportState.FAILED, TransportState.CLOSED)
 # A peer has a few addresses, each of several kinds; every one that it names has us send checks there.
 _MAX_CANDIDATES = 100
+# Who is lite asks nothing when it hears nothing: it hears a mute peer's consent checks, each 4 to 6 s (RFC 7675 section
+# 5.1), of which one may be lost.
+_LITE_SILENCE_S = 12.5
 
 
 class MediaTransport:
@@ -92,6 +95,7 @@ class MediaTransport:
             setup=setup,
             candidates=tuple(from_ice(candidate) for candidate in ice.local_candidates),
             end_of_candidates=True,
+            ice_lite=self._config.ice_lite,
         )
 
     def start(self, remote: TransportParameters, *, controlling: bool, client: bool) -> None:
@@ -214,6 +218,7 @@ class MediaTransport:
             on_silence=self._follow_silence,
             gather=lambda connection: gather(connection, self._config),
             relay_only=self._config.relay_only,
+            lite=self._config.ice_lite,
             ufrag=secrets.token_hex(4),
             password=secrets.token_hex(16),  # 128 bits (RFC 8445 section 5.3)
         )
@@ -227,7 +232,7 @@ class MediaTransport:
     def _run(
         self, ice: IceConnection, remote: TransportParameters, *, controlling: bool, client: bool, renew: bool
     ) -> None:
-        ice.ice_controlling = controlling or remote.ice_lite
+        ice.ice_controlling = not ice.lite and (controlling or remote.ice_lite)
         ice.remote_is_lite = remote.ice_lite
         ice.remote_username = remote.ufrag
         ice.remote_password = remote.password
@@ -263,6 +268,10 @@ class MediaTransport:
             await asyncio.wait([task])
             if newest is not self._ice:
                 await self._drop(newest)
+        if ice.lite and remote.ice_lite:
+            await ice.close()
+            self._fail(IceFailed("both sides are ICE-lite, so nobody would look for a path"))
+            return
         if not await self._find_path(ice, remote):
             await ice.close()
             self._fail(IceFailed("no path to the peer was found"))
@@ -322,7 +331,10 @@ class MediaTransport:
         return ice.selected is not None
 
     def _follow_silence(self, silence_s: float) -> None:
-        heard = silence_s < self._config.silence_s
+        patience_s = self._config.silence_s
+        if self._config.ice_lite:
+            patience_s = max(patience_s, _LITE_SILENCE_S)
+        heard = silence_s < patience_s
         if heard and self._state is TransportState.DISCONNECTED:
             self._set_state(TransportState.CONNECTED)
         elif not heard and self._state is TransportState.CONNECTED:

@@ -11,7 +11,7 @@ import pytest
 
 from pexrtc_py import Node
 from pexrtc_py.media.frames import Codec
-from pexrtc_py.webrtc.peer import Peer
+from pexrtc_py.webrtc.peer import Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
 from tests.interop.child_peer import ChildPeer, child_peer
 from tests.interop.ours import our_endpoint
@@ -28,9 +28,11 @@ NEEDS = (
 )
 
 
-async def test_gstreamer_calls_us() -> None:
-    """Sound and pictures pass both ways; its video line is answered though its port is 0."""
-    async with asyncio.timeout(45), child_peer(str(PYTHON), str(PEER), needs=NEEDS) as child, Peer() as peer:
+@pytest.mark.parametrize("lite", [False, True], ids=["full", "lite"])
+async def test_gstreamer_calls_us(lite: bool) -> None:
+    """Sound and pictures pass both ways, also when we only answer its checks; its video line has port 0."""
+    config = PeerConfig(ice_lite=lite)
+    async with asyncio.timeout(45), child_peer(str(PYTHON), str(PEER), needs=NEEDS) as child, Peer(config) as peer:
         offer = await child.tells("sdp")
         assert "m=video 0 " in offer
         child.answer(await peer.answer_offer(offer, POLICY))

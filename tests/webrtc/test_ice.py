@@ -43,6 +43,7 @@ async def test_names_of_the_ice_connection_are_there() -> None:
         "_protocols",
         "_query_consent_task",
         "_queue",
+        "_tie_breaker",
     ):
         assert hasattr(connection, name), name
     for method in (
@@ -51,6 +52,7 @@ async def test_names_of_the_ice_connection_are_there() -> None:
         "build_request",
         "check_complete",
         "check_incoming",
+        "check_start_task",
         "close",
         "data_received",
         "gather_candidates",
@@ -70,6 +72,7 @@ async def test_stock_aioice_calls_what_we_replace() -> None:
         "_check_periodic": aioice.Connection.connect,
         "check_complete": aioice.Connection.check_start,
         "check_incoming": aioice.Connection.request_received,
+        "check_start_task": aioice.Connection.check_incoming,
         "_pair_remote_candidate": aioice.Connection._add_remote_candidate,
         "data_received": aioice.ice.StunProtocol.datagram_received,
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from pexrtc_py.media.clips import clip_path
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, Tap
 from pexrtc_py.media.player import Late, Player
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
@@ -38,7 +39,9 @@ async def test_a_stalled_loop_loses_nothing(relaxed: bool) -> None:
             protocol.transport._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         pushed, heard = {Kind.AUDIO: Collector(), Kind.VIDEO: Stalling()}, [listen(node, 0), listen(node, 1)]
         senders = {kind: client.lines[index].sender for index, kind in enumerate((Kind.AUDIO, Kind.VIDEO))}
-        taps = {kind: [pushed[kind], sender] for kind, sender in senders.items() if sender is not None}
+        taps: dict[Kind, list[Tap]] = {
+            kind: [pushed[kind], sender] for kind, sender in senders.items() if sender is not None
+        }
         source = open_file(clip_path("motion.mkv"), accept={Kind.AUDIO: (Codec.OPUS,), Kind.VIDEO: (Codec.VP8,)})
         async with Player(source, taps) as player:
             await pushed[Kind.VIDEO].until(lambda: len(pushed[Kind.VIDEO].frames) == 45)
@@ -48,7 +51,7 @@ async def test_a_stalled_loop_loses_nothing(relaxed: bool) -> None:
         for kind, tap in zip((Kind.AUDIO, Kind.VIDEO), heard, strict=True):
             count = len(pushed[kind].frames)
             assert count > 30
-            await tap.until(lambda tap=tap, count=count: len(tap.frames) == count)
+            await tap.until(partial(tap.has, count))
             assert [frame.data for frame in tap.frames] == [frame.data for frame in pushed[kind].frames]
             assert not tap.gaps
         assert find(node, TransportStatistics).datagrams_overflowed == 0

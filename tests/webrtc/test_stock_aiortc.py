@@ -19,7 +19,7 @@ from av import AudioFrame
 
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.sdp import Content, Direction
-from pexrtc_py.webrtc.peer import Peer
+from pexrtc_py.webrtc.peer import Peer, PeerConfig
 
 from .test_peer import POLICY, Collector, audio, call, listen, push, video
 
@@ -77,18 +77,20 @@ async def exchange(peer: Peer, remote: Remote) -> None:
         await remote.hears()
 
 
-async def test_stock_aiortc_calls_us(remote: Remote) -> None:
+@pytest.mark.parametrize("lite", [False, True], ids=["full", "lite"])
+async def test_stock_aiortc_calls_us(remote: Remote, lite: bool) -> None:
     """We answer a stock offer; sound passes both ways."""
     remote.pc.addTransceiver("video", direction="recvonly")
-    async with Peer() as peer:
+    async with Peer(PeerConfig(ice_lite=lite)) as peer:
         await remote.accept(await peer.answer_offer(await remote.offer(), POLICY))
         assert [line.direction for line in peer.lines] == [Direction.SENDRECV, Direction.SENDONLY]
         await exchange(peer, remote)
 
 
-async def test_we_call_stock_aiortc(remote: Remote) -> None:
+@pytest.mark.parametrize("lite", [False, True], ids=["full", "lite"])
+async def test_we_call_stock_aiortc(remote: Remote, lite: bool) -> None:
     """Stock aiortc answers our offer of three lines, the third one inactive."""
-    async with Peer() as peer:
+    async with Peer(PeerConfig(ice_lite=lite)) as peer:
         peer.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
         peer.add_line(Kind.VIDEO, direction=Direction.SENDONLY, codecs=[Codec.VP8], content=Content.MAIN)
         peer.add_line(Kind.VIDEO, direction=Direction.INACTIVE, codecs=[Codec.VP8], content=Content.SLIDES)
