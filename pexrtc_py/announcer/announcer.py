@@ -73,7 +73,7 @@ class Announcer:
         on_player: told each player.
         on_played: told what became of each announcement, while the calls are still up. An error of it ends an announcer
             that does not stay; one that stays logs it.
-        on_begin: called before each announcement; returns taps that get what is sent.
+        on_begin: called before each announcement with the aliases it goes to; returns taps that get what is sent.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Announcer:
         *,
         on_player: Callable[[QueueItem, Player], None] | None = None,
         on_played: Callable[[QueueItem, list[Played]], Awaitable[None]] | None = None,
-        on_begin: Callable[[QueueItem], Mapping[Kind, Tap]] | None = None,
+        on_begin: Callable[[QueueItem, Sequence[str]], Mapping[Kind, Tap]] | None = None,
     ) -> None:
         self.queue = PlayQueue()
         """What waits."""
@@ -207,7 +207,7 @@ class Announcer:
             if self._on_player is not None:
                 self._on_player(item, player)
 
-        sent = self._on_begin(item) if self._on_begin is not None else None
+        sent = self._on_begin(item, [podium.alias for podium in there]) if self._on_begin is not None else None
         return await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent)
 
     async def _unless_interrupted(self, there: Sequence[Podium], work: Awaitable[T]) -> T | None:

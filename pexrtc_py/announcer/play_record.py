@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import WriteError
+from ..errors import UsageError, WriteError
 
 __all__ = ["HeardReport", "PlayEntry", "PlayRecord"]
 
@@ -63,6 +63,17 @@ class PlayRecord:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def check(self) -> None:
+        """Make the file, if it is missing, so that one that cannot be written is known before anything is played.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        try:
+            os.close(self._open())
+        except OSError as exc:
+            raise UsageError(f"{self.path}: cannot write the record: {(exc.strerror or str(exc)).lower()}") from exc
+
     def write(self, entry: PlayEntry) -> None:
         """Append a line.
 
@@ -71,7 +82,7 @@ class PlayRecord:
         """
         line = msgspec.json.encode(entry) + b"\n"
         try:
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = self._open()
             try:
                 # One call, so that a line of another program never lands in the middle (POSIX write, O_APPEND).
                 written = os.write(file, line)
@@ -81,6 +92,9 @@ class PlayRecord:
             raise WriteError(f"{self.path}: cannot write the record: {(exc.strerror or str(exc)).lower()}") from exc
         if written != len(line):
             raise WriteError(f"{self.path}: the disk took only a part of a line")
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def read(self) -> list[PlayEntry]:
         """Return all entries; a line cut off by a crash is left out.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -24,10 +25,11 @@ from ..announcer.queue import QueueItem
 from ..announcer.queue_access import QueueAccess
 from ..announcer.readiness import Readiness
 from ..announcer.side_by_side import open_all
-from ..errors import PexrtcError, SourceError, UsageError
+from ..errors import PexrtcError, SourceError, UsageError, WriteError
 from ..media.frames import Codec, Kind, Source, Tap
 from ..media.player import Player
 from ..media.sources.live import shown
+from ..service.local_pages import parse_listen
 from ..service.queue_door import QueueDoor
 from ..signalling import SessionConfig
 from ..tasks import first_of
@@ -41,6 +43,8 @@ from .screen import Screen
 __all__ = ["Order", "announce_order"]
 
 _SHOW_EVERY_S = 0.5
+_RESULTS_KEPT = 1000
+"""Results that are told at the end; an announcer that stays for months has a log for the rest (`--log`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +100,18 @@ class _Run:
         self._listeners: dict[str, Listener] = {}
         self._sent: dict[str, dict[Kind, Kept]] = {}  # by the item's id
         self._players: dict[str, Player] = {}
-        self._results: list[dict[str, object]] = []
+        self._has_played = False
+        self._results: deque[dict[str, object]] = deque(maxlen=_RESULTS_KEPT)
         self._code = ExitCode.DONE
         self._preparing = ""
+        self._listen = parse_listen(order.queue, option="--queue") if order.queue is not None else None
         self._record = PlayRecord(order.log) if order.log is not None else None
 
     async def announce(self) -> ExitCode:
         """Do everything."""
         order, screen = self._order, self._screen
+        if self._record is not None:
+            await asyncio.to_thread(self._record.check)
         await self._make_ready()
         sessions = [await find_session(alias, order.way, name=order.name) for alias in order.aliases]
         async with AsyncExitStack() as stack:
@@ -123,7 +131,7 @@ class _Run:
                 screen.note(f"joined {podium.alias} as {me}")
             if podiums:
                 await self._attend(podiums, stack)
-        screen.result(self._results[0] if len(self._results) == 1 else {"announcements": self._results})
+        screen.result(self._results[0] if len(self._results) == 1 else {"announcements": list(self._results)})
         return self._code
 
     async def _make_ready(self) -> None:
@@ -184,15 +192,15 @@ class _Run:
                 announcer.add("", why="command line")
             named.append((", ".join(podium.alias for podium in station), announcer))
         self.announcers = [announcer for _, announcer in named]
-        if order.queue is not None:
-            door = await stack.enter_async_context(self._door(order.queue, named))
+        if self._listen is not None:
+            door = await stack.enter_async_context(self._door(*self._listen, named))
             self._screen.note(f"the queue is fed at {door.url}/announcements")
         await first_of(playing=self._run_all(), show=self._show())
 
     async def _run_all(self) -> None:
         outcomes = await asyncio.gather(*(announcer.run() for announcer in self.announcers), return_exceptions=True)
         for outcome in outcomes:
-            if isinstance(outcome, SourceError) and not self._players:
+            if isinstance(outcome, SourceError) and not self._has_played:
                 raise UsageError(str(outcome)) from outcome
             if isinstance(outcome, BaseException):
                 if len(outcomes) == 1 or not isinstance(outcome, PexrtcError):
@@ -200,37 +208,35 @@ class _Run:
                 self._screen.error(str(outcome))
                 self._code = self._code or exit_code_of(outcome)
 
-    def _door(self, address: str, named: Sequence[tuple[str, Announcer]]) -> QueueDoor:
-        host, colon, port = address.rpartition(":")
-        if not colon or not port.isdigit():
-            raise UsageError(f"--queue {address}: say HOST:PORT, 127.0.0.1:8090 for example")
+    def _door(self, host: str, port: int, named: Sequence[tuple[str, Announcer]]) -> QueueDoor:
         token = os.environ.get("PEXRTC_QUEUE_TOKEN", "")
         made_up = "" if token else secrets.token_urlsafe(24)
         if made_up:
             self._screen.note(f"the queue's token: {made_up}")
-        return QueueDoor(QueueAccess(named), token=token or made_up, host=host.strip("[]"), port=int(port))
+        return QueueDoor(QueueAccess(named), token=token or made_up, host=host, port=port)
 
     async def _material(self, item: QueueItem) -> Announcement:
         if item.source or self._main is None:
             return await announcement_of_sources([item.source], how=self._readiness, peer=self._order.peer)
         return self._main
 
-    def _begin(self, item: QueueItem) -> Mapping[Kind, Tap]:
-        for listener in self._listeners.values():
+    def _begin(self, item: QueueItem, aliases: Sequence[str]) -> Mapping[Kind, Tap]:
+        for listener in self._ears(aliases):
             listener.clear()
         self._sent[item.id] = {Kind.AUDIO: Kept(), Kind.VIDEO: Kept()}
         return self._sent[item.id]
 
     def _note_player(self, item: QueueItem, player: Player) -> None:
-        self._players[item.id] = player
+        self._players[item.id], self._has_played = player, True
         self._screen.note(f"playing {self._name(item)} ({item.why})")
 
     async def _note_played(self, item: QueueItem, played: list[Played]) -> None:
         """Tell, prove and record what became of an announcement."""
         ended = time.monotonic()
         sent = self._sent.pop(item.id, None)
+        self._players.pop(item.id, None)
         if sent is not None:
-            await asyncio.gather(*(listener.hear_out() for listener in self._listeners.values()))
+            await asyncio.gather(*(listener.hear_out() for listener in self._ears([one.alias for one in played])))
         for one in played:
             proof = None
             if sent is not None and one.started is not None:
@@ -252,7 +258,15 @@ class _Run:
                     ended=one.ended,
                     proof=proof,
                 )
-                await asyncio.to_thread(self._record.write, entry)
+                try:
+                    await asyncio.to_thread(self._record.write, entry)
+                except WriteError as exc:  # what was played was played, and is told here all the same
+                    self._screen.error(str(exc))
+                    self._code = self._code or exit_code_of(exc)
+
+    def _ears(self, aliases: Sequence[str]) -> Sequence[Listener]:
+        """Return who listens in these conferences: others may be in the middle of an announcement."""
+        return [self._listeners[alias] for alias in aliases if alias in self._listeners]
 
     async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport | None:
         listener = self._listeners.get(played.alias)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pexrtc_py
 from pexrtc_py import Node, PeerConfig
+from pexrtc_py.announcer.played import Played
+from pexrtc_py.announcer.queue import QueueItem
 from pexrtc_py.announcer.readiness import Readiness
 from pexrtc_py.cli.announce_options import read_loudness, read_moments, read_places
-from pexrtc_py.cli.announce_run import Order, announce_order
+from pexrtc_py.cli.announce_run import Order, _Run, announce_order
 from pexrtc_py.cli.app import main
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.cli.joining import WayIn
 from pexrtc_py.cli.running import Stopping
 from pexrtc_py.cli.screen import Screen
 from pexrtc_py.errors import UsageError
+from pexrtc_py.media.player import Player
+from pexrtc_py.media.sources.encoded import EncodedSource
+from pexrtc_py.media.sources.generated import tone
+from pexrtc_py.protocol.events import MessageReceived
 from tests.announcer.hearing import babble, write_wav
 
 
@@ -130,8 +139,10 @@ def test_loudness() -> None:
         read_loudness("20")
 
 
-def order(node: Node, aliases: list[str], source: str, cache: Path, log: Path | None) -> Order:
-    """Ask for a source at once, with proof."""
+def order(
+    node: Node, aliases: list[str], source: str, cache: Path, log: Path | None, *, chat: str | None = None
+) -> Order:
+    """Ask for a source, with proof: at once, or when somebody writes something; the chat is told then."""
     return Order(
         aliases=aliases,
         sources=[source],
@@ -139,10 +150,10 @@ def order(node: Node, aliases: list[str], source: str, cache: Path, log: Path | 
         loop=1,
         readiness=Readiness(cache=cache),
         moments=read_moments(
-            [], at=[], every=None, people=None, greet=False, digits=None, chat=None, skip_when=[], stop_when=[],
-            plays=None,
+            [], at=[], every=None, people=None, greet=False, digits=None, chat=chat, skip_when=[], stop_when=[],
+            plays=1 if chat else None,
         ),
-        say="",
+        say="it begins" if chat else "",
         digits_before=[],
         digits_after=[],
         prove=True,
@@ -174,6 +185,93 @@ async def test_proof_record_and_exit_codes(tmp_path: Path, capsys: pytest.Captur
         assert entry["proof"]["missing_s"] <= 0.2
         assert entry["ended"] == "finished"
         assert entry["duration_s"] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.slow
+async def test_one_conference_begins_while_another_is_played_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was heard in the first is complete: the second, which began a second later, made its listener forget."""
+    sound = write_wav(tmp_path / "sound.wav", babble(2.5))
+    aliases = ["meet.a", "meet.b"]
+
+    async def ask(node: Node, alias: str) -> None:
+        async with pexrtc_py.connect(node.url, alias, display_name="Person", call_tag="") as person:
+            events = person.events()
+
+            async def answer() -> None:
+                async for event in events:
+                    if isinstance(event, MessageReceived) and event.payload == "it begins":
+                        return
+
+            async with asyncio.TaskGroup() as group:
+                answered = group.create_task(answer())
+                while not answered.done():
+                    await person.say("!play")  # until somebody is there who reads it; it is played once all the same
+                    await asyncio.wait([answered], timeout=0.2)
+
+    async with Node() as node, asyncio.timeout(30), asyncio.TaskGroup() as group:
+        wanted = order(node, aliases, str(sound), tmp_path, None, chat="!play")
+        playing = group.create_task(announce_order(wanted, Stopping(), Screen(json=True, quiet=True)))
+        await ask(node, aliases[0])
+        await asyncio.sleep(1.5)  # into the announcement
+        await ask(node, aliases[1])
+        assert await playing is ExitCode.DONE
+    results = {result["alias"]: result["proof"] for result in json.loads(capsys.readouterr().out)["announcements"]}
+    assert results.keys() == set(aliases)
+    for alias, proof in results.items():
+        assert proof["heard"], alias
+        assert proof["missing_s"] <= 0.2, alias
+
+
+async def test_nothing_is_kept_of_what_was_played(tmp_path: Path) -> None:
+    """An announcer that plays each minute for months keeps no player and no result of them."""
+    async with Node() as node:
+        wanted = order(node, ["meet.a"], "tone:", tmp_path, None)
+    run = _Run(wanted, Screen(quiet=True))
+    players: list[weakref.ref[Player]] = []
+    for number in range(3):
+        item = QueueItem(id=str(number), source="tone:", why="test")
+        player = Player(EncodedSource(tone()), {})
+        players.append(weakref.ref(player))
+        run._note_player(item, player)
+        del player
+        assert players[-1]() is not None
+        await run._note_played(item, [Played(alias="meet.a")])
+        gc.collect()
+    assert [player() for player in players] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said_of_it"),
+    [
+        (("--queue", "127.0.0.1:99999"), "--queue 127.0.0.1:99999: say ADDRESS:PORT"),
+        (("--queue", "127.0.0.1:²"), "--queue 127.0.0.1:²: say ADDRESS:PORT"),
+        (("--queue", "8090"), "--queue 8090: say ADDRESS:PORT"),
+        (("--log", "/nonexistent/played.jsonl"), "/nonexistent/played.jsonl: cannot write the record: no such file"),
+    ],
+)
+def test_doors_and_logs_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, str], said_of_it: str
+) -> None:
+    """Told before anybody is called; the log was found out after playing, a port beyond all was another one."""
+    code, lines = said(monkeypatch, capsys, "announce", "--node", "http://127.0.0.1:9", "meet.a", "tone:", *words)
+    assert code == ExitCode.USAGE
+    assert len(lines) == 1
+    assert said_of_it in lines[0]
+
+
+async def test_a_log_that_fails_in_the_middle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was played is told as played, the log's error beside it; exit code 6."""
+    log = tmp_path / "played.jsonl"
+    log.symlink_to("/dev/full")
+    async with Node() as node:
+        wanted = replace(order(node, ["meet.a"], "for:0.5:tone:440", tmp_path, log), prove=False)
+        code = await announce_order(wanted, Stopping(), Screen(json=True))
+    assert code is ExitCode.FAILED
+    told = capsys.readouterr()
+    assert json.loads(told.out)["ended"] == "finished"
+    assert "no space left" in told.err
 
 
 async def test_endless_is_stopped_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
