@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoding import FRAME_SAMPLES
+from .encoding import FRAME_SAMPLES, SAMPLE_RATE
 from .mixer_queue import InputQueue
 from .voice import SILENCE_DBOV, level_dbov
 
@@ -74,6 +74,16 @@ class Mixer(Generic[_Name]):
         """Queue a participant's sound, or what conceals that some is missing; unknown ones are ignored."""
         if source := self._inputs.get(name):
             source.queue.push(samples, time, concealed=concealed)
+
+    def owe(self, seconds: float) -> None:
+        """Tell how much is to be mixed at once after the next 20 ms, because it was due before."""
+        for source in self._inputs.values():
+            source.queue.owed = round(seconds * SAMPLE_RATE)
+
+    def restart(self) -> None:
+        """Leave out all that waits to be mixed, as if everybody had just come."""
+        for source in self._inputs.values():
+            source.queue = InputQueue()
 
     def delay(self, name: _Name, now: float) -> float | None:
         """Return how late a participant's sound was in the last mix, made at `now`; None when there was none."""

@@ -9,6 +9,8 @@ Late is what a loaded machine, a stalled event loop or a network makes late. The
 - Delay is given up 20 ms at a time, and only in silence (below -50 dBov), the joint faded: when in ten seconds (in a
   minute, after it ran dry) never less than 50 ms were held. On a quiet machine 40 ms remain. In silence, what is held
   beyond 200 ms goes at once.
+- Ticks that were missed and are made up for now are owed: what is held for them is no delay, and is neither dropped nor
+  given up.
 - What conceals lost or unsent packets is left out as far as silence was played in its place already.
 
 What changes here changes how late the picture is: the delay is told with every mix.
@@ -43,10 +45,12 @@ class InputQueue:
     Attributes:
         time: seconds on the call's timeline at which the frame pulled last began; None when there was nothing to play.
         reserve_s: what it waits for before it plays.
+        owed: samples that will be pulled at once, for they should have been pulled before.
     """
 
     def __init__(self) -> None:
         self.time: float | None = None
+        self.owed = 0
         self._pieces: deque[tuple[NDArray[np.int16], float]] = deque()
         self._held = 0
         self._reserve = _BEGIN
@@ -63,7 +67,7 @@ class InputQueue:
         return self._reserve / SAMPLE_RATE
 
     def push(self, samples: NDArray[np.int16], time: float, *, concealed: bool = False) -> None:
-        """Append samples (48 kHz, one dimension) that begin at `time`; drops the oldest beyond 500 ms."""
+        """Append samples (48 kHz, one dimension) that begin at `time`; drops the oldest beyond 500 ms and the owed."""
         if concealed:
             spare = min(len(samples), self._silence)
             self._silence -= spare
@@ -76,8 +80,8 @@ class InputQueue:
         if len(samples):
             self._pieces.append((samples, time))
             self._held += len(samples)
-        if self._held > _MOST:
-            self._take(self._held - _MOST)
+        if self._held > _MOST + self.owed:
+            self._take(self._held - _MOST - self.owed)
 
     def pull(self) -> NDArray[np.int16] | None:
         """Return the next 20 ms, or None while there is nothing to play."""
@@ -102,14 +106,15 @@ class InputQueue:
 
     def _shorten(self) -> NDArray[np.int16] | None:
         """Return 20 ms made of 40 when delay can be given up here, else None."""
-        self._lowest = min(self._lowest, self._held)
+        held = max(0, self._held - self.owed)
+        self._lowest = min(self._lowest, held)
         self._ticks += 1
         patient = self._ticks >= self._patience
         if patient and self._lowest <= _ENOUGH:
             self._lowest, self._ticks, self._patience = _MOST, 0, _PATIENCE
             self._reserve = max(_BEGIN, self._reserve - _STEP)
             return None
-        if not (patient or self._held > _PLENTY) or self._held < 2 * FRAME_SAMPLES:
+        if not (patient or held > _PLENTY) or held < 2 * FRAME_SAMPLES:
             return None
         time = self._pieces[0][1]
         both = self._take(2 * FRAME_SAMPLES)

@@ -1,13 +1,11 @@
 """The sound of one conference: one thread decodes, mixes and encodes all of it, every 20 ms, on one clock.
 
 Codecs take a tenth of a millisecond and more for each participant, so they stay out of the event loop; what is to be
-sent comes back to it as one batch, one wake-up per tick for the whole conference. Ticks are counted from the start of
-the thread, so nothing drifts. Ticks that were missed are made up for, so nothing is lost by them; only beyond a second
-they are skipped, and time goes on without them. A thread that was late by more than a tick gives the loop 20 ms before
-it goes on: what stood still was most likely the whole process, and the loop has to read first what came meanwhile.
+sent comes back to it as one batch, one wake-up per tick for the whole conference. When ticks are made, and what becomes
+of those that were missed, is decided in `conference_media_ticks`.
 
-What crosses between loop and thread are bounded queues (oldest dropped: two seconds of packets per participant, two
-seconds of batches) and two lists of changes; no lock is held while anything is computed.
+What crosses between loop and thread are bounded queues (oldest dropped: four seconds of packets per participant, four
+seconds of batches: more than is ever made up for) and two lists of changes; no lock is held while anything is computed.
 
 Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
 encoder of their own. The time of every frame is that of its tick, less the encoder's look-ahead, and `delays` tells how
@@ -30,16 +28,13 @@ from ..media.frames import Codec, EncodedFrame, Gap, Tap
 from ..media.mixer import Mixer
 from ..media.voice import VoiceActivity
 from ..protocol.models import ParticipantUuid
+from .conference_media_ticks import Tick, Ticks
 
 __all__ = ["ConferenceSound"]
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 0.02
-_LATEST_S = 1.0
-# Late by more than this the thread lets the loop read first, for as long as a few hundred packets take it.
-_LATE_S, _READING_S = 0.03, 0.02
-_PACKETS, _BATCHES = 100, 100
+_PACKETS, _BATCHES = 200, 200
 
 
 @dataclass(slots=True)
@@ -173,24 +168,34 @@ class ConferenceSound:
             del self._outputs[participant]
 
     def _run(self) -> None:
+        ticks = Ticks(clocks.monotonic(), lambda turns: self._ask(ticks, turns))
         try:
-            origin, tick, late_until = clocks.monotonic(), 0, 0
-            while not self._stop.wait(max(0.0, origin + tick * _TICK_S - clocks.monotonic())):
-                late = clocks.monotonic() - (origin + tick * _TICK_S)
-                if late > _LATEST_S:
-                    logger.warning("! the mix is %.0f ms late, skips to now", late * 1000)
-                    tick += int(late / _TICK_S)
-                if late > _LATE_S and tick > late_until:
-                    late_until = tick + int(late / _TICK_S) + 1
-                    self._stop.wait(_READING_S)
-                self._step(tick, origin + tick * _TICK_S)
-                tick += 1
+            while not self._stop.wait(max(0.0, ticks.next_timer() - clocks.monotonic())):
+                tick = ticks.handle_timer(clocks.monotonic(), untaken=len(self._batches))
+                if tick is not None:
+                    self._step(tick)
         finally:
             self._loop.call_soon_threadsafe(self._done.set)
 
-    def _step(self, tick: int, now: float) -> None:
+    def _ask(self, ticks: Ticks, turns: int) -> None:
+        def turn(left: int) -> None:
+            if left:
+                self._loop.call_soon(turn, left - 1)
+            else:
+                ticks.handle_turned()
+
+        self._loop.call_soon_threadsafe(turn, turns)
+
+    def _step(self, tick: Tick) -> None:
+        now = tick.time
         while self._changes:
             self._changes.popleft()()
+        if tick.anew:
+            logger.warning("! the mix stood still too long to make up for it")
+            self._mixer.restart()
+            for source in self._inputs.values():
+                source.packets.clear()
+        self._mixer.owe(tick.owed_s)
         for participant, source in self._inputs.items():
             try:
                 while source.packets:
@@ -213,7 +218,7 @@ class ConferenceSound:
             if (own := mix.minus.get(participant)) is not None:
                 output.encoder = output.encoder or AudioEncoder(codec)
                 encoded = output.encoder.encode(
-                    own, rtp_time=tick * output.encoder.frame_ticks, time=now - output.encoder.delay_s
+                    own, rtp_time=tick.number * output.encoder.frame_ticks, time=now - output.encoder.delay_s
                 )
             elif (shared := common.get(codec)) is not None:
                 encoded = shared
@@ -221,7 +226,9 @@ class ConferenceSound:
                 encoder = self._common.get(codec)
                 if encoder is None:
                     encoder = self._common[codec] = AudioEncoder(codec)
-                encoded = encoder.encode(mix.common, rtp_time=tick * encoder.frame_ticks, time=now - encoder.delay_s)
+                encoded = encoder.encode(
+                    mix.common, rtp_time=tick.number * encoder.frame_ticks, time=now - encoder.delay_s
+                )
                 common[codec] = encoded
             frames += [(output.tap, frame) for frame in encoded]
         self._batches.append(_Batch(frames, delays))

@@ -10,7 +10,8 @@ Sound and picture on one line: sound is late by what the mixer holds of it, so a
 pictures. The RTP times that leave an outlet follow those times: one instant of the publisher has one NTP time in sound
 and picture, and RTP and NTP times of a line never part, as those of the mixed sound never do. So no receiver has to
 hear a new sender report first, and none sees a picture twice as long that did not stand still anyway: what becomes
-later than before (the mix ran dry: sound stood still) does so at once, what becomes earlier does so 2 ms a picture.
+later than before (the mix ran dry: sound stood still) does so at once. What becomes earlier does so a little with every
+picture, so that it has caught up in a second; but by more than a tenth of a second at once, for sound did so, too.
 """
 
 from __future__ import annotations
@@ -36,15 +37,21 @@ _LIMIT_STEP = 0.05
 _LEAST_STEP = _CLOCK_RATE // 1000
 # How late sound usually is in the mix: what its queue waits for, less half a packet. Assumed until it is known.
 _USUAL_DELAY_S = 0.07
-# What pictures become later by at once, and otherwise the most from one picture to the next: no step to be seen.
+# What pictures become later by at once, and otherwise what they move by at least: no step to be seen.
 _STEP_S, _SLEW_S = 0.015, 0.002
+# What they become earlier by at once; less than this goes by the share of it that a picture's time is of these: how
+# much a feed's delay takes, and an RTP time, which has only to follow it.
+_EARLIER_S, _FEED_S, _FOLLOW_S = 0.1, 0.5, 0.1
 # RTP times this near to the times of pictures are left alone, so that they keep the pace of the camera.
 _NEAR_S = 0.003
 
 
-def _towards(error: float) -> float:
-    """Return how much of an error in time one picture takes."""
-    return error if error > _STEP_S else max(-_SLEW_S, min(_SLEW_S, error))
+def _towards(error: float, step: float, whole: float) -> float:
+    """Return how much of an error in time one picture takes that comes `step` seconds after the one before it."""
+    if error > _STEP_S or error < -_EARLIER_S:
+        return error
+    most = max(_SLEW_S, abs(error) * min(1.0, step / whole))
+    return max(-most, min(most, error))
 
 
 class Timeline:
@@ -76,7 +83,7 @@ class Timeline:
             error = (wanted - rtp_time - self._offset) / _CLOCK_RATE
             self._correcting = abs(error) > (_SLEW_S if self._correcting else _NEAR_S)
             if self._correcting:
-                self._offset += round(_towards(error) * _CLOCK_RATE)
+                self._offset += round(_towards(error, step / _CLOCK_RATE, _FOLLOW_S) * _CLOCK_RATE)
         # Never backwards: what is too early waits for its turn, and comes nearer with every picture.
         self._offset = max(self._offset, self._last_out + _LEAST_STEP - rtp_time)
         self._last_rtp, self._last_time = rtp_time, time
@@ -119,6 +126,7 @@ class Feed:
         self.request_key_frame = request_key_frame
         self._on_codec = on_codec
         self._added: float | None = None
+        self._last_time = 0.0
         self._taps: list[Tap] = []
         self._outlets: list[Outlet] = []
 
@@ -140,7 +148,8 @@ class Feed:
         """Take the next picture or gap and hand it on."""
         if self._added is None:
             self._added = self.delay_s
-        self._added += _towards(self.delay_s - self._added)
+        self._added += _towards(self.delay_s - self._added, max(0.0, item.time - self._last_time), _FEED_S)
+        self._last_time = item.time
         item = replace(item, time=item.time + self._added)
         if isinstance(item, EncodedFrame):
             self.frames += 1

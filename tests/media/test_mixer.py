@@ -104,3 +104,22 @@ def test_the_delay_of_each_voice_is_known() -> None:
         mixer.mix()
     assert mixer.delay("ada", 100.16) is None, "what is not heard is not late, however long ago it was"
     assert mixer.delay("nobody", 100.06) is None
+
+
+def test_a_restart_leaves_out_what_waits_and_keeps_who_is_there() -> None:
+    """Sound of before is not heard any more; a mute holds, and what is owed is each queue's matter."""
+    mixer = Mixer[str]()
+    for name in ("ada", "ben"):
+        mixer.add(name)
+        for number in range(8):
+            mixer.push(name, np.full(960, 3000, np.int16), number / 50)
+    mixer.set_muted("ben", muted=True)
+    assert mixer.mix().common[0] == 3000
+    mixer.restart()
+    assert not mixer.mix().common.any()
+    mixer.owe(1.0)
+    for name in ("ada", "ben"):
+        for number in range(60):
+            mixer.push(name, np.full(960, 4000, np.int16), 10 + number / 50)
+    assert mixer.mix().common[0] == 4000
+    assert mixer.delay("ada", 11.0) == pytest.approx(1.0)

@@ -185,3 +185,24 @@ def test_pieces_of_any_length_are_played_whole() -> None:
     while (frame := queue.pull()) is not None:
         out.append(frame)
     assert np.array_equal(np.concatenate(out), wave)
+
+
+def test_what_is_owed_is_neither_dropped_nor_given_up() -> None:
+    """Two seconds that were missed are played whole, though they are silent; what is beyond them is held as ever."""
+    queue = InputQueue()
+    for number in range(4):
+        queue.push(np.ones(960, np.int16), number * TICK)
+    queue.pull()
+    queue.owed = 100 * 960
+    for number in range(4, 104):
+        queue.push(np.ones(960, np.int16), number * TICK)
+    times = []
+    for left in reversed(range(101)):
+        queue.owed = left * 960
+        queue.pull()
+        times.append(queue.time)
+    assert times == pytest.approx([(number + 1) * TICK for number in range(101)])
+    for number in range(104, 144):
+        queue.push(loud(number), number * TICK)
+    queue.pull()
+    assert queue.time == pytest.approx((144 - 25) * TICK)
