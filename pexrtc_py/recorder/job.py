@@ -160,13 +160,12 @@ def _chapters_only(recording: Recording) -> Callable[[Event], None]:
 async def _write(
     sidecars: Sidecars, result: RecordingResult, about: Mapping[str, object], error: PexrtcError | None
 ) -> tuple[Path, ...]:
-    """Write what is beside the recording; a full disk has been told of already."""
-    try:
-        return await sidecars.write(result, about)
-    except PexrtcError as exc:
-        if error is None:
-            logger.warning("! %s", exc)
-        return ()
+    """Write what is beside the recording, and tell what cannot be; a full disk has been told of already."""
+    written = await sidecars.write(result, about)
+    if error is None:
+        for failure in sidecars.failures:
+            logger.warning("! %s", failure)
+    return written
 
 
 def _about(job: RecordJob, visits: Visits, reason: str) -> dict[str, object]:

@@ -13,9 +13,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -27,10 +28,15 @@ from .results import RecordingResult
 from .story import Story
 from .webvtt import chat_vtt, speakers_vtt
 
-__all__ = ["ClockOfRecording", "Sidecars", "read_story", "rewrite_sidecars", "sidecar_path"]
+__all__ = ["SIDECAR_ENDINGS", "ClockOfRecording", "Sidecars", "read_story", "rewrite_sidecars", "sidecar_path"]
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_EVENTS: Final = "events.jsonl"
+SIDECAR_ENDINGS: Final = (_EVENTS, "roster.json", "speakers.vtt", "chat.vtt", "manifest.json", "html")
+"""What the names of the files beside a recording end in, see `sidecar_path`."""
 _SECRETS = frozenset({"token", "pin", "pwd", "password", "secret"})
 
 
@@ -53,6 +59,9 @@ class Sidecars:
     """Notes what happens beside a recording. Driven by `note`; `write` ends it.
 
     Files are new, 0600, and one that exists already is an error on entering.
+
+    Attributes:
+        failures: what could not be written, after `write`.
     """
 
     def __init__(self, recording: ClockOfRecording, path: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
@@ -63,14 +72,18 @@ class Sidecars:
         self._story = Story()
         self._chapters: list[tuple[float, str]] = []
         self._fd: int | None = None
+        self.failures: list[WriteError] = []
 
     async def __aenter__(self) -> Self:
         """Make the events' file.
 
         Raises:
-            UsageError: it exists or cannot be made.
+            UsageError: it cannot be made, or the name of any of the files is taken.
         """
-        path = sidecar_path(self._path, "events.jsonl")
+        for ending in SIDECAR_ENDINGS:
+            if os.path.lexists(taken := sidecar_path(self._path, ending)):
+                raise UsageError(f"{taken} exists already, and is not overwritten")
+        path = sidecar_path(self._path, _EVENTS)
         try:
             self._fd = _create(path)
         except OSError as exc:
@@ -90,7 +103,7 @@ class Sidecars:
             os.close(self._fd)
             self._fd = None
             with contextlib.suppress(OSError):
-                sidecar_path(self._path, "events.jsonl").unlink()
+                sidecar_path(self._path, _EVENTS).unlink()
 
     def note(self, event: Event) -> None:
         """Write an event down, at the second the recording has now, and begin a chapter where it makes one."""
@@ -107,7 +120,7 @@ class Sidecars:
                 os.write(self._fd, _one_line(line))
             except OSError as exc:
                 # The recording is worth more than its log: it goes on, and fails by itself if the disk is full.
-                logger.warning("! %s: %s", sidecar_path(self._path, "events.jsonl"), exc.strerror)
+                logger.warning("! %s: %s", sidecar_path(self._path, _EVENTS), exc.strerror)
                 os.close(self._fd)
                 self._fd = None
         if title := self._story.apply(event, at_s):
@@ -117,16 +130,14 @@ class Sidecars:
     async def write(self, result: RecordingResult, about: Mapping[str, object] | None = None) -> tuple[Path, ...]:
         """Write the files of a recording that has ended; return their paths.
 
-        Not safe to cancel: what is missing then can be made from the events.
-
-        Raises:
-            WriteError: one of them cannot be written.
+        What cannot be written, or read for its hash, costs no other file: see `failures`. Not safe to cancel: what is
+        missing then can be made from the events.
         """
         return await asyncio.to_thread(self._write, result, about or {})
 
     def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
         began_at = None if result.began_at is None else _iso(result.began_at)
-        hashes = {path: file_hash(path) for path in result.files}
+        hashes = {path: found for path in result.files if (found := self._tried(path, _hashed))}
         manifest = make_manifest(
             result, self._story, began_at=began_at, chapters=self._chapters, hashes=hashes, about=about
         )
@@ -135,7 +146,19 @@ class Sidecars:
             "manifest.json": manifest,
             "html": make_page(manifest),
         }
-        return tuple(_write_new(sidecar_path(self._path, ending), content) for ending, content in contents.items())
+        written = [
+            self._tried(sidecar_path(self._path, ending), partial(_write_new, content=content))
+            for ending, content in contents.items()
+        ]
+        return tuple(path for path in written if path is not None)
+
+    def _tried(self, path: Path, step: Callable[[Path], T]) -> T | None:
+        """Do something with a file; None, and one failure more, when that cannot be done."""
+        try:
+            return step(path)
+        except WriteError as exc:
+            self.failures.append(exc)
+            return None
 
 
 def rewrite_sidecars(recording: Path, duration_s: float) -> tuple[Path, ...]:
@@ -147,7 +170,7 @@ def rewrite_sidecars(recording: Path, duration_s: float) -> tuple[Path, ...]:
         SourceError: there are no events.
         WriteError: a file cannot be written.
     """
-    story, _ = read_story(sidecar_path(recording, "events.jsonl"))
+    story, _ = read_story(sidecar_path(recording, _EVENTS))
     contents = {sidecar_path(recording, ending): content for ending, content in _told_by(story, duration_s).items()}
     return tuple(_write_new(path, content) for path, content in contents.items() if not os.path.lexists(path))
 
@@ -159,6 +182,13 @@ def _told_by(story: Story, duration_s: float) -> dict[str, bytes]:
         "speakers.vtt": speakers_vtt(story.speeches(duration_s)).encode(),
         "chat.vtt": chat_vtt(story.messages).encode(),
     }
+
+
+def _hashed(path: Path) -> str:
+    try:
+        return file_hash(path)
+    except OSError as exc:
+        raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
 def _write_new(path: Path, content: bytes) -> Path:

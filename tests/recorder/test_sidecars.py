@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.roles import Role
-from pexrtc_py.recorder.sidecars import Sidecars, read_story, rewrite_sidecars, sidecar_path
+from pexrtc_py.recorder.sidecars import SIDECAR_ENDINGS, Sidecars, read_story, rewrite_sidecars, sidecar_path
 from tests.recorder.test_recording import START, Clock, Stream
 from tests.support.frames import opus_frames
 
@@ -33,8 +34,8 @@ EVENTS: list[Event] = [
 ]
 
 
-async def record(path: Path) -> tuple[Path, ...]:
-    """Record a second with an event every 200 ms; return the files beside."""
+async def record(path: Path, meddle: Callable[[], object] = lambda: None) -> tuple[Sidecars, tuple[Path, ...]]:
+    """Record a second with an event every 200 ms; return the files beside. `meddle` is called before they are made."""
     clock, stream = Clock(), Stream()
     recording = Recording(RecordingConfig(path=path), clock=clock, wall_clock=lambda: 1.8e9 + clock.now)
     async with Sidecars(recording, path, wall_clock=lambda: 1.8e9 + clock.now) as sidecars:
@@ -45,13 +46,15 @@ async def record(path: Path) -> tuple[Path, ...]:
                 stream.push(frame)
                 if n % 10 == 9 and n // 10 < len(EVENTS):
                     sidecars.note(EVENTS[n // 10])
-        return await sidecars.write(recording.result, {"alias": "meet.alice"})
+        meddle()
+        return sidecars, await sidecars.write(recording.result, {"alias": "meet.alice"})
 
 
 async def test_each_file_tells_its_part(tmp_path: Path) -> None:
     """Events, roster, speakers, chat and manifest, on the recording's clock, private, with hashes that fit."""
     path = tmp_path / "talk.mkv"
-    written = await record(path)
+    sidecars, written = await record(path)
+    assert sidecars.failures == []
     assert {one.name for one in written} == {
         "talk.roster.json",
         "talk.speakers.vtt",
@@ -135,13 +138,34 @@ async def test_no_secret_is_written(tmp_path: Path) -> None:
         assert b"one-time-secret" not in one.read_bytes()
 
 
-async def test_a_name_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
-    """Before anybody is called."""
+@pytest.mark.parametrize("ending", SIDECAR_ENDINGS)
+async def test_any_name_that_is_taken_is_told_at_once(tmp_path: Path, ending: str) -> None:
+    """A roster that was there already cost all other files, at the end, and the exit code said nothing."""
     path = tmp_path / "talk.mkv"
-    sidecar_path(path, "events.jsonl").write_text("theirs")
-    sidecars = Sidecars(Recording(RecordingConfig(path=path)), path)
-    with pytest.raises(UsageError, match=r"talk\.events\.jsonl cannot be written: file exists"):
-        await sidecars.__aenter__()
+    sidecar_path(path, ending).symlink_to("nowhere")
+    with pytest.raises(UsageError, match=rf"talk\.{ending} exists already"):
+        await Sidecars(Recording(RecordingConfig(path=path)), path).__aenter__()
+    assert [entry.name for entry in tmp_path.iterdir()] == [f"talk.{ending}"]
+
+
+async def test_what_cannot_be_written_costs_no_other_file(tmp_path: Path) -> None:
+    """Somebody took a name, and moved the recording away, in the meantime: both are told, the rest is there."""
+    path = tmp_path / "talk.mkv"
+
+    def meddle() -> None:
+        sidecar_path(path, "roster.json").write_text("theirs")
+        path.unlink()
+
+    sidecars, written = await record(path, meddle)
+    assert {one.name for one in written} == {"talk.speakers.vtt", "talk.chat.vtt", "talk.manifest.json", "talk.html"}
+    assert [str(one) for one in sidecars.failures] == [
+        f"{path}: no such file or directory",
+        f"{sidecar_path(path, 'roster.json')}: file exists",
+    ]
+    assert sidecar_path(path, "roster.json").read_text() == "theirs"
+    manifest = json.loads(sidecar_path(path, "manifest.json").read_text())
+    assert manifest["files"] == []
+    assert manifest["streams"][0]["packets"] == 50
 
 
 async def test_the_page_runs_its_own_script_and_nothing_else(tmp_path: Path) -> None:
