@@ -31,7 +31,7 @@ from .sources.encoded import EncodeConfig, EncodedSource
 from .sources.file import FileTrack, open_file, open_raw_file, probe_file
 from .sources.raw import Picture, RawSource, Sound
 from .writers.matroska import MATROSKA
-from .writers.target import Target
+from .writers.target import Target, part_path
 from .writers.tracks import TrackSpec
 
 __all__ = ["PrepareConfig", "Prepared", "Progress", "cache_key", "prepare", "prepare_here"]
@@ -103,7 +103,7 @@ async def prepare(
         return Prepared(path=made, cached=True, gain_db=0.0, encoded=frozenset())
     if as_it_is.exists():
         return Prepared(path=path, cached=True, gain_db=0.0, encoded=frozenset())
-    answer = await _ask_child(msgspec.json.encode((path, cache_dir, config), enc_hook=str), path, on_progress)
+    answer = await _ask_child(msgspec.json.encode((path, cache_dir, config), enc_hook=str), path, made, on_progress)
     prepared = _answered(answer)
     if not prepared.encoded and not prepared.cached:
         with suppress(OSError):  # a cache that cannot be written costs another look the next time, and no more
@@ -117,9 +117,9 @@ def _made_path(path: Path, cache_dir: Path, config: PrepareConfig) -> Path:
 
 
 async def _ask_child(
-    order: bytes, name: object, on_progress: Progress | None, *, module: str = "pexrtc_py.media.prepare"
+    order: bytes, name: object, made: Path, on_progress: Progress | None, *, module: str = "pexrtc_py.media.prepare"
 ) -> bytes:
-    """Have a child do it; returns its last line, those before being progress."""
+    """Have a child make a file; returns its last line, those before being progress."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -141,6 +141,11 @@ async def _ask_child(
         if child.returncode is None:
             child.kill()
             await child.wait()
+        if not answer:  # it was killed, by us or by what ran out of memory, and could not tidy up
+            own = _own_path(made, child.pid)
+            for left in (part_path(own), own):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
     if not answer:
         raise SourceError(f"{name}: its preparation ended without a result (exit code {child.returncode})")
     return answer
@@ -280,7 +285,7 @@ def _write(sources: list[Source], path: Path, on_progress: Progress | None) -> N
     tracks = [_Track(source=source, head=head) for source, head in heads if head is not None]
     if not tracks:
         raise SourceError(f"{path}: there was nothing to prepare")
-    target = Target(path.with_stem(f"{path.stem}-{os.getpid()}"))
+    target = Target(_own_path(path, os.getpid()))
     try:
         muxer = MATROSKA.muxer()
         muxer.begin(target, [TrackSpec.of(head) for _, head in heads if head is not None], {})
@@ -304,6 +309,11 @@ def _write(sources: list[Source], path: Path, on_progress: Progress | None) -> N
         written.unlink(missing_ok=True)
         raise target.error
     written.replace(path)
+
+
+def _own_path(path: Path, pid: int) -> Path:
+    """Return what a process calls its result until it is complete: several may make the same one."""
+    return path.with_stem(f"{path.stem}-{pid}")
 
 
 def _time(frame: EncodedFrame | None) -> float:

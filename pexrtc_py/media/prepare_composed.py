@@ -65,7 +65,7 @@ async def prepare_composed(
     if made.exists():
         return Prepared(path=made, cached=True, gain_db=0.0, encoded=frozenset())
     order = msgspec.json.encode((spec, cache_dir, config), enc_hook=str)
-    return _answered(await _ask_child(order, spec.way, on_progress, module="pexrtc_py.media.prepare_composed"))
+    return _answered(await _ask_child(order, spec.way, made, on_progress, module="pexrtc_py.media.prepare_composed"))
 
 
 def compose_here(

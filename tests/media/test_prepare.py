@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pexrtc_py.media.loudness import measure
 from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.media.prepare import PrepareConfig, cache_key, prepare, prepare_here
 from pexrtc_py.media.sources.file import open_file, open_raw_file, probe_file
+from pexrtc_py.tasks import first_of
 
 from .sources.looking import drained, luma, seen, steps, write_media
 
@@ -101,3 +103,24 @@ async def test_errors_come_out_of_the_child(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         await prepare(broken, tmp_path / "c")
     assert not list((tmp_path / "c").glob("*")) if (tmp_path / "c").exists() else True
+
+
+@pytest.mark.slow
+async def test_cancelled_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    """The child is ended and what it had written is removed: it stayed in the cache for ever."""
+    path = write_media(tmp_path / "a.mp4", video="libx264", audio=None, seconds=60)
+    cache = tmp_path / "cache"
+    writing = asyncio.Event()
+
+    def told(doing: str, done_s: float) -> None:
+        if doing == "writing" and list(cache.iterdir()):
+            writing.set()
+
+    async def cancel() -> None:
+        await writing.wait()
+        assert [one.suffixes for one in cache.iterdir()] == [[".part", ".mkv"]]
+
+    async with asyncio.timeout(60):
+        name, _ = await first_of(prepared=prepare(path, cache, on_progress=told), cancel=cancel())
+    assert name == "cancel"
+    assert list(cache.iterdir()) == []
