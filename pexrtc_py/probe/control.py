@@ -16,7 +16,7 @@ from typing import Final
 
 from ..endpoint.call import CallConfig
 from ..errors import PexrtcError
-from ..media.frames import Codec
+from ..media.frames import Codec, Kind
 from ..media.marks_source import Reference, ReferenceConfig
 from ..media.player import Player
 from ..protocol.events import Event, Layout, MessageReceived, ParticipantUpdate, PresentationStart
@@ -68,8 +68,11 @@ class ControlProbe:
             "roster", lambda: client.participant_buzz(me), self._changed(lambda p: p.hand_raised), "raised hand"
         )
         await self._quietly(client.participant_clearbuzz(me))
+        sound = self._first.sent[Kind.AUDIO]
+        sound.mute()
         await self._effect("mute", lambda: client.participant_mute(me), self._changed(lambda p: p.muted), "mute")
         await self._quietly(client.participant_unmute(me))
+        sound.unmute()
         text = f"probe {time.monotonic_ns()}"
         message = Message(type="text/plain", payload=text)
         second = self._second.conference.participant_uuid

@@ -7,13 +7,14 @@ codecs add (Opus: 6.5 ms).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from ..media.chirps import RATE, Chirp, ChirpListener, number_near
+from ..media.chirps import CHIRP_S, RATE, Chirp, ChirpListener, number_near
 from ..media.decoding import Sound
 from ..media.sound_measures import SoundMeter, SoundSecond
 from .series import SeriesBook
@@ -28,6 +29,12 @@ _REMEMBERED: Final = 500
 _SLACK_S: Final = 0.05
 _LEAST_FOR_DRIFT: Final = 20
 """Chirps; over fewer seconds a jitter buffer that breathes would pass for drift."""
+_LATE_START_S: Final = 2.0
+"""What is sent so long after the first sound must be heard; before, a mixer may not have taken us in yet (ours)."""
+_USUAL_DELAY_S: Final = 1.0
+"""Taken for the delay where no chirp was ever heard."""
+_DELAYS: Final = 10
+"""Chirps whose longest delay tells until when the next one is due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +78,18 @@ class SoundWatch:
         began: when the run began, on the listener's clock.
         sent_at: tells when second `number` of the reference was sent, when the sound is ours; None: no reference.
         clock_rate: ticks per second of the RTP times of the sound.
+        answers: the far end echoes when it likes, after a greeting for example: what it left out before its first
+            chirp is not missed.
     """
 
     def __init__(
-        self, book: SeriesBook, began: float, *, sent_at: SentAt | None = None, clock_rate: int = 48000
+        self,
+        book: SeriesBook,
+        began: float,
+        *,
+        sent_at: SentAt | None = None,
+        clock_rate: int = 48000,
+        answers: bool = False,
     ) -> None:
         self.heard: list[HeardChirp] = []
         """Chirps of the reference, in order."""
@@ -84,12 +99,16 @@ class SoundWatch:
         self._recent: deque[Chirp] = deque(maxlen=_RUN)
         self._pieces: deque[_Piece] = deque(maxlen=_REMEMBERED)
         self._seconds: list[SoundSecond] = []
-        self._media: float | None = None
+        self._answers = answers
+        self._since: float | None = None
+        """When the first sound came."""
+        self._delays: deque[float] = deque(maxlen=_DELAYS)
 
     def hear(self, sound: Sound, times: SoundTimes) -> None:
         """Take the next piece of decoded sound."""
         if self._meter is None:
             self._meter = SoundMeter(channels=sound.samples.shape[1])
+            self._since = times.decoded
         for second in self._meter.push(sound.samples, times.decoded, concealed=sound.concealed):
             self._write(second)
         if self._sent_at is None:
@@ -116,9 +135,7 @@ class SoundWatch:
             self._add("audio.silence_ratio", begin, min(1.0, silent))
         for chirp in self._chirps.flush():
             self._recognise(chirp)
-        if self.heard:
-            expected = self.heard[-1].number - self.heard[0].number + 1
-            self._add("audio.chirps_lost", time, expected - len({heard.number for heard in self.heard}))
+        self._miss_rest(time)
         if len(self.heard) >= _LEAST_FOR_DRIFT:
             numbers = np.array([heard.number for heard in self.heard], dtype=np.float64)
             offsets = np.array([heard.time - heard.number for heard in self.heard])
@@ -154,12 +171,39 @@ class SoundWatch:
             decoded=piece.decoded + inside,
             chirp=chirp,
         )
+        self._miss_until(number)
         self.heard.append(heard)
+        self._delays.append(heard.arrival - sent)
+        self._add("audio.chirps_lost", heard.arrival, 0)
         self._add("audio.packet_delay_ms", heard.arrival, 1000 * (heard.arrival - sent))
         self._add("audio.delay_ms", heard.decoded, 1000 * (heard.decoded - sent))
         if chirp.echo_s is not None and chirp.echo_db is not None:
             self._add("audio.echo_ms", heard.arrival, 1000 * chirp.echo_s)
             self._add("audio.echo_db", heard.arrival, chirp.echo_db)
+
+    def _miss_until(self, number: int) -> None:
+        """Write as lost what was sent since the last chirp heard, and before this one."""
+        for missing in range(self.heard[-1].number + 1 if self.heard else 0, number):
+            sent = None if self._sent_at is None else self._sent_at(missing)
+            if sent is not None and (self.heard or self._is_missed_before_all(sent)):
+                self._add("audio.chirps_lost", sent, 1)
+
+    def _is_missed_before_all(self, sent: float) -> bool:
+        return not self._answers and self._since is not None and sent >= self._since + _LATE_START_S
+
+    def _miss_rest(self, time: float) -> None:
+        """Write as lost what was sent after the last chirp heard, early enough to have come before `time`."""
+        first = None if self._sent_at is None else self._sent_at(0)
+        if self._sent_at is None or first is None or self._since is None:
+            return
+        delay = max(self._delays, default=_USUAL_DELAY_S)
+        begin = self.heard[-1].number + 1 if self.heard else 0
+        for number in range(begin, max(begin, math.ceil(time - first))):
+            sent = self._sent_at(number)
+            if sent is None or sent + delay + CHIRP_S > time:
+                continue
+            if self.heard or sent >= self._since:
+                self._add("audio.chirps_lost", sent, 1)
 
     def _number(self, chirp: Chirp, arrival: float) -> int | None:
         """Return which second of the reference a chirp is, by its forerunners or, after a break, by its delay alone."""

@@ -53,6 +53,7 @@ class SentLog:
         self._rate, self._started_at, self._now = rate, started_at, now
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._first: float | None = None
+        self._muted = False
         self.late = WorstLateness()
         """By how much frames were pushed after they were due."""
 
@@ -68,7 +69,7 @@ class SentLog:
         # Of sound only the piece that a second begins with is of interest.
         if abs(moment - number) * 2 > 1 / 50 and self._rate == 1:
             return
-        if number not in self._sent:
+        if number not in self._sent and not self._muted:
             now = self._now()
             if self._first is None:
                 self._first = now - number / self._rate
@@ -78,6 +79,16 @@ class SentLog:
 
     def end(self) -> None:
         """Nothing is held."""
+
+    def mute(self) -> None:
+        """Count as not sent what is pushed from now on, and the last before: nobody need hear it whole."""
+        self._muted = True
+        if self._sent:
+            self._sent.popitem()
+
+    def unmute(self) -> None:
+        """Count again."""
+        self._muted = False
 
     def sent_at(self, number: int) -> float | None:
         """Return when a number was pushed; None when it was not, or is forgotten. Thread-safe.
@@ -184,7 +195,7 @@ class PictureListener(_Listener):
 
 
 class SoundListener(_Listener):
-    """A tap that decodes sound and listens to it; arguments as of `PictureListener`."""
+    """A tap that decodes sound and listens to it; arguments as of `PictureListener`, `answers` as of `SoundWatch`."""
 
     def __init__(
         self,
@@ -193,9 +204,10 @@ class SoundListener(_Listener):
         *,
         sent: SentLog | None = None,
         on_first: Callable[[float], None] | None = None,
+        answers: bool = False,
     ) -> None:
         super().__init__("probe-sound", on_first)
-        self._book, self._began, self._sent = book, began, sent
+        self._book, self._began, self._sent, self._answers = book, began, sent, answers
         self._decoding = AudioDecoding()
         self.watch: SoundWatch | None = None
 
@@ -214,7 +226,13 @@ class SoundListener(_Listener):
         for sound in sounds:
             if self.watch is None:
                 sent_at = self._sent.sent_at if self._sent else None
-                self.watch = SoundWatch(self._book, self._began, sent_at=sent_at, clock_rate=item.codec.clock_rate)
+                self.watch = SoundWatch(
+                    self._book,
+                    self._began,
+                    sent_at=sent_at,
+                    clock_rate=item.codec.clock_rate,
+                    answers=self._answers,
+                )
                 self._tell_first()
             # A piece that fills a hole came, as far as anyone can hear, with the packet that showed the hole.
             self.watch.hear(sound, SoundTimes(arrival=arrival, decoded=decoded))

@@ -128,7 +128,8 @@ FAULTS = {
         lambda: of_room(Room(sound=lambda piece, samples: samples * 0 if 98 <= piece < 198 else samples)),
         {"audio.silence_ratio", "audio.chirps_lost"},
     ),
-    "clipping": Fault(lambda: of_room(Room(sound=overdriven)), {"audio.clipped_ratio"}),
+    # The tone stands in place of the chirps.
+    "clipping": Fault(lambda: of_room(Room(sound=overdriven)), {"audio.clipped_ratio", "audio.chirps_lost"}),
     "too soft": Fault(
         lambda: of_room(Room(sound=lambda piece, samples: (samples / 30).astype(np.int16))),
         {"audio.loudness_lufs", "audio.silence_ratio"},

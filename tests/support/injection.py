@@ -118,10 +118,10 @@ def watch(room: Room, seconds: int, codec: Codec = Codec.VP8) -> tuple[SeriesBoo
     return book, watched
 
 
-def listen(room: Room, seconds: int) -> tuple[SeriesBook, SoundWatch]:
+def listen(room: Room, seconds: int, *, answers: bool = False) -> tuple[SeriesBook, SoundWatch]:
     """Carry reference sound through Opus and listen to it."""
     book, reference = SeriesBook(), Reference(CONFIG)
-    watched = SoundWatch(book, START, sent_at=lambda number: START + number)
+    watched = SoundWatch(book, START, sent_at=lambda number: START + number, answers=answers)
     encoder, decoding = AudioEncoder(), AudioDecoding()
     for piece in range(seconds * 50):
         samples = room.sound(piece, reference.sound(piece))
