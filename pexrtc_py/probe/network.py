@@ -2,7 +2,8 @@
 
 Counters are read once a second and their differences written. Loss is what the network lost, also where
 retransmission mended it; Pexip's buckets are made of it over 20 seconds. A packet is counted as lost when that is
-certain: a little after its time.
+certain: a little after its time. A second in which nothing comes waits for what tells: the numbers of later packets,
+or the far end's own count of what it sent; when neither comes any more, all of it was lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ..media.frames import Codec
-from ..webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
+from ..webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp, RemoteOutboundRtp
 from ..webrtc.transport_statistics import CandidatePairStatistics
 from .emodel import CODEC_MODELS, speech_quality
 from .scores import CALL_QUALITY_WINDOW_S, CallQuality, burst_ratio, call_quality, percentile
@@ -28,6 +29,10 @@ _EVEN: Final = 0.3
 """Share by which the packets of a second may differ from those of others in a stream that is even."""
 _SLACK_S: Final = 1.5
 """Samples are a second apart, and each stands for the second before it."""
+_REPORTS_S: Final = 7.5
+"""The far end reports at least as often (RFC 3550 section 6.2: five seconds, half of that more by dice)."""
+_OUTAGE_BURST: Final = 8.0
+"""BurstR of a second in which nothing came: the E-model's largest."""
 _PLAYOUT_MS: Final = 60.0
 """Packets, jitter buffer and sound card of a usual client: taken for speech delay where none is measured (ours)."""
 
@@ -47,6 +52,7 @@ class _Before:
 
     time: float
     kind: str = ""
+    mime_type: str = ""
     expected: int = 0
     """Packets sent, by their numbers."""
     lost: int = 0
@@ -69,6 +75,10 @@ class _Before:
     """Seconds with too few packets to say anything of them alone."""
     unfinished: int = 0
     """Lost packets whose run was counted before they were."""
+    told: tuple[int, int] | None = None
+    """Packets sent, as the far end's last report said before a silence, and expected here when it came."""
+    news: int | None = None
+    """Packets sent, as it said since that silence began."""
 
 
 @dataclass(slots=True)
@@ -87,6 +97,7 @@ class NetworkWatch:
         book: where samples go.
         began: when the run began, `time.monotonic`.
         mids: the lines to look at, by `a=mid`; empty: all.
+        echo: delays in the book are there and back, of which speech is charged one half.
         sent_book: where what is sent goes, when that is another direction with a book of its own.
     """
 
@@ -97,9 +108,11 @@ class NetworkWatch:
         *,
         mids: frozenset[str] = frozenset(),
         sent_book: SeriesBook | None = None,
+        echo: bool = False,
     ) -> None:
         self._book, self._began, self._mids = book, began, mids
         self._sent_book = sent_book or book
+        self._ways = 2 if echo else 1
         self._before: dict[str, _Before] = {}
         self._round_trip_ms: dict[str, float] = {}
         self._sent: dict[str, int] = {}
@@ -109,10 +122,12 @@ class NetworkWatch:
 
     def read(self, statistics: Iterable[object], now: float) -> None:
         """Take what `Peer.statistics` returned at `now`; kinds of statistics it does not use are passed over."""
+        statistics = list(statistics)
+        told = {item.ssrc: item.packets_sent for item in statistics if isinstance(item, RemoteOutboundRtp)}
         for item in statistics:
             match item:
                 case InboundRtp() if self._is_ours(item.mid):
-                    self._read_inbound(item, now)
+                    self._read_inbound(item, now, told.get(item.ssrc))
                 case OutboundRtp() if self._is_ours(item.mid):
                     self._read_outbound(item, now)
                 case RemoteInboundRtp() if self._is_ours(item.mid):
@@ -129,7 +144,7 @@ class NetworkWatch:
     def _add(self, metric: str, now: float, value: float) -> None:
         self._book.add(metric, now - self._began, value)
 
-    def _read_inbound(self, item: InboundRtp, now: float) -> None:
+    def _read_inbound(self, item: InboundRtp, now: float, told: int | None) -> None:
         before, after = self._step(item.id, now, _inbound_counters(item))
         kind = item.kind
         if before is None:
@@ -152,7 +167,8 @@ class NetworkWatch:
         self._add(f"{kind}.retransmitted", now, after.mended - before.mended)
         if kind == "video":
             self._add("video.plis", now, after.plis - before.plis)
-        self._write_loss(after, now, lost, expected)
+        self._write_loss(item, after, now, lost, expected)
+        self._note_report(after, told, silent=expected == 0)
         if expected > 0:
             reordered = after.reordered - before.reordered
             self._add(f"{kind}.reordered_ratio", now, min(1.0, reordered / expected))
@@ -162,9 +178,11 @@ class NetworkWatch:
             self._rate(self._book, f"{kind}.call_quality", after.window)
         if kind == "audio" and expected > 0:
             unheard = max(0, after.unmended - before.unmended) / expected
-            self._write_speech(item, now, min(1.0, unheard), after.window)
+            counts = [sum(column) for column in zip(*after.window, strict=True)][1:]
+            ratio = burst_ratio(lost=int(counts[0]), expected=int(counts[1]), runs=int(counts[2]))
+            self._write_speech(item.mime_type, now, min(1.0, unheard), ratio)
 
-    def _write_loss(self, after: _Before, now: float, lost: int, expected: int) -> None:
+    def _write_loss(self, item: InboundRtp, after: _Before, now: float, lost: int, expected: int) -> None:
         """Write the share lost of a second; of one with few packets together with the next, for both.
 
         So an outage weighs as much as it lasted, and a lone packet does not weigh a second.
@@ -176,9 +194,27 @@ class NetworkWatch:
         if expected >= max(_LEAST_PACKETS, due / 2):
             # A run lost at the end of a second is numbered in the next one: of an even stream, what is usual was sent.
             sent = due if abs(expected - due) < _EVEN * due else expected
-            for span in after.held:
-                self._add(f"{after.kind}.loss_ratio", span.time, min(1.0, lost / sent))
-            after.held.clear()
+            self._settle(item.mime_type, after, min(1.0, lost / sent))
+
+    def _settle(self, mime_type: str, after: _Before, share: float) -> None:
+        """Write the share lost of all seconds held, and how one hears a second in which nothing came."""
+        for span in after.held:
+            self._add(f"{after.kind}.loss_ratio", span.time, share)
+            if after.kind == "audio" and span.expected == 0:
+                self._write_speech(mime_type, span.time, share, _OUTAGE_BURST if share > 0 else 1.0)
+        after.held.clear()
+
+    @staticmethod
+    def _note_report(after: _Before, told: int | None, *, silent: bool) -> None:
+        """Remember what the far end says it has sent, before a silence and in it."""
+        if told is None:
+            return
+        if silent and after.told is not None and told != after.told[0]:
+            after.news = told
+        elif not silent:
+            after.news = None
+            if after.told is None or told != after.told[0]:
+                after.told = (told, after.expected)
 
     def _write_bursts(self, before: _Before, after: _Before, now: float) -> None:
         """Write the mean length of the second's runs once for each, so that the mean of all is that of all runs."""
@@ -201,6 +237,10 @@ class NetworkWatch:
     def finish(self) -> None:
         """Rate a run that was shorter than Pexip's window by all of it."""
         for before in self._before.values():
+            lost = _lost_silence(before)
+            if lost is not None:
+                before.held[:] = [span for span in before.held if span.expected == 0]
+                self._settle(before.mime_type, before, 1.0 if lost else 0.0)
             if before.window and not self._book.values(f"{before.kind}.call_quality"):
                 self._rate(self._book, f"{before.kind}.call_quality", before.window)
         for kind, reports in self._reports.items():
@@ -212,14 +252,13 @@ class NetworkWatch:
         if quality is not CallQuality.UNKNOWN:
             book.add(metric, window[-1].time - self._began, _LEVELS[quality])
 
-    def _write_speech(self, item: InboundRtp, now: float, loss: float, window: deque[_Span]) -> None:
-        codec = _CODECS.get(item.mime_type.lower())
+    def _write_speech(self, mime_type: str, now: float, loss: float, ratio: float) -> None:
+        codec = _CODECS.get(mime_type.lower())
         if codec is None:
             return
         measured = self._book.values("audio.delay_ms")[-3:]
-        one_way = sorted(measured)[len(measured) // 2] if measured else self._round_trip_ms.get("audio", 0.0) / 2
-        counts = [sum(column) for column in zip(*window, strict=True)][1:]
-        ratio = burst_ratio(lost=int(counts[0]), expected=int(counts[1]), runs=int(counts[2]))
+        whole = sorted(measured)[len(measured) // 2] / self._ways if measured else None
+        one_way = self._round_trip_ms.get("audio", 0.0) / 2 if whole is None else whole
         model = CODEC_MODELS[codec]
         speech = speech_quality(model, delay_ms=one_way + _PLAYOUT_MS, loss=loss, burst_ratio=ratio)
         self._add("audio.r", now, speech.r)
@@ -254,6 +293,7 @@ class NetworkWatch:
         before = self._before.get(name)
         if before is not None:
             after.window, after.held = before.window, before.held
+            after.told, after.news = before.told, before.news
             after.unfinished = 0
         self._before[name] = after
         after.time = now
@@ -267,6 +307,19 @@ def _slide(window: deque[_Span], span: _Span) -> None:
         window.popleft()
 
 
+def _lost_silence(stream: _Before) -> bool | None:
+    """Say whether the silence that a stream ended in was lost on the way; None when there is none, or none can know."""
+    silent = [span for span in stream.held if span.expected == 0]
+    if not silent:
+        return None
+    if stream.told is None or stream.news is None:
+        return True if len(silent) > _REPORTS_S else None
+    sent, came = stream.news - stream.told[0], stream.expected - stream.told[1]
+    flowing = [span.expected for span in stream.window if span.expected]
+    # The report is read up to a second after it came.
+    return sent - came > (max(flowing) if flowing else _LEAST_PACKETS)
+
+
 _PERCENTILES: Final[Mapping[str, float]] = {"jitter_p50_ms": 50, "jitter_p95_ms": 95, "jitter_max_ms": 100}
 _CODECS: Final[Mapping[str, Codec]] = {f"audio/{codec}".lower(): codec for codec in CODEC_MODELS}
 
@@ -276,6 +329,7 @@ def _inbound_counters(item: InboundRtp) -> _Before:
     return _Before(
         time=0.0,
         kind=item.kind,
+        mime_type=item.mime_type,
         expected=item.packets_received + item.packets_lost,
         lost=item.network_lost,
         runs=item.loss_runs,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pexrtc_py.probe.network import NetworkWatch
 from pexrtc_py.probe.series import SeriesBook
-from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
+from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp, RemoteOutboundRtp
 
 INBOUND = InboundRtp(
     id="inbound-0",
@@ -33,6 +33,17 @@ INBOUND = InboundRtp(
     fir_count=0,
     jitter_buffer_delay=0,
     jitter_buffer_emitted_count=0,
+)
+REMOTE = RemoteOutboundRtp(
+    id="remote-outbound-0",
+    timestamp=0,
+    kind="audio",
+    ssrc=1,
+    mid="0",
+    packets_sent=0,
+    bytes_sent=0,
+    remote_timestamp=0,
+    reports_sent=0,
 )
 OUTBOUND = OutboundRtp(
     id="outbound-0",
@@ -235,3 +246,59 @@ def test_what_happened_before_the_first_look_at_a_stream_counts() -> None:
     met = SeriesBook()
     NetworkWatch(met, 0.0).read([begun], 1.0)
     assert met.values("audio.loss_ratio") == []
+
+
+def silence(reports: Mapping[int, int], *, length: int, again: tuple[int, int] | None = None) -> SeriesBook:
+    """Return the book of 5 s of sound and then of silence, with the far end's count of packets sent at some seconds.
+
+    `again` are what has come and what is missing a second after the silence.
+    """
+    book, told = SeriesBook(), {0: 1000, **reports}
+    watch, latest = NetworkWatch(book, 0.0), REMOTE
+    for second in range(6 + length):
+        latest = replace(latest, packets_sent=told.get(second, latest.packets_sent))
+        watch.read([replace(INBOUND, packets_received=50 * min(5, second)), latest], float(second))
+    if again is not None:
+        came, lost = again
+        state = replace(INBOUND, packets_received=250 + came, packets_lost=lost, network_lost=lost, loss_runs=1)
+        watch.read([state, latest], float(6 + length))
+    watch.finish()
+    return book
+
+
+@pytest.mark.parametrize(
+    ("reports", "length", "lost"),
+    [
+        ({5: 1240, 10: 1490}, 6, [0] * 5 + [1] * 6),
+        ({5: 1240, 10: 1250}, 6, [0] * 5 + [0] * 6),
+        ({5: 1240}, 6, [0] * 5),
+        ({5: 1240}, 9, [0] * 5 + [1] * 9),
+        ({}, 9, [0] * 5 + [1] * 9),
+    ],
+)
+def test_a_stream_that_ends_was_lost_if_it_was_sent(reports: dict[int, int], length: int, lost: list[int]) -> None:
+    """Seconds without packets gave no sample at all. The far end's reports tell, or that they too have ended."""
+    book = silence(reports, length=length)
+    assert book.values("audio.loss_ratio") == lost
+    assert book.values("audio.mos") == pytest.approx([1.0 if second else 4.5 for second in lost], abs=0.01)
+
+
+def test_an_outage_is_heard() -> None:
+    """Three seconds in which nothing comes are the worst speech there is, once the next packet shows them lost."""
+    book = silence({}, length=3, again=(50, 150))
+    assert book.values("audio.loss_ratio") == pytest.approx([0] * 5 + [0.75] * 4)
+    assert min(book.values("audio.mos")[5:8]) == max(book.values("audio.mos")[5:8]) == 1.0
+
+
+def test_an_echo_takes_the_delay_of_one_way() -> None:
+    """There and back was charged as one way: half a second of echo is a quarter of delay."""
+
+    def mos(delay_ms: float, *, echo: bool) -> float:
+        book = SeriesBook()
+        watch = NetworkWatch(book, 0.0, echo=echo)
+        book.add("audio.delay_ms", 0.5, delay_ms)
+        watch.read([INBOUND], 0.0)
+        watch.read([replace(INBOUND, packets_received=50)], 1.0)
+        return book.values("audio.mos")[0]
+
+    assert mos(500, echo=True) == mos(250, echo=False) > mos(500, echo=False) + 0.5
