@@ -202,7 +202,7 @@ def probe(
     ] = False,
     size: Annotated[str, typer.Option("--size", metavar="WxH[@FPS]", help="Pictures sent.")] = "1280x720@30",
     alone: Annotated[
-        bool, typer.Option("--alone", help="With --join-only: nobody else sends, so nothing need come.")
+        bool, typer.Option("--alone", help="Nobody else sends, so no sound and picture need come.")
     ] = False,
     fail_if: FailIf = None,
     profile_name: Annotated[

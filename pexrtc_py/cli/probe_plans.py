@@ -50,6 +50,8 @@ class PlanOptions:
             raise UsageError("--control times what the other participant notices: it needs --pair")
         if self.control and self.network_only:
             raise UsageError("--control looks at a presentation, which --network-only does not")
+        if not self.wants_media and self.kind in (PlanKind.ECHO, PlanKind.PAIR):
+            raise UsageError(f"--alone: with --{self.kind.value} what is sent must come")
 
 
 async def make_plans(
@@ -82,7 +84,12 @@ def _plan(session: SessionConfig, options: PlanOptions) -> Plan:
         end=end,
         second=replace(end, session=other, peer=peer) if options.kind is PlanKind.PAIR else None,
         kind=options.kind,
-        run=RunConfig(duration_s=options.duration_s, thresholds=options.thresholds, control=options.control),
+        run=RunConfig(
+            duration_s=options.duration_s,
+            thresholds=options.thresholds,
+            control=options.control,
+            wants_media=options.wants_media,
+        ),
         doctor=DoctorConfig(
             thresholds=options.thresholds,
             wants_media=options.wants_media,

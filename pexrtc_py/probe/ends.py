@@ -47,6 +47,8 @@ _PHASES = {
     "first_video": "first_video_ms",
 }
 """Milestones of joining, and their metrics."""
+_MEDIA: Final = {"setup.first_sound_ms": "sound", "setup.first_picture_ms": "picture"}
+"""What must come, by the metric of its first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,11 @@ class Listening:
     ) -> None:
         self.book = book
         self._end, self._began = end, began
-        self._network = NetworkWatch(book, began, sent_book=sent_book)
+        self._network = NetworkWatch(book, began, sent_book=sent_book, echo=source is end)
         self._first: dict[str, float] = {}
+        lines = {"first_sound_ms": end.call.audio, "first_picture_ms": end.call.video}
+        self._due = [f"setup.{name}" for name, line in lines.items() if line is not None and line.receiver is not None]
+        """Of what was agreed."""
         self._complete = asyncio.Event()
         self._dropped = 0
         self._stack = AsyncExitStack()
@@ -183,21 +188,27 @@ class Listening:
                 began,
                 sent=source.sent[Kind.AUDIO] if source else None,
                 on_first=lambda moment: self._note_first("setup.first_sound_ms", moment),
+                answers=source is end,
             )
             audio.add_tap(self._sound)
 
     @property
     def has_picture_and_sound(self) -> bool:
-        """Whether at least one of each was decoded, or came where nothing is decoded."""
-        if self._end.config.network_only:
-            return self._end.call.phases.first_audio is not None and self._end.call.phases.first_video is not None
-        return self._complete.is_set()
+        """Whether at least one of each that was agreed was decoded, or came where nothing is decoded."""
+        return not self.missing
 
     @property
     def missing(self) -> str:
-        """What was not decoded yet, in words."""
-        names = {"setup.first_sound_ms": "sound", "setup.first_picture_ms": "picture"}
-        return " and ".join(name for metric, name in names.items() if metric not in self._first)
+        """What was agreed and was not decoded yet (or did not come, where nothing is decoded), in words."""
+        if not self._due:
+            return "line for sound or picture"
+        return " and ".join(_MEDIA[metric] for metric in self._due if not self._has(metric))
+
+    def _has(self, metric: str) -> bool:
+        phases = self._end.call.phases
+        if self._end.config.network_only:
+            return (phases.first_audio if metric == "setup.first_sound_ms" else phases.first_video) is not None
+        return metric in self._first
 
     async def wait_for_picture_and_sound(self) -> None:
         """Wait until both were decoded. Cancelling is safe."""

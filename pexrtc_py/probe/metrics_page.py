@@ -41,7 +41,8 @@ Only loss, its bursts and one-way delay are measured; all else is at the recomme
 _PROFILES = """
 ## Profiles
 
-A profile is a set of thresholds; what a run does not measure is passed over.
+A profile is a set of thresholds; what a run does not measure is passed over. Sound or picture that was agreed and never
+came fails every run, whatever its thresholds, unless it says `--alone`.
 """
 
 

@@ -52,6 +52,9 @@ class RunConfig:
     """With `control`: whether to change the layout for a moment, which everybody in the conference sees."""
     media_timeout_s: float = 10.0
     """How long connected ends wait for the first picture and sound before the run counts all the same."""
+    wants_media: bool = True
+    """Whether a run into which no sound or no picture came at all has failed; alone in a conference nothing may come.
+    A pair and an echo always want it: what they send themselves must come."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.duration_s <= MAX_DURATION_S:
@@ -171,7 +174,19 @@ class _Run:
             await asyncio.sleep(_TAIL_S)
         moments = [moment for listening in listenings for moment in await listening.finish(until)]
         moments += control.moments if control is not None else []
-        return self._result(ends, listenings, moments, error, until)
+        cause = Cause.REMOVED if error else Cause.NONE
+        if not error and (self._config.wants_media or sources):
+            error = self._missing(listenings)
+            cause = Cause.UNREACHABLE if error else Cause.NONE
+        return self._result(ends, listenings, moments, (error, cause), until)
+
+    def _missing(self, listenings: Sequence[Listening]) -> str:
+        """Say what never came to whom; empty when all of it did."""
+        missing = [f"{one.book.stream}: no {one.missing}" for one in listenings if one.missing]
+        if not missing:
+            return ""
+        early = " before it was stopped" if self._stop.is_set() else f" within {time.monotonic() - self._began:.0f} s"
+        return ", ".join(missing) + early
 
     def _tell(self, moment: float, metric: str, stream: str, value: float) -> None:
         """Hand a sample on to whoever wants it, in whatever thread."""
@@ -228,7 +243,7 @@ class _Run:
         ends: Sequence[End],
         listenings: Sequence[Listening],
         moments: Sequence[Moment],
-        error: str,
+        failure: tuple[str, Cause],
         until: float,
     ) -> ProbeResult:
         series = tuple(series for listening in listenings for series in listening.book.series())
@@ -244,8 +259,8 @@ class _Run:
             moments=tuple(sorted(moments, key=lambda moment: moment.time)),
             verdict=judge(self._config.thresholds, series),
             assumptions=(*self._assumptions, *_kind_assumptions(ends), *_speech_assumptions(ends)),
-            error=error,
-            cause=Cause.REMOVED if error else Cause.NONE,
+            error=failure[0],
+            cause=failure[1],
         )
 
 

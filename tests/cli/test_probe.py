@@ -171,7 +171,18 @@ async def test_several_at_once_write_everything(tmp_path: Path) -> None:
     rooms = {"meet.pin": RoomSettings(alias="meet.pin", pin="824681", allow_guests=False)}
     async with Node(NodeConfig(conferences=rooms, open=True)) as node:
         done = await pexrtc(
-            *("probe", "--node", node.url, "--network-only", "--duration", "2", "--json", "--name", "Canary"),
+            *(
+                "probe",
+                "--node",
+                node.url,
+                "--network-only",
+                "--alone",
+                "--duration",
+                "2",
+                "--json",
+                "--name",
+                "Canary",
+            ),
             *("--junit", str(tmp_path / "j.xml"), "--textfile", str(tmp_path / "p.prom")),
             *("--html", str(tmp_path / "r.html"), "--bundle", str(tmp_path / "bundles")),
             *("--fail-if", "audio.rtt_ms > 5s", "meet.a", "meet.b", "meet.pin"),

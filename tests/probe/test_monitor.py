@@ -33,7 +33,7 @@ def node_plan(url: str) -> Plan:
 def single(url: str, alias: str = "meet.alice", *, pin: str | None = None, duration_s: float = 1.0) -> Plan:
     session = SessionConfig(node_url=url, alias=alias, display_name="Probe", pin=pin)
     end = EndConfig(session=session, peer=PeerConfig(addresses=("127.0.0.1",)), network_only=True)
-    return Plan(end=end, run=RunConfig(duration_s=duration_s, media_timeout_s=0.5))
+    return Plan(end=end, run=RunConfig(duration_s=duration_s, media_timeout_s=0.5, wants_media=False))
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from pexrtc_py.media.marks_source import ReferenceConfig
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.probe.ends import EndConfig
-from pexrtc_py.probe.result import ProbeResult, parse_result, serialize_result
+from pexrtc_py.probe.result import Cause, ProbeResult, parse_result, serialize_result
 from pexrtc_py.probe.running import RunConfig, probe_pair, probe_single
-from pexrtc_py.probe.thresholds import Outcome, Threshold
+from pexrtc_py.probe.thresholds import Outcome, Threshold, profile
 from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
-from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.signalling import SessionConfig, open_session
+from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import PeerConfig
 
@@ -110,6 +111,7 @@ async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
         assert 0 < took < 2000, (what, took, result.moments)
     assert 0 < values(result, "setup.presentation_receive_ms", "Ann → Bob")[0] < 5000
     assert values(result, "audio.digits_missed", "Ann → Bob") == [0]
+    assert sum(values(result, "audio.chirps_lost", "Ann → Bob")) == 0  # its own mute is no fault
 
 
 @pytest.mark.slow
@@ -128,10 +130,63 @@ async def test_echo_of_a_test_call_is_measured_there_and_back() -> None:
     assert result.assumptions[0] == "delays are there and back: the far end echoes"
 
 
+@pytest.mark.parametrize("network_only", [False, True])
+async def test_a_pair_that_receives_nothing_has_failed(node: Node, *, network_only: bool) -> None:
+    """Each in a conference of its own, silent and dark: nothing was measured, and so every profile passed."""
+    first, second = (replace(end(node, name), network_only=network_only) for name in ("Ann", "Bob"))
+    second = replace(second, session=replace(second.session, alias="meet.bob"))
+    config = RunConfig(duration_s=1, thresholds=profile("default"), media_timeout_s=1, wants_media=False)
+    result = await probe_pair(first, second, config)
+    assert not result.passed
+    assert result.error.startswith("Bob → Ann: no picture, Ann → Bob: no picture within ")
+    assert result.cause is Cause.UNREACHABLE
+
+
+async def test_one_that_receives_nothing_has_failed(node: Node) -> None:
+    """Unless it says that it is alone: nothing was measured, and so it passed."""
+    config = RunConfig(duration_s=1, thresholds=profile("reachability"), media_timeout_s=1)
+    result = await probe_single(end(node, "Ann"), config)
+    assert not result.passed
+    assert result.error.startswith("Ann: no picture within ")
+
+
+@pytest.mark.slow
+async def test_sound_lost_after_a_while_fails(node: Node) -> None:
+    """A Host mutes both after some seconds: no chirp was missed after the last one heard, and the run passed."""
+    session = SessionConfig(node_url=node.url, alias="meet.alice", display_name="Host")
+    enough = asyncio.Event()
+    heard: list[float] = []
+
+    def on_sample(moment: float, metric: str, stream: str, value: float) -> None:
+        if metric == "audio.delay_ms" and stream == "Ann → Bob":
+            heard.append(moment)
+            if len(heard) == 3:
+                loop.call_soon_threadsafe(enough.set)
+
+    async def mute() -> None:
+        async with open_session(session) as host:
+            await enough.wait()
+            for uuid, participant in list(host.roster.participants.items()):
+                if participant.display_name != "Host":
+                    await host.client.participant_mute(uuid)
+            await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    config = RunConfig(duration_s=16, thresholds=profile("reachability"))
+    async with task_owner() as tasks:
+        tasks.start(mute(), name="host")
+        result = await probe_pair(end(node, "Ann"), end(node, "Bob"), config, on_sample=on_sample)
+    assert result.error == ""
+    assert [reason.metric for reason in result.verdict.failures] == ["audio.chirps_lost"]
+    assert sum(values(result, "audio.chirps_lost", "Ann → Bob")) > 8
+
+
 async def test_single_alone_in_a_room_has_nothing_to_see(node: Node) -> None:
     """The set-up is measured; a threshold on what did not come is missed."""
-    config = RunConfig(duration_s=1, thresholds=(Threshold.parse("video.psnr_db < 20"),), media_timeout_s=1)
+    thresholds = (Threshold.parse("video.psnr_db < 20"),)
+    config = RunConfig(duration_s=1, thresholds=thresholds, media_timeout_s=1, wants_media=False)
     result = await probe_single(end(node, "Ann"), config)
+    assert result.error == ""
     assert values(result, "setup.dtls_ms", "Ann")[0] > 0
     assert values(result, "video.sent_bitrate_bps", "Ann")
     assert [reason.outcome for reason in result.verdict.reasons] == [Outcome.UNMEASURED]
@@ -142,7 +197,9 @@ async def test_stop_ends_a_run_early_and_well(node: Node) -> None:
     """Ctrl-C at a monitor gives the result so far."""
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(2.0, stop.set)
-    result = await probe_single(end(node, "Ann"), RunConfig(duration_s=600, media_timeout_s=0.1), stop=stop)
+    result = await probe_single(
+        end(node, "Ann"), RunConfig(duration_s=600, media_timeout_s=0.1, wants_media=False), stop=stop
+    )
     assert result.error == ""
     assert result.duration_s < 60
 
