@@ -307,5 +307,6 @@ def _files_as_result(result: RecordingResult) -> dict[str, object]:
             for stream in result.streams
         ],
         "holes": [{"start_s": hole.start_s, "end_s": hole.end_s} for hole in result.holes],
+        "datagrams_overflowed": result.datagrams_overflowed,
         "ended": str(result.ended),
     }

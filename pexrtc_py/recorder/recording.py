@@ -108,6 +108,7 @@ class Recording:
         self._codecs: dict[Role, Codec] = {}
         self._chapters: list[tuple[float, str]] = []
         self._holes: list[Hole] = []
+        self._overflowed = 0
         self._last_time: float | None = None
         self._began = clock()
         self._began_at: float | None = None
@@ -258,6 +259,10 @@ class Recording:
             self._accompanied_at = float("inf")
         elif self._accompanied_at == float("inf"):
             self._accompanied_at = self._clock()
+
+    def note_overflow(self, datagrams: int) -> None:
+        """Say that a call is over, and how many datagrams found no room in its sockets."""
+        self._overflowed += datagrams
 
     def stop(self, reason: Ended = Ended.STOPPED) -> None:
         """End the recording. The first reason counts."""
@@ -413,5 +418,6 @@ class Recording:
             began_at=self._began_at,
             ended=self._reason or Ended.STOPPED,
             holes=self._holes,
+            datagrams_overflowed=self._overflowed,
             error=self._error,
         )

@@ -78,6 +78,9 @@ class RecordingResult:
     """What is in them."""
     holes: tuple[Hole, ...]
     """Where nothing came."""
+    datagrams_overflowed: int
+    """Datagrams that came and found no room in a socket: lost on this machine, not in the network. All that came to the
+    calls counts, paused or not."""
     ended: Ended
     """Why it ended."""
     error: PexrtcError | None
@@ -91,6 +94,7 @@ def sum_up(
     began_at: float | None,
     ended: Ended,
     holes: Sequence[Hole],
+    datagrams_overflowed: int,
     error: PexrtcError | None,
 ) -> RecordingResult:
     """Make the result of a recording from those of its files."""
@@ -103,6 +107,7 @@ def sum_up(
         bytes=sum(file.written.bytes for file in files),
         streams=tuple(_stream(role, track, file) for file in files for role, track in file.tracks.items()),
         holes=tuple(holes),
+        datagrams_overflowed=datagrams_overflowed,
         ended=ended,
         error=error,
     )

@@ -91,11 +91,14 @@ class SlidesReceiver:
             async with conference.call(self._config) as call:
                 if call.video is not None and call.video.receiver is not None:
                     self._recording.attach(Role.SLIDES, call.video.receiver, codec=call.video.codec)
-                await call.connected()
-                await first_of(
-                    stopped=conference.session.wait_for(lambda _: conference.presentation is None),
-                    ended=call.ended(),
-                    renewed=self._renewed.wait(),
-                )
+                try:
+                    await call.connected()
+                    await first_of(
+                        stopped=conference.session.wait_for(lambda _: conference.presentation is None),
+                        ended=call.ended(),
+                        renewed=self._renewed.wait(),
+                    )
+                finally:
+                    self._recording.note_overflow(call.peer.datagrams_overflowed)
         finally:
             self._recording.detach(Role.SLIDES)

@@ -242,6 +242,7 @@ class Visits:
             peer=self._peer,
         )
         call = await stack.enter_async_context(conference.call(config))
+        stack.callback(lambda: self._recording.note_overflow(call.peer.datagrams_overflowed))
         if attach:
             self._attach(call)
         await call.connected()

@@ -124,6 +124,7 @@ class IceConnection(Connection):
         self._route: tuple[Callable[[bytes, tuple[str, int]], None], tuple[str, int]] | None = None
         self._socket: UdpTransport | None = None
         self._gather = gather
+        self._overflowed_before = 0
 
     @property
     def role(self) -> str:
@@ -139,7 +140,8 @@ class IceConnection(Connection):
     def overflowed(self) -> int:
         """Datagrams that came and found no room in our sockets."""
         transports: list[object] = [protocol.transport for protocol in self._protocols]
-        return sum(transport.overflowed for transport in transports if isinstance(transport, UdpTransport))
+        now = sum(transport.overflowed for transport in transports if isinstance(transport, UdpTransport))
+        return self._overflowed_before + now
 
     def add_protocol(self, protocol: MediaProtocol) -> None:
         """Use a local address; its `local_candidate` is set."""
@@ -215,11 +217,14 @@ class IceConnection(Connection):
         """Follow aioice, but give TURN servers only a moment to answer; a dead one would hold us for a minute."""
         transports: list[object] = [protocol.transport for protocol in self._protocols]
         relays = [transport for transport in transports if isinstance(transport, TurnTransport)]
+        overflowed = self.overflowed
         timer = asyncio.get_running_loop().call_later(_RELAY_GOODBYE_S, _abandon, relays)
         try:
             await super().close()
         finally:
             timer.cancel()
+            if not self._protocols:
+                self._overflowed_before = overflowed
 
     def data_received(self, data: bytes, component: int) -> None:
         """Queue what is no media and no STUN: DTLS. Strangers can fill no memory with it."""

@@ -92,6 +92,11 @@ class Peer:
         """Where the peer stands."""
         return self._state
 
+    @property
+    def datagrams_overflowed(self) -> int:
+        """Datagrams that came and found no room in our sockets; lost on this machine, not in the network."""
+        return self._transport.datagrams_overflowed
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -61,6 +61,7 @@ class MediaTransport:
         self._task: asyncio.Task[None] | None = None
         self._certificate = Certificate.generateCertificate()
         self._connections: list[IceConnection] = []
+        self._overflowed_before = 0
         self.media = SrtpPath(handlers.on_rtp, handlers.on_rtcp)
         self._ice = self._newest = self.media.ice = self._make_ice()
         self._prepared: IceConnection | None = None
@@ -74,6 +75,11 @@ class MediaTransport:
     def state(self) -> TransportState:
         """Where the transport stands."""
         return self._state
+
+    @property
+    def datagrams_overflowed(self) -> int:
+        """Datagrams that came and found no room in our sockets, in all of its life."""
+        return self._overflowed_before + sum(ice.overflowed for ice in self._connections)
 
     async def gather(self) -> None:
         """Find local candidates, once. Cancelling leaves a transport that can only be closed.
@@ -189,7 +195,7 @@ class MediaTransport:
 
     def statistics(self, now: float) -> list[PathStatistics]:
         """Describe the transport, the candidates of both sides and the selected pair."""
-        return path_statistics(self._ice, self._dtls, self.media.counts, now)
+        return path_statistics(self._ice, self._dtls, self.media.counts, self.datagrams_overflowed, now)
 
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks.
@@ -228,6 +234,7 @@ class MediaTransport:
     async def _drop(self, ice: IceConnection) -> None:
         await ice.close()
         self._connections.remove(ice)
+        self._overflowed_before += ice.overflowed
 
     def _run(
         self, ice: IceConnection, remote: TransportParameters, *, controlling: bool, client: bool, renew: bool

@@ -146,7 +146,9 @@ def _candidate(candidate: Candidate, number: int, now: float, *, local: bool) ->
     )
 
 
-def path_statistics(ice: IceConnection, dtls: DtlsTransport, counts: MediaCounts, now: float) -> list[PathStatistics]:
+def path_statistics(
+    ice: IceConnection, dtls: DtlsTransport, counts: MediaCounts, overflowed: int, now: float
+) -> list[PathStatistics]:
     """Describe the transport, the candidates of both sides and the selected pair."""
     local = [from_ice(candidate) for candidate in ice.local_candidates]
     remote = [from_ice(candidate) for candidate in ice.remote_candidates]
@@ -163,7 +165,7 @@ def path_statistics(ice: IceConnection, dtls: DtlsTransport, counts: MediaCounts
         bytes_sent=counts.bytes_sent,
         bytes_received=counts.bytes_received,
         packets_discarded=counts.packets_discarded,
-        datagrams_overflowed=ice.overflowed,
+        datagrams_overflowed=overflowed,
         ice_role=ice.role,
         ice_local_username_fragment=ice.local_username,
         dtls_state=dtls.state,

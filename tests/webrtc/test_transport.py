@@ -304,3 +304,4 @@ async def test_what_found_no_room_in_the_socket_is_counted(caplog: pytest.LogCap
         await a.transport.aclose()
         await b.transport.aclose()
     assert f"{count - len(b.received)} datagrams found no room" in caplog.text
+    assert b.transport.datagrams_overflowed == count - len(b.received)  # known after the end too
