@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from .results import RecordingResult
 from .story import Story
 
 __all__ = ["changed_files", "file_hash", "make_manifest"]
+
+
+_PIECE: Final = 1 << 20
 
 
 def make_manifest(
@@ -58,6 +62,7 @@ def make_manifest(
             "gaps": sum(stream.gaps for stream in result.streams),
             "dropped": sum(stream.dropped for stream in result.streams),
             "undecodable": sum(stream.undecodable for stream in result.streams),
+            "datagrams_overflowed": result.datagrams_overflowed,
             "missing_s": sum(hole.end_s - hole.start_s for hole in result.holes),
         },
         "chapters": [asdict(chapter) for chapter in chapters_from(chapters, result.duration_s)],
@@ -70,14 +75,27 @@ def make_manifest(
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file; reads all of it, so not in the event loop."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_hash(path: Path, *, is_over: Callable[[], bool] = lambda: False) -> str:
+    """Return the SHA-256 of a file; reads all of it, so not in the event loop.
+
+    Args:
+        path: the file.
+        is_over: asked between pieces, whether nobody wants to know any more; what is returned then says nothing.
+    """
+    read = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while (piece := file.read(_PIECE)) and not is_over():
+            read.update(piece)
+    return read.hexdigest()
 
 
-def changed_files(manifest: Path) -> list[str]:
+def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[[], bool] = lambda: False) -> list[str]:
     """Return the names of a manifest's files that are gone or hold something else; reads them all.
+
+    Args:
+        manifest: where it is.
+        only: the name of the one file to look at; None: all.
+        is_over: see `file_hash`.
 
     Raises:
         SourceError: it is no manifest.
@@ -88,8 +106,10 @@ def changed_files(manifest: Path) -> list[str]:
         raise SourceError(f"{manifest}: not the manifest of a recording: {exc}") from exc
     changed: list[str] = []
     for file in content.files:
+        if only not in (None, file.name):
+            continue
         path = manifest.with_name(Path(file.name).name)  # a manifest from elsewhere must not lead out of its directory
-        if not path.is_file() or file_hash(path) != file.sha256:
+        if not path.is_file() or file_hash(path, is_over=is_over) != file.sha256:
             changed.append(file.name)
     return changed
 
