@@ -10,7 +10,9 @@ import msgspec
 import typer
 
 from ..media.child import in_child
+from ..media.repair import repaired_path, repairing_path
 from ..recorder.sidecars import rewrite_sidecars, sidecar_path
+from ..tasks import first_of
 from .exits import ExitCode
 from .options import Json, Quiet, Verbose, configure_logging
 from .running import Stopping, run
@@ -54,8 +56,14 @@ def repair_command(
     screen = Screen(json=json, quiet=quiet)
 
     async def work(stopping: Stopping) -> ExitCode:
-        del stopping
-        raw = await in_child("repair", file, *([output] if output is not None else []), deadline_s=deadline)
+        half = repairing_path(output if output is not None else repaired_path(file))
+        is_ours = not half.exists()
+        repairing = in_child("repair", file, *([output] if output is not None else []), deadline_s=deadline)
+        first, raw = await first_of(repaired=repairing, stop=stopping.wait())
+        if first == "stop":
+            if is_ours:
+                half.unlink(missing_ok=True)
+            return ExitCode.INTERRUPTED
         made = msgspec.convert(raw, _Repaired)
         screen.note(f"{made.file}: {made.packets} packets, {made.duration_s:.1f} s")
         beside: tuple[Path, ...] = ()

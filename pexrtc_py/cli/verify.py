@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from ..errors import PexrtcError
 from ..media.child import in_child
 from ..recorder.manifest import changed_files
 from ..recorder.sidecars import sidecar_path
+from ..tasks import first_of
 from .exits import ExitCode, exit_code_of
 from .options import Json, Quiet, Verbose, configure_logging
 from .running import Stopping, run
@@ -61,11 +63,16 @@ def verify_command(
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
+    results: list[Mapping[str, object]] = []
 
     async def work(stopping: Stopping) -> ExitCode:
-        del stopping
+        first, code = await first_of(verified=verify_all(), stop=stopping.wait())
+        if results:
+            screen.result(results[0] if len(files) == 1 else {"files": results})
+        return code if isinstance(code, ExitCode) and first == "verified" else ExitCode.INTERRUPTED
+
+    async def verify_all() -> ExitCode:
         code = ExitCode.DONE
-        results: list[Mapping[str, object]] = []
         for path in files:
             try:
                 found, result = await _verify(path, decode=decode, deadline_s=deadline, screen=screen)
@@ -77,7 +84,6 @@ def verify_command(
             results.append(result)
             if found:
                 code = code or ExitCode.THRESHOLD_MISSED
-        screen.result(results[0] if len(results) == 1 else {"files": results})
         return code
 
     raise typer.Exit(run(work, screen))
@@ -87,7 +93,7 @@ async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen
     raw = await in_child("verify", path, *(["decode"] if decode else []), deadline_s=deadline_s)
     found = msgspec.convert(raw, _Integrity)
     problems = list(found.problems)
-    if await asyncio.to_thread(_is_changed, path):
+    if await _is_changed(path):
         problems.append("not what the manifest beside it says was recorded")
     kinds = ", ".join(f"{stream.codec} {stream.packets} packets" for stream in found.streams)
     screen.note(
@@ -107,11 +113,19 @@ async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen
     return bool(problems), result
 
 
-def _is_changed(path: Path) -> bool:
+async def _is_changed(path: Path) -> bool:
     """Whether the manifest beside the recording this file is of, a segment or its slides perhaps, has another hash."""
+    is_over = threading.Event()  # a thread cannot be cancelled, and the program would wait for it
+    try:
+        return await asyncio.to_thread(_differs, path, is_over)
+    finally:
+        is_over.set()
+
+
+def _differs(path: Path, is_over: threading.Event) -> bool:
     stem = path.name
     while stem := stem.rpartition(".")[0]:
         manifest = sidecar_path(path.with_name(f"{stem}.mkv"), "manifest.json")
         if manifest.is_file():
-            return path.name in changed_files(manifest)
+            return bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
     return False

@@ -1,7 +1,8 @@
 """A process of its own for what reads recordings: damaged or hostile files cost it, and never a recording.
 
 `in_child("verify", path)` runs `python -m pexrtc_py.media.child verify PATH`: low priority, no core, processor time and
-memory bounded, killed at its deadline, with its result as JSON.
+memory bounded, killed at its deadline, with its result as JSON. It ends when its standard input does, so that none is
+left behind by a parent that was killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -76,17 +78,28 @@ async def in_child(job: str, *arguments: str | Path, deadline_s: float) -> objec
     Raises:
         SourceError: it could not do its job, died, or was late.
     """
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        job,
-        str(deadline_s),
-        *(str(argument) for argument in arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    theirs, ours = os.pipe()  # nothing is ever written: its end is ours
+    try:
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                __name__,
+                job,
+                str(deadline_s),
+                *(str(argument) for argument in arguments),
+                stdin=theirs,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        finally:
+            os.close(theirs)
+        return await _result_of(child, job, deadline_s)
+    finally:
+        os.close(ours)
+
+
+async def _result_of(child: asyncio.subprocess.Process, job: str, deadline_s: float) -> object:
     try:
         async with asyncio.timeout(deadline_s):
             output, errors = await child.communicate()
@@ -103,10 +116,16 @@ async def in_child(job: str, *arguments: str | Path, deadline_s: float) -> objec
     return result
 
 
+def _end_with_parent() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do a job: name, deadline, its arguments."""
     job, deadline_s, *rest = arguments
     seconds = max(1, round(float(deadline_s)))
+    threading.Thread(target=_end_with_parent, name="pexrtc parent", daemon=True).start()
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (2 * seconds, 2 * seconds))

@@ -16,7 +16,7 @@ import av.stream
 from ..errors import SourceError, WriteError
 from .writers.target import Target
 
-__all__ = ["Repaired", "repair_file", "repaired_path"]
+__all__ = ["Repaired", "repair_file", "repaired_path", "repairing_path"]
 
 _FORMATS = {".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".ogg": "ogg", ".wav": "wav"}
 
@@ -41,6 +41,11 @@ def repaired_path(path: Path) -> Path:
     )
 
 
+def repairing_path(target_path: Path) -> Path:
+    """Return what a mended file is called while it is being written."""
+    return target_path.with_name(f"{target_path.stem}.repairing{target_path.suffix}")
+
+
 def repair_file(path: Path, target_path: Path) -> Repaired:
     """Copy what can be read of `path` to a new file.
 
@@ -54,7 +59,7 @@ def repair_file(path: Path, target_path: Path) -> Repaired:
     except (OSError, av.error.FFmpegError) as exc:
         raise SourceError(f"{path}: nothing can be read: {exc.strerror}") from exc
     with source:
-        target = Target(target_path, part=target_path.with_name(f"{target_path.stem}.repairing{target_path.suffix}"))
+        target = Target(target_path, part=repairing_path(target_path))
         packets = 0
         try:
             packets, last_s = _copy(source, target, _FORMATS.get(path.suffix.lower(), "matroska"))

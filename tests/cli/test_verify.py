@@ -1,0 +1,96 @@
+"""`pexrtc verify` and `pexrtc repair` as processes that are told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.media.clips import clip_path
+
+CLIP = clip_path("motion.mkv").read_bytes()
+
+
+@asynccontextmanager
+async def working(command: str, path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """Run a command; yields it, and its child's id once that has the file open."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from pexrtc_py.cli import main; main()", command, str(path), "-q"
+    )
+    try:
+        await until(lambda: any(has_open(child, path) for child in children(process.pid)))
+        [child] = children(process.pid)
+        yield process, child
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def endless(path: Path) -> Path:
+    """Make a file that takes long to be read: a beginning, and a terabyte of nothing, which needs no room."""
+    path.write_bytes(CLIP[: len(CLIP) * 2 // 3])
+    os.truncate(path, 1 << 40)
+    return path
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has opened a file."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            if fd.readlink() == path:
+                return True
+    return False
+
+
+def children(pid: int) -> list[int]:
+    """Tell the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(15):
+        while not condition():  # noqa: ASYNC110 - of another process, which tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_verify_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    """It once read on to its deadline of ten minutes. What was not read to its end is not called whole."""
+    async with working("verify", endless(tmp_path / "talk.mkv")) as (process, child):
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await process.wait() == ExitCode.INTERRUPTED
+        assert not is_running(child)
+
+
+async def test_repair_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    """It leaves nothing half, so that it can be tried again."""
+    async with working("repair", endless(tmp_path / "talk.mkv")) as (process, child):
+        await until((tmp_path / "talk.repaired.repairing.mkv").exists)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await process.wait() == ExitCode.INTERRUPTED
+        assert not is_running(child)
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.mkv"]
+
+
+async def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """A parent that was killed once left it reading."""
+    async with working("verify", endless(tmp_path / "talk.mkv")) as (process, child):
+        process.kill()
+        await process.wait()
+        await until(lambda: not is_running(child))
