@@ -17,6 +17,7 @@ import numpy as np
 from ..media.chirps import CHIRP_S, RATE, Chirp, ChirpListener, number_near
 from ..media.decoding import Sound
 from ..media.sound_measures import SoundMeter, SoundSecond
+from .scores import time_within
 from .series import SeriesBook
 from .watching import SentAt
 
@@ -127,11 +128,10 @@ class SoundWatch:
         for second in self._meter.finish():
             if second.time + 1.0 <= time + _SLACK_S:
                 self._write(second)
-        for second in self._seconds:
-            begin, end = second.time, second.time + 1.0
-            if end > time + _SLACK_S:
-                continue  # what comes after the sender stopped is no silence of the call
-            silent = sum(max(0.0, min(s.end, end) - max(s.begin, begin)) for s in self._meter.silences)
+        # What comes after the sender stopped is no silence of the call.
+        begins = [second.time for second in self._seconds if second.time + 1.0 <= time + _SLACK_S]
+        silences = [(silence.begin, silence.end) for silence in self._meter.silences]
+        for begin, silent in zip(begins, time_within(silences, [(b, b + 1.0) for b in begins]), strict=True):
             self._add("audio.silence_ratio", begin, min(1.0, silent))
         for chirp in self._chirps.flush():
             self._recognise(chirp)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -25,6 +25,7 @@ __all__ = [
     "percentile",
     "skew_band",
     "sync_score",
+    "time_within",
 ]
 
 
@@ -249,3 +250,21 @@ def sync_score(figures: SyncFigures) -> float:
 
 def _between(value: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def time_within(spans: Sequence[tuple[float, float]], windows: Iterable[tuple[float, float]]) -> Iterator[float]:
+    """Yield how much of each window the spans cover, in one sweep.
+
+    Args:
+        spans: (begin, end), in order, none overlapping the next.
+        windows: likewise.
+    """
+    first = 0
+    for begin, end in windows:
+        while first < len(spans) and spans[first][1] <= begin:
+            first += 1
+        covered, place = 0.0, first
+        while place < len(spans) and spans[place][0] < end:
+            covered += min(spans[place][1], end) - max(spans[place][0], begin)
+            place += 1
+        yield covered

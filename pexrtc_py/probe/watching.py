@@ -18,7 +18,7 @@ from ..media.marks_reading import MarkPlace, MarkReader
 from ..media.marks_source import Reference
 from ..media.picture_measures import PictureMeter, sample_picture
 from .accounting import FrameAccount
-from .scores import Freeze, FreezeWatch, percentile
+from .scores import Freeze, FreezeWatch, percentile, time_within
 from .series import SeriesBook
 
 __all__ = ["PictureTimes", "PictureWatch", "SentAt"]
@@ -234,16 +234,18 @@ class PictureWatch:
         first = self._first
         if first is None:
             return
-        for index in range(max(1, math.ceil(end - first))):
-            begin = first + index
-            until = min(begin + 1.0, end)
-            if until <= begin:
-                break
-            frozen = sum(max(0.0, min(f.end, until) - max(f.begin, begin)) for f in self.freezes)
-            self._add("freeze_ratio", begin, frozen / (until - begin))
-            self._add("freezes", begin, sum(begin <= f.begin < until for f in self.freezes))
-            longest = max((f.duration for f in self.freezes if begin <= f.begin < until), default=0.0)
-            self._add("longest_freeze_ms", begin, 1000 * longest)
+        seconds = [(first + i, min(first + i + 1.0, end)) for i in range(max(1, math.ceil(end - first)))]
+        seconds = [(begin, until) for begin, until in seconds if until > begin]
+        freezes, next_one = self.freezes, 0
+        frozen = time_within([(freeze.begin, freeze.end) for freeze in freezes], seconds)
+        for (begin, until), time in zip(seconds, frozen, strict=True):
+            begun: list[float] = []
+            while next_one < len(freezes) and freezes[next_one].begin < until:
+                begun.append(freezes[next_one].duration)
+                next_one += 1
+            self._add("freeze_ratio", begin, time / (until - begin))
+            self._add("freezes", begin, len(begun))
+            self._add("longest_freeze_ms", begin, 1000 * max(begun, default=0.0))
 
 
 _COUNTERS: Final = ("frames_lost", "frames_repeated", "frames_reordered")

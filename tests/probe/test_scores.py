@@ -18,6 +18,7 @@ from pexrtc_py.probe.scores import (
     percentile,
     skew_band,
     sync_score,
+    time_within,
 )
 
 FINITE = st.floats(min_value=-1e6, max_value=1e6)
@@ -159,3 +160,28 @@ def test_sync_score_without_marks_is_refused() -> None:
     """Nothing matched is no score."""
     with pytest.raises(ValueError, match="no marks"):
         sync_score(SyncFigures(skews_ms=(), audio_jitter_ms=0, video_jitter_ms=0, lock_s=0))
+
+
+class Counted(list[tuple[float, float]]):
+    """Spans that count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, place):  # type: ignore[no-untyped-def]  # as list has it
+        self.looks += 1
+        return super().__getitem__(place)
+
+
+def test_time_within_windows_is_one_sweep() -> None:
+    """Each span against each second was 24 s of a blocked loop for four hours with a freeze each five seconds."""
+    spans = Counted((5.0 * place + 0.9, 5.0 * place + 1.3) for place in range(2880))
+    found = list(time_within(spans, [(float(second), second + 1.0) for second in range(14_400)]))
+    assert found[:7] == pytest.approx([0.1, 0.3, 0, 0, 0, 0.1, 0.3])
+    assert sum(found) == pytest.approx(2880 * 0.4)
+    assert spans.looks < 10 * (len(spans) + len(found))
+
+
+def test_time_within_a_span_over_many_windows() -> None:
+    """Whole windows in its middle, parts at its ends."""
+    windows = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.5)]
+    assert list(time_within([(0.5, 3.25)], windows)) == [0.5, 1, 1, 0.25]
