@@ -30,7 +30,7 @@ from ..version import __version__
 from .doctor import DoctorConfig, examine
 from .ends import EndConfig
 from .evidence import Evidence
-from .result import Cause, ProbeResult
+from .result import Cause, ProbeResult, shown_node
 from .running import RunConfig, probe_pair, probe_single
 from .series import OnSample
 from .thresholds import Threshold, judge
@@ -113,7 +113,7 @@ async def attempt(
     return ProbeResult(
         kind=kind,
         target=plan.end.session.alias,
-        node=plan.end.session.node_url,
+        node=shown_node(plan.end.session.node_url),
         started=started,
         duration_s=round(time.monotonic() - began, 3),
         version=__version__,

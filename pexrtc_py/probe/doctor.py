@@ -36,7 +36,7 @@ from .certificates import days_left, described_certificate
 from .cures import cure_of
 from .ends import End, EndConfig, Listening, open_end
 from .evidence import Evidence
-from .result import Cause, ProbeResult, Step
+from .result import Cause, ProbeResult, Step, shown_node
 from .series import SeriesBook
 from .thresholds import Threshold, judge
 
@@ -148,7 +148,7 @@ async def examine(
     return ProbeResult(
         kind="join",
         target=end.session.alias,
-        node=end.session.node_url,
+        node=shown_node(end.session.node_url),
         started=started,
         duration_s=round(time.monotonic() - began, 3),
         version=__version__,
@@ -162,7 +162,7 @@ async def examine(
 async def _reach(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorConfig) -> None:
     parts = urlsplit(end.session.node_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"node {end.session.node_url!r}: say https://node.example.com")
+        raise UsageError(f"node {shown_node(end.session.node_url)!r}: say https://node.example.com")
     host, secure = parts.hostname, parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
     loop = asyncio.get_running_loop()

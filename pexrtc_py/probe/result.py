@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -31,6 +32,7 @@ __all__ = [
     "format_value",
     "parse_result",
     "serialize_result",
+    "shown_node",
 ]
 
 SCHEMA: Final = "pexrtc.probe/1"
@@ -183,6 +185,12 @@ def format_value(value: float, unit: Unit) -> str:
             return f"{value:.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
         case _:
             return f"{value:.4g} {unit}"
+
+
+def shown_node(url: str) -> str:
+    """Return a node's URL as it may be shown: without the user and the password that it was given with."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def serialize_result(result: ProbeResult) -> bytes:

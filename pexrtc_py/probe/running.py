@@ -23,7 +23,7 @@ from .control import ControlProbe
 from .emodel import CODEC_MODELS
 from .ends import End, EndConfig, Listening, open_end
 from .evidence import Evidence
-from .result import Cause, Moment, ProbeResult
+from .result import Cause, Moment, ProbeResult, shown_node
 from .series import OnSample, SeriesBook
 from .thresholds import Threshold, judge
 
@@ -251,7 +251,7 @@ class _Run:
         return ProbeResult(
             kind=self._kind,
             target=session.alias,
-            node=session.node_url,
+            node=shown_node(session.node_url),
             started=self._started,
             duration_s=round(until - self._began, 3),
             version=__version__,
