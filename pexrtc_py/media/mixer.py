@@ -9,7 +9,7 @@ Each input has a queue, whose rule is in `mixer_queue`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,7 +38,7 @@ class Mix(Generic[_Name]):
     common: NDArray[np.int16]
     """What everybody hears who contributes nothing."""
     minus: Mapping[_Name, NDArray[np.int16]]
-    """What each contributor hears: all but itself."""
+    """What each contributor who listens hears: all but itself."""
     levels: Mapping[_Name, float]
     """Level of each input in dBov, as it came; silence for muted ones and for those with nothing to play."""
 
@@ -90,8 +90,12 @@ class Mixer(Generic[_Name]):
         source = self._inputs.get(name)
         return None if source is None or source.queue.time is None else now - source.queue.time
 
-    def mix(self) -> Mix[_Name]:
-        """Take 20 ms from every queue and mix them."""
+    def mix(self, listeners: Collection[_Name] | None = None) -> Mix[_Name]:
+        """Take 20 ms from every queue and mix them.
+
+        Args:
+            listeners: those who hear the mix; None is everybody, and for nobody only the levels are true.
+        """
         levels: dict[_Name, float] = {}
         voices: dict[_Name, NDArray[np.int16] | None] = {}
         total: NDArray[np.int32] = np.zeros(FRAME_SAMPLES, np.int32)
@@ -105,6 +109,10 @@ class Mixer(Generic[_Name]):
                 voices[name] = frame
             elif source.quiet < _HOLD:
                 voices[name] = None
+        if listeners is not None:
+            voices = {name: voice for name, voice in voices.items() if name in listeners}
+            if not listeners:
+                return Mix(common=np.zeros(FRAME_SAMPLES, np.int16), minus={}, levels=levels)
         sums = {name: total if voice is None else total - voice for name, voice in voices.items()}
         before, after = self._limit([total, *sums.values()])
         return Mix(

@@ -204,7 +204,7 @@ class ConferenceSound:
             except Exception:  # whatever one of them sends, the others go on hearing each other
                 logger.exception("! sound of %s cannot be decoded", participant)
                 source.decoding = AudioDecoding()
-        mix = self._mixer.mix()
+        mix = self._mixer.mix(self._outputs.keys() & self._hearing)
         for participant, source in self._inputs.items():
             if source.voice.handle_level(mix.levels[participant], now):
                 self._voices.append((participant, source.voice.speaking))

@@ -123,3 +123,19 @@ def test_a_restart_leaves_out_what_waits_and_keeps_who_is_there() -> None:
             mixer.push(name, np.full(960, 4000, np.int16), 10 + number / 50)
     assert mixer.mix().common[0] == 4000
     assert mixer.delay("ada", 11.0) == pytest.approx(1.0)
+
+
+def test_only_what_is_listened_to_is_mixed() -> None:
+    """One who speaks and hears nothing costs no mix of its own; when nobody listens there are levels, and no sound."""
+    mixer = Mixer[str]()
+    heard = []
+    for listeners in (None, {"ben", "cleo"}, set[str]()):
+        for name, value in (("ada", 3000), ("ben", 4000)):
+            mixer.add(name)
+            for number in range(4):
+                mixer.push(name, np.full(960, value, np.int16), number / 50)
+        heard.append(mixer.mix(listeners))
+    assert [set(mix.minus) for mix in heard] == [{"ada", "ben"}, {"ben"}, set()]
+    assert heard[1].minus["ben"][0] == 3000
+    assert [int(mix.common[0]) for mix in heard] == [7000, 7000, 0]
+    assert [mix.levels for mix in heard[1:]] == [heard[0].levels] * 2
