@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import PexrtcError, UsageError
+from ..errors import PexrtcError, UsageError, WriteError
 from ..probe.attempts import Plan, PlanKind
 from ..probe.bundle import BundleConfig
 from ..probe.metrics import list_metrics
@@ -347,7 +347,7 @@ def carry_out(
         try:
             return await work(stopping)
         except PexrtcError as exc:
-            if nagios_line:
+            if nagios_line and not isinstance(exc, WriteError):  # files come after the line
                 sys.stdout.write(f"PEXRTC UNKNOWN - {visible(str(exc)).replace('|', '/')}\n")
             raise
 

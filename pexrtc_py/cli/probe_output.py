@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from ..probe.exposition import monitor_page, prometheus, write_prometheus
 from ..probe.monitor import Round
 from ..probe.rendering import junit, nagios, reason_text, table
 from ..probe.repeats import Repeats
-from ..probe.report import html_overview, html_report
+from ..probe.report import check_extra, html_overview, html_report
 from ..probe.result import Cause, ProbeResult, serialize_result
 from ..service.local_pages import LocalPages, Page, parse_listen
 from .exits import ExitCode
@@ -57,6 +58,27 @@ class OutputOptions:
     monitors: bool = False
     """Whether rounds follow each other: then each result is one line."""
 
+    def check(self) -> None:
+        """Make sure that everything can be written, before anything is measured.
+
+        Raises:
+            UsageError: it cannot.
+        """
+        if self.html is not None:
+            check_extra()
+        for option, path in (("--junit", self.junit), ("--textfile", self.textfile), ("--html", self.html)):
+            if path is None:
+                continue
+            if path.is_dir():
+                raise UsageError(f"{option} {path}: that is a folder")
+            folder = path.absolute().parent
+            if not folder.is_dir():
+                raise UsageError(f"{option} {path}: there is no folder {folder}")
+            if not os.access(path if path.exists() else folder, os.W_OK):
+                raise UsageError(f"{option} {path}: may not be written")
+        if self.bundle is not None:
+            _check_bundle(self.bundle)
+
 
 class Output:
     """Writes what every round brings; `exit_code` and `nagios_code` tell how it all ended."""
@@ -69,6 +91,7 @@ class Output:
         *,
         all_figures: bool = False,
     ) -> None:
+        options.check()
         self._options, self._screen, self._earlier = options, screen, earlier
         self._all_figures = all_figures
         self.repeats = Repeats()
@@ -96,17 +119,13 @@ class Output:
         return _Told(pages, self._screen)
 
     def take(self, found: Round) -> None:
-        """Write a round.
+        """Tell a round, and then write its files: what was measured is not lost with a disk.
 
         Raises:
             WriteError: a file cannot be written.
         """
         ended, results = time.time(), found.results
         changed = [self.repeats.add(result, ended) for result in results]
-        for result, evidence in zip(results, found.evidence, strict=True):
-            if self._options.bundle is not None and evidence is not None and not result.passed:
-                self._write_bundle(self._options.bundle, result, evidence, several=len(results) > 1)
-        self._write_files(results)
         if self._options.nagios:
             line, self.nagios_code = nagios(*results)
             sys.stdout.write(line)
@@ -120,6 +139,10 @@ class Output:
             elif not self._options.nagios:
                 self._note_all(result, named=len(results) > 1)
         self.exit_code = max((exit_code(result) for result in results), key=_severity)
+        self._write_files(results)
+        for result, evidence in zip(results, found.evidence, strict=True):
+            if self._options.bundle is not None and evidence is not None and not result.passed:
+                self._write_bundle(self._options.bundle, result, evidence, several=len(results) > 1)
 
     def finish(self) -> None:
         """Say what many rounds have in common."""
@@ -224,6 +247,18 @@ class _Told:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._pages.__aexit__(None, None, None)
+
+
+def _check_bundle(target: Path) -> None:
+    """Make sure that a bundle can be written; folders that are not there are made when one is.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    folder = target.absolute() if target.is_dir() or target.suffix.lower() != ".zip" else target.absolute().parent
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"--bundle {target}: {there} is no folder that may be written to")
 
 
 def exit_code(result: ProbeResult) -> ExitCode:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,7 @@ from .rendering import reason_text, visible
 from .result import Figure, ProbeResult, compared, figures, format_value
 from .thresholds import Outcome, Reason, Threshold
 
-__all__ = ["html_overview", "html_report"]
+__all__ = ["check_extra", "html_overview", "html_report"]
 
 if TYPE_CHECKING:
     import jinja2
@@ -74,6 +75,17 @@ _GROUPS: Final = {
 }
 
 
+def check_extra() -> None:
+    """Make sure that reports can be made.
+
+    Raises:
+        UsageError: the extra `report` is not installed.
+    """
+    for name in ("jinja2", "plotly"):
+        if find_spec(name) is None:
+            raise UsageError(f"the HTML report needs {name}: pip install 'pexrtc_py[report]'")
+
+
 def html_report(runs: Sequence[ProbeResult]) -> str:
     """Return the page for one run, or for two to compare.
 
@@ -82,11 +94,10 @@ def html_report(runs: Sequence[ProbeResult]) -> str:
     """
     if len(runs) not in (1, 2):
         raise UsageError(f"a report shows one run or two, not {len(runs)}")
-    try:
-        import jinja2  # noqa: PLC0415  # optional extra
-        from plotly.offline import get_plotlyjs  # noqa: PLC0415  # optional extra
-    except ImportError as exc:
-        raise UsageError(f"the HTML report needs {exc.name}: pip install 'pexrtc_py[report]'") from exc
+    check_extra()
+    import jinja2  # noqa: PLC0415  # optional extra
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415  # optional extra
+
     template = _environment(jinja2).from_string((_HERE / "report.html.j2").read_text(encoding="utf-8"))
     scripts = [get_plotlyjs(), (_HERE / "report.js").read_text(encoding="utf-8")]
     return template.render(

@@ -18,12 +18,14 @@ from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.cli.impairing import parse_impairment, parse_time
 from pexrtc_py.cli.joining import WayIn
 from pexrtc_py.cli.probe import bundle_config, read_repeats
-from pexrtc_py.cli.probe_output import exit_code, parse_metrics_address
+from pexrtc_py.cli.probe_output import Output, OutputOptions, exit_code, parse_metrics_address
 from pexrtc_py.cli.probe_plans import PlanOptions, make_plans, read_size
-from pexrtc_py.errors import UsageError
+from pexrtc_py.cli.screen import Screen
+from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.probe.attempts import PlanKind
+from pexrtc_py.probe.monitor import Round
 from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.signalling.finding import ServiceRecord
@@ -223,6 +225,63 @@ async def test_a_monitor_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> Non
     assert 0 < phases["setup.dtls_ms"]["p50"] <= phases["setup.dtls_ms"]["p95"]
     assert process.returncode == ExitCode.DONE, err
     assert "pexrtc_probe_runs_total" in (tmp_path / "p.prom").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--junit", "{}/none/j.xml"), "--junit {}/none/j.xml: there is no folder {}/none"),
+        (("--textfile", "{}"), "--textfile {}: that is a folder"),
+        (("--html", "{}/none/r.html"), "--html {}/none/r.html: there is no folder {}/none"),
+        (("--bundle", "{}/file/b.zip"), "--bundle {}/file/b.zip: {}/file is no folder that may be written to"),
+        (("--html", "{}/r.html", "--compare", "{}/none.json"), "--compare {}/none.json: no such file or directory"),
+        (("--pair", "--alone"), "--alone: with --pair what is sent must come"),
+    ],
+)
+async def test_what_cannot_be_written_is_told_before_measuring(
+    tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    """A report that could not be written was found out after the run, and the result was lost with it."""
+    (tmp_path / "file").touch()
+    given = [option.format(tmp_path) for option in options]
+    done = await pexrtc("probe", "--node", "http://127.0.0.1:9", *given, "meet.a")
+    assert done.code == ExitCode.USAGE
+    assert error_lines(done) == ["error: " + told.replace("{}", str(tmp_path))]
+
+
+def test_a_result_comes_before_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that goes away during the run costs the file, not the result."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    output = Output(OutputOptions(json=True, junit=folder / "j.xml"), Screen(json=True, quiet=True))
+    folder.rmdir()
+    with pytest.raises(WriteError, match=r"j\.xml: no such file or directory"):
+        output.take(Round(number=1, results=[run()], evidence=[None]))
+    assert json.loads(capsys.readouterr().out)["target"] == "meet.alice"
+
+
+@pytest.mark.parametrize("options", [("probe", "--join-only"), ("doctor",)])
+async def test_a_password_in_a_url_is_nowhere(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Of a node that is not there: neither on the screen nor in any file."""
+    done = await pexrtc(
+        *(*options, "--node", "http://user:s3cret@127.0.0.1:9", "--json", "-v", "-v", "meet.a"),
+        *("--junit", str(tmp_path / "j.xml"), "--textfile", str(tmp_path / "p.prom")),
+        *("--html", str(tmp_path / "r.html"), "--bundle", str(tmp_path / "b.zip")),
+    )
+    assert done.code == ExitCode.UNREACHABLE, done.err
+    assert json.loads(done.out)["node"] == "http://127.0.0.1:9"
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        contents = [bundle.read(name) for name in bundle.namelist()]
+    contents += [(tmp_path / name).read_bytes() for name in ("j.xml", "p.prom", "r.html")]
+    assert not [text for text in (done.out.encode(), done.err.encode(), *contents) if b"s3cret" in text]
+
+
+async def test_nagios_tells_of_a_node_that_is_down() -> None:
+    """A line, and CRITICAL or UNKNOWN: whatever can be said, on stdout."""
+    done = await pexrtc("probe", "--nagios", "--network-only", "--node", "http://127.0.0.1:9", "meet.a")
+    assert done.code in (2, 3)
+    assert done.out.startswith(f"PEXRTC {('', '', 'CRITICAL', 'UNKNOWN')[done.code]} - ")
+    assert len(done.out.splitlines()) == 1
 
 
 async def test_nagios_gets_a_line_whatever_happens() -> None:
