@@ -54,8 +54,8 @@ class Company:
             return
         me = conference.participant_uuid
         others = sum(1 for uuid, person in conference.participants.items() if uuid != me and not is_bot(person))
-        self._recording.note_people(others)
-        self._recording.note_speakers(len(conference.roster.speaking))
+        self._recording.watch.note_people(others)
+        self._recording.watch.note_speakers(len(conference.roster.speaking))
 
     async def _handle_chat(self, conference: Conference, message: MessageReceived) -> None:
         command = chat_command(message.payload)

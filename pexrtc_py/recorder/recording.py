@@ -2,7 +2,7 @@
 
 Nothing is decoded. Streams may come late, stop, change codec or size, and come again from another receiver after a
 rejoin: time goes on. `alignment` says when it begins, `timeline` what the clock shows, `file_series` where frames go,
-`stopping` when it ends; here they are wired to receivers, to a clock and to the disk.
+`watching` and `stopping` when it ends; here they are wired to receivers, to a clock and to the disk.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from .file_series import FileSeries, SegmentRules
 from .naming import role_path
 from .results import Hole, RecordingResult, sum_up
 from .roles import Role
-from .stopping import Ended, Observed, StopRules, stop_reason
+from .stopping import Ended, StopRules, stop_reason
 from .tap_source import RoleTap, TapSource
 from .timeline import Timeline
+from .watching import Watch
 
 __all__ = ["Recording", "RecordingConfig"]
 
@@ -71,6 +72,7 @@ class Recording:
     completes all files. A failure of the disk ends the recording (`ended`) and is raised on leaving.
 
     Attributes:
+        watch: to be told who is there and who speaks, for the stop rules.
         on_file_closed: told each file that is complete, a fraction of a second after, the last ones on leaving.
     """
 
@@ -85,6 +87,7 @@ class Recording:
         self.config = config
         self.on_file_closed: Callable[[Path], None] | None = None
         self.timeline = Timeline()
+        self.watch = Watch(clock)
         self._clock = clock
         self._wall_clock = wall_clock
         self.container = container = config.container or container_for(config.path)
@@ -110,11 +113,7 @@ class Recording:
         self._holes: list[Hole] = []
         self._overflowed = 0
         self._last_time: float | None = None
-        self._began = clock()
         self._began_at: float | None = None
-        self._heard_at: float | None = None
-        self._accompanied_at: float | None = None
-        self._media_at: dict[Role, float] = {}
         self._reason: Ended | None = None
         self._has_ended = asyncio.Event()
         self._error: PexrtcError | None = None
@@ -230,36 +229,6 @@ class Recording:
         """Begin a chapter at a moment of the call's clock, now if none is given. It lasts until the next one."""
         self._chapters.append((self._clock() if at is None else at, title))
 
-    def heard_at(self, *roles: Role) -> float | None:
-        """When the last frame of these streams came, on the call's clock; None when none has come."""
-        return max((self._media_at[role] for role in roles if role in self._media_at), default=None)
-
-    def note_waiting(self) -> None:
-        """Say that the conference is yet to be joined: silence and loneliness count from `note_joined` on."""
-        self._began = float("inf")
-
-    def note_joined(self) -> None:
-        """Say that the conference is joined now; the first time counts."""
-        self._began = min(self._began, self._clock())
-
-    def note_voice(self) -> None:
-        """Say that somebody is heard now; for `StopRules.silence_s`."""
-        self._heard_at = self._clock()
-
-    def note_speakers(self, count: int) -> None:
-        """Say how many speak from now on; for `StopRules.silence_s`."""
-        if count:
-            self._heard_at = float("inf")
-        elif self._heard_at == float("inf"):
-            self._heard_at = self._clock()
-
-    def note_people(self, others: int) -> None:
-        """Say how many other persons are there from now on, bots not counted; for `StopRules.alone_s`, `deserted_s`."""
-        if others:
-            self._accompanied_at = float("inf")
-        elif self._accompanied_at == float("inf"):
-            self._accompanied_at = self._clock()
-
     def note_overflow(self, datagrams: int) -> None:
         """Say that a call is over, and how many datagrams found no room in its sockets."""
         self._overflowed += datagrams
@@ -281,7 +250,7 @@ class Recording:
         if self._reason is not None:
             return
         if isinstance(item, EncodedFrame):
-            self._media_at[role] = self._clock()
+            self.watch.note_media(role)
         if not self.timeline.keeps(item.time):
             return
         if self._alignment is not None:
@@ -372,15 +341,10 @@ class Recording:
             if series.error is not None:
                 self._fail(series.error)
         self._tell_closed()
-        seen = Observed(
-            now=now,
-            wall_clock=self._wall_clock(),
-            began=self._began,
+        seen = replace(
+            self.watch.observed(now, self._wall_clock()),
             recorded_s=self.position(now),
             size_bytes=self.size_bytes,
-            heard_at=self._heard_at,
-            accompanied_at=self._accompanied_at,
-            media_at=self.heard_at(*Role),
             is_paused=self.is_paused,
         )
         if reason := stop_reason(self.config.stop, seen):

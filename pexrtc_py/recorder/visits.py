@@ -97,7 +97,7 @@ class Visits:
         Raises:
             PexrtcError: nothing could ever be recorded.
         """
-        self._recording.note_waiting()
+        self._recording.watch.note_waiting()
         config, home = self._job.session, self._job.session
         transfers = 0
         begun = time.monotonic()
@@ -193,7 +193,7 @@ class Visits:
         try:
             call = await self._call(conference, stack, attach=True)
             self._was_in = True
-            self._recording.note_joined()
+            self._recording.watch.note_joined()
             if self._phases is None:
                 self._phases = conference.phases
             if self._on_recording is not None:
@@ -302,7 +302,7 @@ class Visits:
                 return
 
     def _main_heard_at(self) -> float | None:
-        return self._recording.heard_at(Role.AUDIO, Role.VIDEO)
+        return self._recording.watch.heard_at(Role.AUDIO, Role.VIDEO)
 
     def _begin_interruption(self, reason: str, remedy: Remedy) -> None:
         self._patience.lose(time.monotonic(), self._main_heard_at())

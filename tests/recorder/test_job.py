@@ -77,7 +77,7 @@ class Running:
         async with asyncio.timeout(seconds + 20):
             while heard < seconds:
                 await asyncio.sleep(0.05)
-                last = self.recording.heard_at(*pexrtc_py.Role)
+                last = self.recording.watch.heard_at(*pexrtc_py.Role)
                 now = time.monotonic()
                 if last is not None and now - last < 0.2:
                     heard += now - begun

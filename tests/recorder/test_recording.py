@@ -496,8 +496,8 @@ async def test_a_rule_ends_it(tmp_path: Path, rules: StopRules, ended: Ended) ->
     sound = opus_frames(300, start=START, ntp_offset=1.0)
     async with scene.recording as recording:
         scene.attach(Role.AUDIO)
-        recording.note_people(0)
-        recording.note_voice()
+        recording.watch.note_people(0)
+        recording.watch.note_voice()
         await scene.play(audio=sound)
         async with asyncio.timeout(5):
             assert await recording.wait_ended() is ended
@@ -513,9 +513,9 @@ async def test_company_and_voices_keep_it_going(tmp_path: Path) -> None:
     sound = opus_frames(150, start=START, ntp_offset=1.0)
     async with scene.recording as recording:
         scene.attach(Role.AUDIO)
-        recording.note_people(1)
+        recording.watch.note_people(1)
         for n in range(0, 150, 30):
-            recording.note_voice()
+            recording.watch.note_voice()
             await scene.play(audio=sound[n : n + 30])
         assert recording.ended is None
 
