@@ -7,20 +7,25 @@ from pathlib import Path
 from ..endpoint.conference import BOT_TAG, RECORDER_TAG, is_bot, open_conference
 from ..errors import UsageError
 from ..signalling import HttpConfig, Session, SessionConfig, find_destination
+from ..signalling.finding import Resolver, query_dns
 from ..webrtc.peer import PeerConfig
 from .entries import Job, RecordJobEntry
 
 __all__ = ["peer_of", "session_of", "somebody_is_there"]
 
 
-async def session_of(job: Job) -> SessionConfig:
+async def session_of(job: Job, *, resolve: Resolver = query_dns) -> SessionConfig:
     """Describe the participant of a job. Cancelling is safe.
+
+    Args:
+        job: as the file has it.
+        resolve: looks up SRV records.
 
     Raises:
         UsageError: it leads nowhere, or the PIN cannot be read.
         TransportError: no resolver answered.
     """
-    found = await find_destination(job.alias, node_url=job.node)
+    found = await find_destination(job.alias, node_url=job.node, resolve=resolve)
     return SessionConfig(
         node_url=found.node_urls[0],
         fallback_urls=found.node_urls[1:],
