@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from ..recorder.naming import expand_template, role_path, segment_path
 from ..recorder.persistence import StayRules, is_final
 from ..recorder.recording import Recording, RecordingConfig
 from ..recorder.roles import Role
-from ..recorder.sidecars import sidecar_path
+from ..recorder.sidecars import SIDECAR_ENDINGS, sidecar_path
 from ..recorder.stopping import Ended, StopRules
 from ..service.kept_files import note_of, remember
 from ..signalling import SessionConfig
@@ -28,7 +29,7 @@ from .entries import RecordJobEntry
 from .joining import peer_of
 from .messages import FileClosed, Outcome, Report, Run
 
-__all__ = ["free_path", "run_recording"]
+__all__ = ["free_path", "note_file", "run_recording"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +116,18 @@ def _figures_of(recorded: Recorded) -> dict[str, object]:
 def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:
     job = run.job
     if run.note_files and isinstance(job, RecordJobEntry):
-        key = file.absolute().relative_to(job.folder).as_posix()
-        try:
-            remember(file, job=job.id, key=key, now=time.time())
-        except WriteError as exc:
-            logger.warning("! %s", exc)
+        note_file(job, file)
     with suppress(OSError):
         tell(FileClosed(job_id=job.id, number=run.number, path=str(file), bytes=file.stat().st_size))
+
+
+def note_file(job: RecordJobEntry, file: Path) -> None:
+    """Note that a file of a job is complete, for uploads and retention."""
+    key = file.absolute().relative_to(job.folder).as_posix()
+    try:
+        remember(file, job=job.id, key=key, now=time.time())
+    except WriteError as exc:
+        logger.warning("! %s", exc)
 
 
 def free_path(path: Path) -> Path:
@@ -132,7 +138,11 @@ def free_path(path: Path) -> Path:
 
     def taken(one: Path) -> bool:
         names = (one, segment_path(one, 1), role_path(one, Role.SLIDES))
-        return any(there.exists() for name in names for there in (name, part_path(name), note_of(name)))
+        beside = [sidecar_path(one, ending) for ending in SIDECAR_ENDINGS]
+        return any(
+            os.path.lexists(there)
+            for there in (*(there for name in names for there in (name, part_path(name), note_of(name))), *beside)
+        )
 
     def tries() -> Iterator[Path]:
         yield path

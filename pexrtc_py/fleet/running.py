@@ -135,9 +135,10 @@ class _Fleet:
             self._note(f"read {self._options.path}: {'; '.join(parts) or 'nothing changed'}")
 
     async def tidy_now_and_then(self) -> None:
-        """Upload what was left, and remove old files, where that is asked for."""
+        """Upload what was left, mend what was killed, and remove old files, where that is asked for."""
         await self._world.resume()
         while True:
+            await self._world.mend_leftovers()
             await self._world.keep_tidy(time.time())
             await asyncio.sleep(_TIDY_EVERY_S)
 

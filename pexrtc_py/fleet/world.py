@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
@@ -17,7 +17,9 @@ from ..service.uploads import UploadConfig, Uploads, remove_expired
 from ..service.webhooks import WebhookConfig, Webhooks
 from .entries import Job, RecordJobEntry
 from .jobs import FleetFile, WebhookTable
+from .leftovers import Leftovers
 from .messages import Outcome
+from .record_run import note_file
 from .status import FleetStatus, JobStatus
 from .supervisor import FileDone, Happening, JobEnded, JobRefused, JobStarted
 
@@ -47,6 +49,7 @@ class World:
         if file.upload.to is not None:
             config = UploadConfig(to=file.upload.to, delete=file.upload.delete)
             self.uploads = Uploads(config, on_uploaded=self._note_upload, may_remove=self._may_remove)
+        self._leftovers = Leftovers()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -89,6 +92,15 @@ class World:
         """Upload what an earlier fleet left. Cancelling is safe."""
         if self.uploads is not None and (found := await self.uploads.resume(self._folders)):
             logger.info("= %d files of earlier are uploaded", found)
+
+    async def mend_leftovers(self) -> None:
+        """Make whole what killed runs left, and treat it like what was recorded well. Cancelling is safe."""
+        jobs = [job for job in self._file.jobs if isinstance(job, RecordJobEntry)]
+        async for job, path in self._leftovers.mend(jobs):
+            if self._file.upload.needs_notes:
+                note_file(job, path)
+            with suppress(OSError):
+                self.note(FileDone(job=job, path=str(path), bytes=path.stat().st_size))
 
     async def keep_tidy(self, wall_clock: float) -> None:
         """Remove what was kept long enough. Blocks in a thread."""

@@ -158,6 +158,8 @@ async def test_a_probe_that_misses(node: Node, tmp_path: Path) -> None:
         "talk.slides.mkv",
         "talk.mkv.upload.json",
         "talk.001.mkv.upload.json",
+        "talk.events.jsonl",
+        "talk.html",
     ],
 )
 def test_a_name_that_is_taken(tmp_path: Path, left: str) -> None:

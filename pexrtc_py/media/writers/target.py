@@ -3,19 +3,22 @@
 While it is written it is called `NAME.part.mkv`, with the container's own ending, so that after a SIGKILL one sees what
 it is and a player opens it. Closed well it becomes `NAME.mkv`. Neither name is ever taken from an existing file: at the
 start that is an error, at the end (somebody took the name meanwhile) the recording becomes `NAME-2.mkv`.
+
+It is locked while it is written (flock(2)), whereby it is told from one that a kill left.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UsageError, WriteError
 
-__all__ = ["Target", "part_path"]
+__all__ = ["Target", "is_being_written", "part_path"]
 
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
@@ -23,6 +26,21 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, er
 def part_path(path: Path) -> Path:
     """Return what `path` is called while it is being written."""
     return path.with_name(f"{path.stem}.part{path.suffix}")
+
+
+def is_being_written(part: Path) -> bool:
+    """Tell whether some process has this file under way; so it seems, too, where its disk cannot tell."""
+    try:
+        fd = os.open(part, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 class Target:
@@ -53,6 +71,8 @@ class Target:
                 if os.path.lexists(name):
                     raise UsageError(f"{name} exists already, and a recording never overwrites")
             self._fd = os.open(self.part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with contextlib.suppress(OSError):  # some network disks have no locks
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             raise UsageError(f"{path} cannot be written: {_reason(exc)}") from exc
 
