@@ -15,26 +15,28 @@ from pexrtc_py import Codec, Kind, Node, Recorded, RecordingConfig, RecordJob, S
 from pexrtc_py.media.clip_comparison import compare_with_clip
 from pexrtc_py.recorder.recording import Recording
 
+from .announcer.processes import announcer_process, node_process
+
 CLIP = pexrtc_py.clip_path("motion.mkv")
 ALIAS = "meet.alice"
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    """A node on loopback."""
-    async with Node() as node:
-        yield node
+async def node() -> AsyncIterator[str]:
+    """The URL of a node on loopback, a process of its own like the announcer: the recording alone is made here."""
+    async with node_process() as url:
+        yield url
 
 
 class Recorder:
     """A recording that runs until told; `joined` is set once it is in."""
 
-    def __init__(self, node: Node, path: Path, *, video_codecs: tuple[Codec, ...] = (Codec.VP8, Codec.H264)) -> None:
+    def __init__(self, node_url: str, path: Path, *, video_codecs: tuple[Codec, ...] = (Codec.VP8, Codec.H264)) -> None:
         self.joined = asyncio.Event()
         self.over = asyncio.Event()
         self.recording: Recording | None = None
         self._job = RecordJob(
-            session=SessionConfig(node_url=node.url, alias=ALIAS, display_name="Recorder"),
+            session=SessionConfig(node_url=node_url, alias=ALIAS, display_name="Recorder"),
             recording=RecordingConfig(path=path),
             video_codecs=video_codecs,
         )
@@ -49,26 +51,15 @@ class Recorder:
         return await pexrtc_py.record(self._job, stopping=self.over.wait, on_recording=note)
 
 
-async def announce(node: Node, clip: Path = CLIP, *, loop: int = 1, slide: Path | None = None) -> pexrtc_py.Played:
-    """Play a clip into the room, with a slide as presentation if there is one."""
-    main = await asyncio.to_thread(pexrtc_py.announcement_of_files, [clip], loop=loop, hold=False)
-    async with pexrtc_py.connect(node.url, ALIAS, display_name="Announcer") as conference:
-        if slide is None:
-            played = await pexrtc_py.play(conference, main)
-        else:
-            slides = await asyncio.to_thread(pexrtc_py.presentation_of, slide)
-            played = await pexrtc_py.play_with_slides(conference, main, slides)
-        await asyncio.sleep(0.5)  # what is still on its way through the mix
-    return played
-
-
-async def test_what_comes_out_is_what_went_in(node: Node, tmp_path: Path) -> None:
+async def test_what_comes_out_is_what_went_in(node: str, tmp_path: Path) -> None:
     """Every picture as it was sent, the sound whole and as loud, in sync, the slide beside it; nothing missing."""
     recorder = Recorder(node, tmp_path / "talk.mkv")
-    async with asyncio.TaskGroup() as group:
+    slide_path = pexrtc_py.clip_path("slide-1.png")
+    async with announcer_process(node, ALIAS, CLIP, slide=slide_path) as announcer, asyncio.TaskGroup() as group:
         recording = group.create_task(recorder.run())
         await recorder.joined.wait()
-        played = await announce(node, slide=pexrtc_py.clip_path("slide-1.png"))
+        await announcer.begin()
+        played = await announcer.finished()
         recorder.over.set()
     recorded = recording.result()
     assert played.ended == "finished"
@@ -92,20 +83,20 @@ async def test_what_comes_out_is_what_went_in(node: Node, tmp_path: Path) -> Non
         assert first.is_keyframe
     with av.open(str(result.files[1])) as container:
         picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    with av.open(str(pexrtc_py.clip_path("slide-1.png"))) as container:
+    with av.open(str(slide_path)) as container:
         slide = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert picture.shape == slide.shape
     assert abs(picture.astype(int) - slide).mean() < 6
 
 
-async def test_a_recorder_that_comes_late(node: Node, tmp_path: Path) -> None:
+async def test_a_recorder_that_comes_late(node: str, tmp_path: Path) -> None:
     """A recorder that joins in the middle has the rest, from a key frame on, sound and picture in sync."""
     recorder = Recorder(node, tmp_path / "late.mkv")
-    async with asyncio.TaskGroup() as group:
-        playing = group.create_task(announce(node))
-        await asyncio.sleep(1.5)  # the middle of the clip
+    async with announcer_process(node, ALIAS, CLIP) as announcer, asyncio.TaskGroup() as group:
+        await announcer.begin()
+        await asyncio.sleep(1.0)  # the middle of the clip, less what joining takes
         recording = group.create_task(recorder.run())
-        await playing
+        await announcer.finished()
         recorder.over.set()
     result = recording.result().result
     assert result.file is not None
@@ -117,14 +108,15 @@ async def test_a_recorder_that_comes_late(node: Node, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_h264_sender_and_vp8_receiver(node: Node, tmp_path: Path) -> None:
+async def test_h264_sender_and_vp8_receiver(node: str, tmp_path: Path) -> None:
     """The node transcodes for whoever did not negotiate the speaker's codec; the picture is the same to the eye."""
     recorder = Recorder(node, tmp_path / "vp8.mkv", video_codecs=(Codec.VP8,))
     clip = pexrtc_py.clip_path("announcement.mp4")
-    async with asyncio.TaskGroup() as group:
+    async with announcer_process(node, ALIAS, clip) as announcer, asyncio.TaskGroup() as group:
         recording = group.create_task(recorder.run())
         await recorder.joined.wait()
-        played = await announce(node, clip)
+        await announcer.begin()
+        played = await announcer.finished()
         recorder.over.set()
     assert played.codecs[Kind.VIDEO] is Codec.H264, "out of MP4 as it is"
     result = recording.result().result

@@ -23,9 +23,10 @@ _WANDER = 200 * 48  # by so much a mix may move what came late
 _THERE = 0.25  # of a block's energy explained by the original, see media.correlation
 
 
-def session(node: Node, alias: str, name: str = "Ear") -> SessionConfig:
-    """Describe a participant."""
-    return SessionConfig(node_url=node.url, alias=alias, display_name=name, call_tag="pexrtc-bot")
+def session(node: Node | str, alias: str, name: str = "Ear") -> SessionConfig:
+    """Describe a participant at a node, or at its URL."""
+    url = node if isinstance(node, str) else node.url
+    return SessionConfig(node_url=url, alias=alias, display_name=name, call_tag="pexrtc-bot")
 
 
 def babble(seconds: float, *, seed: int = 1, amplitude: float = 0.2, low: float = 300, high: float = 3400) -> Wave:
