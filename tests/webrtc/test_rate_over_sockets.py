@@ -97,6 +97,7 @@ async def test_settles_below_the_limit(limit_bps: int) -> None:
                 before, lost = now, link.lost
         settled = seconds[SETTLED_AFTER_S:]
         assert seconds[0].lost > 0, "the way carries less than what was sent at first"
-        assert all(second.sent_bps < limit_bps for second in settled), settled
+        # Over five seconds: it looks for more now and then, and the queue on the way takes what that costs.
+        assert sum(second.sent_bps for second in settled) < limit_bps * len(settled), settled
         assert sum(second.lost for second in settled) <= 0.01 * sum(second.sent for second in settled), settled
         assert sum(frame.time > tap.frames[-1].time - 4 for frame in tap.frames) > 100, "pictures flow"
