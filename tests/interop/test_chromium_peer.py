@@ -79,6 +79,11 @@ class Browser:
         restart, self.restart = self.restart, False
         return web.json_response({"restart": restart})
 
+    async def told(self) -> None:
+        """Wait until the page has told anything."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def tells(self, name: str, more_than: float) -> float:
         """Wait until a number of the page is above a limit."""
         while self._told.get(name, 0) <= more_than:

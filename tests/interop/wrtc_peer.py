@@ -8,6 +8,8 @@ pictures. Run with `python -m tests.interop.wrtc_peer HZ...`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import enum
 import importlib
 import json
 import sys
@@ -84,6 +86,18 @@ async def watch(track: Any) -> None:
             say(mark=found.mark.frame_id)
 
 
+def shown(item: Any) -> dict[str, object]:
+    """Return the plain members of one dictionary of getStats, by the names of W3C."""
+    members = {member.name: getattr(item, member.name, None) for member in dataclasses.fields(item)}
+    plain = {name: value for name, value in members.items() if isinstance(value, (str, int, float))}
+    return {_camel(name): str(value) if isinstance(value, enum.Enum) else value for name, value in plain.items()}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 async def count(peer: Any) -> None:
     """Tell what getStats counts, twice a second."""
     while True:
@@ -96,6 +110,7 @@ async def count(peer: Any) -> None:
                     "lost": item.packets_lost,
                 }
                 say(count={"kind": item.kind, **counts})
+        say(report=[shown(item) for item in report.values()])
         await asyncio.sleep(0.5)
 
 
