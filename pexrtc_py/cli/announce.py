@@ -110,7 +110,7 @@ def announce(
       speech:Hello            a voice (espeak-ng)   slides:a.png@0,b.png@5   pictures with times
       tone:440                a tone                pattern:1280x720@25      test pattern and clock
       silence: black:640x360  nothing               screen::0 microphone:default camera:/dev/video0
-      -                       standard input        -:s16le,48000,2          raw samples on it
+      -                       standard input        stdin:s16le,48000,2      raw samples on it
       gain:-6:SOURCE          softer                fade:2:SOURCE            faded in
       mix:SOURCE|SOURCE       together              overlay:SOURCE|SOURCE    one over the other
       then:SOURCE|SOURCE      in a row              for:10:SOURCE            ten seconds of it

@@ -102,7 +102,8 @@ def test_help_teaches_the_sources(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         main()
     text = capsys.readouterr().out
     for form in ("speech:", "slides:", "tone:", "pattern:", "silence:", "black:", "camera:", "microphone:", "screen:",
-                 "gain:", "fade:", "mix:", "overlay:", "then:", "for:", "list.m3u", "rtsp://", "-:s16le"):  # fmt: skip
+                 "gain:", "fade:", "mix:", "overlay:", "then:", "for:", "list.m3u", "rtsp://",
+                 "stdin:s16le"):  # fmt: skip
         assert form in text
 
 

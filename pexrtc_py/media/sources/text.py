@@ -3,7 +3,7 @@
     clip.mkv                  a file                    list.m3u              a playlist
     picture.png               a picture, standing still
     https://... rtsp://...    an address                -                     standard input (Matroska and the like)
-    -:s16le,48000,2           raw samples on it         tone:440              a tone
+    stdin:s16le,48000,2       raw samples on it         tone:440              a tone
     silence:                  black:640x360             pattern:1280x720@25   test pattern with clock and counter
     slides:a.png@0,b.png@5    pictures with times       speech:Hello          a voice
     camera:/dev/video0        microphone:default        screen::0             lavfi:testsrc2 and the like
@@ -106,7 +106,7 @@ def parse_source(text: str) -> SourceSpec:
             raise UsageError(f"{live.shown(text)}: only {', '.join(live.NETWORK_SCHEMES)} can be played")
         return SourceSpec(way=Way.ADDRESS, value=text)
     word, colon, value = text.partition(":")
-    if word == "-":
+    if word in ("-", "stdin"):  # a command line takes what begins with "-:" for an option
         _pcm(value)
         return SourceSpec(way=Way.STDIN, value=value)
     if not colon or word not in set(Way) or word == Way.ADDRESS:
@@ -257,5 +257,5 @@ def _pcm(text: str) -> live.PcmFormat | None:
         return None
     found = re.fullmatch(r"([a-z]\d+[lb]e|u8|s8),(\d+),([12])", text)
     if found is None:
-        raise UsageError(f"-: {text!r} is no layout of samples, write -:s16le,48000,1")
+        raise UsageError(f"-: {text!r} is no layout of samples, write stdin:s16le,48000,1")
     return live.PcmFormat(sample_format=found[1], sample_rate=int(found[2]), channels=int(found[3]))

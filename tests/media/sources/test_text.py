@@ -34,6 +34,7 @@ from .looking import drained, heard, level_db, loudest_hz, raw_drained, steps
         ("speech:Hello: all", SourceSpec(way=Way.SPEECH, value="Hello: all")),
         ("screen::0", SourceSpec(way=Way.SCREEN, value=":0")),
         ("camera:/dev/video0", SourceSpec(way=Way.CAMERA, value="/dev/video0")),
+        ("stdin:s16le,48000,2", SourceSpec(way=Way.STDIN, value="s16le,48000,2")),
         ("slides:a.png@0,b.png@5", SourceSpec(way=Way.SLIDES, value="a.png@0,b.png@5")),
         (
             "gain:-6:tone:300",
