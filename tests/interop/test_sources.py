@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import pexrtc_py
-from pexrtc_py import EncodedFrame, Kind, Node
+from pexrtc_py import EncodedFrame, Kind
 from pexrtc_py.announcer.broadcast import broadcast
 from pexrtc_py.announcer.material import announcement_of_sources
 from pexrtc_py.announcer.podium import Podium, open_podiums
@@ -30,6 +30,7 @@ from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources.slides import fit_image
 from tests.announcer.hearing import heard, read_sound, session
+from tests.announcer.processes import node_process
 from tests.interop.conftest import need_program
 
 CLIP = pexrtc_py.clip_path("motion.mkv")
@@ -57,7 +58,7 @@ async def announced(source: str, seconds: float) -> Listener:
     """Announce a source for so many seconds, holding among them; return what another participant got."""
     main = await announcement_of_sources([source])
     async with (
-        Node() as node,
+        node_process() as node,
         listening(session(node, "sources")) as ear,
         open_podiums([session(node, "sources", "Announcer")], main) as [podium],
     ):
@@ -122,7 +123,7 @@ async def test_screen_under_xvfb(tmp_path: Path) -> None:
         child.kill()
         await child.wait()
     shown = pictures(ear)
-    assert len(shown) >= 3
+    assert len(shown) >= 20, "of 15 a second, for three seconds and a moment of holding"
     original = luma_plane(fit_image(Image.open(slide), 1280, 720)).copy()
     last = luma_plane(shown[-1].frame)
     assert ssim(original, scaled(last, 1280, 720)) > 0.9
