@@ -97,6 +97,8 @@ async def record(
                 visits = Visits(job, recording, note=note, on_recording=on_recording)
                 reason = await _until_over(recording, visits, stopping)
         except PexrtcError as exc:
+            if not recording.has_result:  # there is no file to write anything beside
+                raise
             error = exc
         except BaseException:
             # Cancelled once more while the disk took its time, it has no result; what came is kept, and so are events.
