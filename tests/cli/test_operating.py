@@ -21,6 +21,8 @@ def test_the_page_names_what_there_is() -> None:
     commands = set(re.findall(r"\bpexrtc ([a-z]+)\b", text))
     assert commands >= {"record", "announce", "roster", "node"}
     assert commands <= group.commands.keys()
-    known = {name for command in group.commands.values() for option in command.params for name in option.opts}
+    known = {"--help"} | {
+        name for command in group.commands.values() for option in command.params for name in option.opts
+    }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
     assert set(re.findall(r"\bPEXRTC_[A-Z_]+", text)) <= {"PEXRTC_NODE", "PEXRTC_PIN"}
