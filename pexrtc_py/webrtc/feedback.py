@@ -25,6 +25,7 @@ _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 
 
 _AFTER_QUEUE = 0.85  # draft-ietf-rmcat-gcc-02 section 5.5
+_MOST_AT_ONCE = 0.5
 _NEAR_KNEE = 0.85
 _KNEE_FORGOTTEN = 1.15
 
@@ -217,9 +218,10 @@ class LossRate:
         self._grown = now
 
     def handle_queue(self, through_bps: int, now: float) -> None:
-        """Take what gets through while a queue grows."""
-        self._knee = float(through_bps)
-        self._rate = max(self._least, min(float(self.bitrate_bps), _AFTER_QUEUE * through_bps))
+        """Take what gets through while a queue grows. It halves the rate at most: little sent, little got through."""
+        now_bps = float(self.bitrate_bps)
+        self._rate = max(self._least, min(now_bps, max(_AFTER_QUEUE * through_bps, _MOST_AT_ONCE * now_bps)))
+        self._knee = self._rate / _AFTER_QUEUE
         self._grown = now
 
     def handle_estimate(self, bitrate_bps: int) -> None:

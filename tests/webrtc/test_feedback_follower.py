@@ -154,7 +154,7 @@ def test_absurd_feedback_is_taken_as_it_comes() -> None:
 
 def test_rate_near_what_got_through_grows_gently() -> None:
     """After a queue: 85 % of what got through, then a per cent a second; far beyond that it is forgotten."""
-    rate = LossRate(2_000_000, least_bps=64_000, most_bps=2_000_000)
+    rate = LossRate(800_000, least_bps=64_000, most_bps=2_000_000)
     rate.handle_queue(500_000, 0.0)
     assert rate.bitrate_bps == 425_000
     for second in range(1, 11):
@@ -163,3 +163,11 @@ def test_rate_near_what_got_through_grows_gently() -> None:
     for second in range(11, 100):
         rate.handle_loss(0.0, second)
     assert rate.bitrate_bps == 2_000_000
+
+
+def test_a_queue_halves_the_rate_at_most() -> None:
+    """Who sent little for a moment got little through: the way may carry far more."""
+    rate = LossRate(2_000_000, least_bps=64_000, most_bps=2_000_000)
+    for times in range(1, 4):
+        rate.handle_queue(10_000, times * 1.0)
+        assert rate.bitrate_bps == 2_000_000 // 2**times
