@@ -484,10 +484,9 @@ async def test_pin_that_cannot_be_sent() -> None:
 
 async def test_no_secret_in_any_log(node: SmallNode, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG, neither token nor PIN nor one-time token is in a record, an error or a traceback."""
-    logging.getLogger().setLevel(logging.DEBUG)
-    for name in list(logging.root.manager.loggerDict):
-        logging.getLogger(name).setLevel(logging.DEBUG)
     caplog.set_level(logging.DEBUG)
+    for name in list(logging.root.manager.loggerDict):
+        caplog.set_level(logging.DEBUG, name)  # which pytest takes back: a level left behind slows all tests after it
     secrets = ["s3cret-pin", "s3cret-one-time", "secret-token-"]
 
     async def echo(request: web.Request) -> web.StreamResponse:
