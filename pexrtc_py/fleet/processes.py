@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _STABLE_S = 30.0
 _RESTING_S = 2.0
 """A worker that is down for longer gets no runs meanwhile."""
+_GONE_S = 1.0
+"""Between the last word of a worker that ends and its status."""
 _SILENT_S = 30.0
 """A worker that says nothing for so long hangs, and is killed: thirty beats."""
 
@@ -180,8 +182,13 @@ class ProcessEngine:
             for command in waiting:
                 worker.send(command)
             await self._read(worker, process.stdout)
-            if process.returncode is None and not self._draining.is_set():
-                process.kill()  # it said goodbye by closing its stdout, or hangs
+            if not self._draining.is_set():
+                # One that died closes its stdout before its status is known, and a signal then would lose the status.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GONE_S):
+                        await process.wait()
+                if process.returncode is None:
+                    process.kill()  # it said goodbye by closing its stdout, or hangs
             await process.wait()
         finally:
             worker.process = None
