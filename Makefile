@@ -24,7 +24,7 @@ demo: install ## a node, an announcer and a recorder in one room: prints what wa
 test: install ## the test suite, with what pip alone installs; under three minutes
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not slow" $(ARGS)
 
-slow: install ## the tests that take five seconds and more each
+slow: install ## the tests that take some seconds each
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow $(ARGS)
 
 check: install ## format, lint, types, layers

@@ -89,6 +89,7 @@ async def test_what_comes_out_is_what_went_in(node: str, tmp_path: Path) -> None
     assert abs(picture.astype(int) - slide).mean() < 6
 
 
+@pytest.mark.slow
 async def test_a_recorder_that_comes_late(node: str, tmp_path: Path) -> None:
     """A recorder that joins in the middle has the rest, from a key frame on, sound and picture in sync."""
     recorder = Recorder(node, tmp_path / "late.mkv")

@@ -142,6 +142,7 @@ async def test_one_player_for_two_conferences_and_proof(node: Node) -> None:
             assert report.pictures_sent == report.pictures_seen == 90
 
 
+@pytest.mark.slow
 async def test_unheard_is_told(node: Node, tmp_path: Path, cache: Path) -> None:
     """An announcer whom the conference has muted is not heard, and the proof says so."""
     main = await announcement_of_sources([str(write_wav(tmp_path / "a.wav", babble(1.5)))], how=Readiness(cache=cache))
@@ -159,6 +160,7 @@ async def test_unheard_is_told(node: Node, tmp_path: Path, cache: Path) -> None:
     assert report.missing_s == pytest.approx(1.5, abs=0.1)
 
 
+@pytest.mark.slow
 async def test_a_conference_that_ends_costs_the_others_nothing(node: Node, tmp_path: Path, cache: Path) -> None:
     """Removed from one of two conferences in the middle: the other hears all of it."""
     path = write_wav(tmp_path / "a.wav", babble(1.5))

@@ -166,6 +166,7 @@ def order(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_proof_record_and_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two conferences hear it: exit code 0, a result and a line of the record each; silence is not heard: 1."""
     sound = write_wav(tmp_path / "sound.wav", babble(1.0))
@@ -275,6 +276,7 @@ async def test_a_log_that_fails_in_the_middle(tmp_path: Path, capsys: pytest.Cap
     assert "no space left" in told.err
 
 
+@pytest.mark.slow
 async def test_endless_is_stopped_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An endless source ends with the first signal: what was played is told, and the code is that of success."""
     stopping = Stopping()

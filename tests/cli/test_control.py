@@ -303,6 +303,7 @@ def test_the_shell_completes(words: str, offered: str) -> None:
     assert offered in outcome.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_control_inside_a_breakout(beside: Background) -> None:
     """With --breakout an operation is asked there, of whom is there; elsewhere it says what there is."""
     folder = Path(__file__).parents[1] / "data/json/android-sdk"

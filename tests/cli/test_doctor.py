@@ -20,6 +20,7 @@ from .test_exits import error_lines, pexrtc
 ALIAS, PIN, ALICE, BOB = "meet.secret-plans", "824681", "Alice Liddell", "Bob ☂ <b>Dylan</b>"
 
 
+@pytest.mark.slow
 async def test_what_is_captured_can_be_served(tmp_path: Path) -> None:
     """A capture of a node, served by one that knows nothing of us, has the same roster with nobody's name in it."""
     path = tmp_path / "node.json"

@@ -227,6 +227,7 @@ async def test_a_monitor_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> Non
     assert "pexrtc_probe_runs_total" in (tmp_path / "p.prom").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -260,6 +261,7 @@ def test_a_result_comes_before_its_files(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["target"] == "meet.alice"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("probe", "--join-only"), ("doctor",)])
 async def test_a_password_in_a_url_is_nowhere(tmp_path: Path, options: tuple[str, ...]) -> None:
     """Of a node that is not there: neither on the screen nor in any file."""
@@ -284,6 +286,7 @@ async def test_nagios_tells_of_a_node_that_is_down() -> None:
     assert len(done.out.splitlines()) == 1
 
 
+@pytest.mark.slow
 async def test_nagios_gets_a_line_whatever_happens() -> None:
     """A usage error is UNKNOWN, with a line on stdout and exit code 3."""
     done = await pexrtc("probe", "--nagios", "--fail-if", "video.fsp < 1", "--node", "http://127.0.0.1:9", "meet.a")

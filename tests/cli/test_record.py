@@ -37,6 +37,7 @@ async def node_url() -> AsyncIterator[str]:
         yield node.url
 
 
+@pytest.mark.slow
 @SLOW_MACHINE
 async def test_a_kill_costs_less_than_a_second(node_url: str, tmp_path: Path) -> None:
     """What is left plays up to less than a second before the kill."""
@@ -71,6 +72,7 @@ def small_disk(folder: Path, size: int) -> Iterator[bool]:
             subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @SLOW_MACHINE
 async def test_disks_that_fail(node_url: str, tmp_path: Path) -> None:
     """Full, or the file deleted: one clear line, and what was written is kept and plays."""

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
 
@@ -68,6 +70,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_verify_ends_when_it_is_told_to(tmp_path: Path) -> None:
     """It once read on to its deadline of ten minutes. What was not read to its end is not called whole."""
     async with working("verify", endless(tmp_path / "talk.mkv")) as (process, child):
@@ -77,6 +80,7 @@ async def test_verify_ends_when_it_is_told_to(tmp_path: Path) -> None:
         assert not is_running(child)
 
 
+@pytest.mark.slow
 async def test_repair_ends_when_it_is_told_to(tmp_path: Path) -> None:
     """It leaves nothing half, so that it can be tried again."""
     async with working("repair", endless(tmp_path / "talk.mkv")) as (process, child):
@@ -88,6 +92,7 @@ async def test_repair_ends_when_it_is_told_to(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["talk.mkv"]
 
 
+@pytest.mark.slow
 async def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that was killed once left it reading."""
     async with working("verify", endless(tmp_path / "talk.mkv")) as (process, child):

@@ -75,6 +75,7 @@ async def test_a_pin_file_that_is_not_there(node: Node, tmp_path: Path) -> None:
     assert (ended.outcome, ended.reason) == (Outcome.FAILED, "pin_file /nowhere/pin: No such file or directory")
 
 
+@pytest.mark.slow
 async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> None:
     """It waits for a person, records, and ends when nobody is left; bots are nobody. Complete files have a note."""
     told = Told()
@@ -118,6 +119,7 @@ async def test_asked_to_stop_before_anybody_came(node: Node, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_an_announcement(node: Node) -> None:
     """It plays to the end, and says for how long."""
     job = AnnounceJob(alias="meet.b", id="p", node=node.url, files=(str(clip_path("motion.mkv")),))

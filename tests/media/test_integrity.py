@@ -129,6 +129,7 @@ async def test_a_repair_overwrites_nothing(tmp_path: Path) -> None:
         repair_file(path, repaired_path(path))
 
 
+@pytest.mark.slow
 async def test_a_child_does_it_and_answers_with_json(tmp_path: Path) -> None:
     """Verify, repair, thumbnail and slides."""
     path = await write(tmp_path / "out.mkv", opus_frames(100), vp8_frames(60), close=False)

@@ -144,6 +144,7 @@ CODECS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS)
 def test_marks_survive_a_codec_at_300_kbps_and_a_small_picture(codec: str) -> None:
     """Nearly all marks are read after 720p at some 300 kb/s, at full size and as small pictures; none is read wrong."""

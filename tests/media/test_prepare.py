@@ -88,6 +88,7 @@ def test_loudness_off(tmp_path: Path) -> None:
     assert measure(open_raw_file(made.path)).integrated_lufs == pytest.approx(before, abs=0.5)
 
 
+@pytest.mark.slow
 async def test_errors_come_out_of_the_child(tmp_path: Path) -> None:
     """What is no media, what is missing, and a cache that cannot be: one line, and nothing half left."""
     (tmp_path / "text.mkv").write_text("no media")

@@ -81,6 +81,7 @@ def test_pictures_and_sound_in_a_row(folder: Path, tmp_path: Path) -> None:
     assert len(read_sound(made.path)) / 48000 == pytest.approx(3.5, abs=0.05)
 
 
+@pytest.mark.slow
 async def test_it_is_made_once_by_content(folder: Path, tmp_path: Path) -> None:
     """The same composition of the same content is found again under other names; softer below speech it is another."""
     how = Readiness(cache=tmp_path / "cache", duck=True)

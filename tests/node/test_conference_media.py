@@ -274,6 +274,7 @@ async def test_calls_that_do_not_exist_and_offers_that_cannot_be_used() -> None:
         assert listener.lost == []
 
 
+@pytest.mark.slow
 async def test_a_layout_of_many_is_one_composed_picture() -> None:
     """With 4:0 everybody sees both publishers, each in its place and named; 1:7 is another picture while it runs; back
     to 1:0 the picture is forwarded again."""

@@ -66,6 +66,7 @@ async def flash_and_beep(client: Client, *, seconds: float) -> None:
                 screen.push(frame)
 
 
+@pytest.mark.slow
 async def test_a_watcher_a_second_late_has_flash_and_beep_at_once() -> None:
     """Main picture and slides: within 20 ms of the sound, though that waits in the mix."""
     ada, ben = Client("ada"), Client("ben")

@@ -110,6 +110,7 @@ async def test_a_publisher_is_seen_and_heard_and_its_end_is_told() -> None:
         await media.remove_call(CALL)
 
 
+@pytest.mark.slow
 async def test_a_publisher_of_another_stream_is_turned_away() -> None:
     """The name of the stream is the secret; FFmpeg's server takes any."""
     async with conference() as (media, listener):

@@ -159,6 +159,7 @@ def test_a_directory_gets_a_file_for_each_run_and_keeps_the_latest(tmp_path: Pat
     assert (tmp_path / "mine.zip").exists()
 
 
+@pytest.mark.slow
 async def test_a_real_run_leaves_what_is_needed_and_no_secret() -> None:
     """Token, PIN, ICE passwords and names of the run are nowhere; descriptions, statistics, pictures are there."""
     secrets: set[str] = {PIN}

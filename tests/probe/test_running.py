@@ -100,6 +100,7 @@ async def test_loss_on_the_way_out_is_of_that_direction(node: Node) -> None:
     assert max(values(result, "audio.sent_loss_ratio", "Ann → Bob")) < 0.02
 
 
+@pytest.mark.slow
 async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
     """Roster, mute, chat, layout and presentation: each known to the other within two seconds, and undone."""
     result = await probe_pair(
@@ -130,6 +131,7 @@ async def test_echo_of_a_test_call_is_measured_there_and_back() -> None:
     assert result.assumptions[0] == "delays are there and back: the far end echoes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network_only", [False, True])
 async def test_a_pair_that_receives_nothing_has_failed(node: Node, *, network_only: bool) -> None:
     """Each in a conference of its own, silent and dark: nothing was measured, and so every profile passed."""
@@ -181,6 +183,7 @@ async def test_sound_lost_after_a_while_fails(node: Node) -> None:
     assert sum(values(result, "audio.chirps_lost", "Ann → Bob")) > 8
 
 
+@pytest.mark.slow
 async def test_single_alone_in_a_room_has_nothing_to_see(node: Node) -> None:
     """The set-up is measured; a threshold on what did not come is missed."""
     thresholds = (Threshold.parse("video.psnr_db < 20"),)

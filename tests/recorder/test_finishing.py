@@ -35,6 +35,7 @@ async def recorded(path: Path) -> RecordingResult:
     return recording.result
 
 
+@pytest.mark.slow
 async def test_slides_become_a_track_of_the_complete_file(tmp_path: Path) -> None:
     """One file under the recording's name with every packet of all three, and the result says so."""
     path = tmp_path / "talk.mkv"

@@ -218,6 +218,7 @@ async def test_a_conference_that_is_not_there_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "talk.mkv"]
 
 
+@pytest.mark.slow
 async def test_it_waits_for_people_and_leaves_after_them(tmp_path: Path) -> None:
     """In a waiting room nothing is recorded and no time counts; when the last person has left it leaves too."""
     room = RoomSettings(alias=ALICE, pin="1234")
@@ -320,6 +321,7 @@ async def test_people_pause_resume_and_stop_it(node: Node, tmp_path: Path) -> No
     assert [message["text"] for message in manifest["chat"]] == ["!resume", "!stop"]
 
 
+@pytest.mark.slow
 async def test_containers_ask_for_their_codecs(node: Node, tmp_path: Path) -> None:
     """An MP4 gets H.264 from one who sends VP8, an Ogg gets sound alone; each is whole."""
     async with beacon(node.url, ALICE):
@@ -335,6 +337,7 @@ async def test_containers_ask_for_their_codecs(node: Node, tmp_path: Path) -> No
     assert len(seen.numbers) > 5
 
 
+@pytest.mark.slow
 async def test_eight_conferences_in_one_process(node: Node, tmp_path: Path) -> None:
     """Each file has each picture of its own conference, once."""
     aliases = [f"meet.{number}" for number in range(8)]
@@ -385,6 +388,7 @@ def tone_level(samples: Samples, hz: float) -> float:
     return max((float(2 * np.abs(samples[at : at + 24000] @ wave) / 24000) for at in steps), default=0.0)
 
 
+@pytest.mark.slow
 async def test_it_says_aloud_that_it_records(node: Node, tmp_path: Path) -> None:
     """People hear the announcement once, whatever kind of file it is; the recording does not have it."""
     announcement = tmp_path / "announcement.wav"

@@ -24,6 +24,7 @@ async def node() -> AsyncIterator[pexrtc_py.Node]:
         yield node
 
 
+@pytest.mark.slow
 async def test_announce_and_record(node: pexrtc_py.Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One sample records what another plays."""
     target = tmp_path / "talk.mkv"

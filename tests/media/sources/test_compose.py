@@ -119,6 +119,7 @@ def test_cut_ends_what_is_endless() -> None:
     assert len(samples) == 24000
 
 
+@pytest.mark.slow
 def test_composed_is_sent_like_any_other() -> None:
     """A voice over a clip, faded, encoded, decoded: the tone is there, and so is the picture."""
     bed = gain(open_raw_file(clip_path("motion.mkv")), -20)

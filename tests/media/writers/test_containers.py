@@ -61,6 +61,7 @@ async def test_mp4_goes_on_when_the_picture_stops(tmp_path: Path) -> None:
     assert len(data(tmp_path / "out.mp4", 0)) == 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "after_s"), [("mp4", 1.8), ("ogg", 1.4)])
 def test_a_kill_loses_less_than_a_second(tmp_path: Path, name: str, after_s: float) -> None:
     """Fragments and pages play unrepaired up to less than a second before the kill."""

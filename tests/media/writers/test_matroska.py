@@ -231,6 +231,7 @@ async def test_webm_takes_no_h264(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "after_s"), [("mkv", 1.3), ("webm", 1.7)])
 def test_a_kill_loses_less_than_a_second(tmp_path: Path, name: str, after_s: float) -> None:
     """What SIGKILL leaves plays unrepaired, to within a second of what was pushed, and says that it is incomplete."""
