@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_S = 2.0
 """How long requests in flight have when the node ends; a limit of our own, streams have been ended before."""
+_LINGERING_S = 0.5
+"""How long what is left of a request that is answered already is read, so that its sender sees the answer."""
 
 
 class Node:
@@ -142,6 +144,7 @@ async def _listen(
         access_log_class=AccessLog,
         access_log=logging.getLogger(f"{__package__}.access"),
         shutdown_timeout=SHUTDOWN_S,
+        lingering_time=_LINGERING_S,
         handle_signals=False,
     )
     await runner.setup()

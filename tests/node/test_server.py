@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from http import HTTPStatus
@@ -231,3 +232,13 @@ async def test_status_and_options() -> None:
         options = await http.options(node.url + "/api/client/v2/conferences/a/request_token")
         assert (options.status_code, options.headers["allow"]) == (204, "GET, POST, OPTIONS")
         assert "access-control-allow-origin" not in options.headers
+
+
+async def test_a_body_that_never_ends_is_not_waited_for_long() -> None:
+    """What is left of a request that is answered and cut is given up: aiohttp would read on for ten seconds."""
+    async with Node(NodeConfig(), media=SilentMediaMaker()) as node, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rpartition(":")[2]))
+        writer.write(b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
+        assert b" 404 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
