@@ -138,7 +138,7 @@ async def test_chromium_plays_what_we_record(browser: Browser, tmp_path: Path) -
                 for position in (0.5, 2.5, 1.0):
                     number = mark_in_png(reader, await tab.evaluate(f"player.picture({position})"))
                     at = bisect_right(marks, (position, MARKS.stop)) - 1
-                    assert number in [mark for _, mark in marks[at - 1 : at + 2]], (ending, position)
+                    assert number in [mark for _, mark in marks[max(at - 1, 0) : at + 2]], (ending, position)
                 await tab.evaluate("player.picture(0)")
                 played = await tab.evaluate(f"player.play({HZ})")
                 assert played["at"] == pytest.approx(loaded["duration"], abs=0.1)
