@@ -99,6 +99,7 @@ async def _with_slides(result: RecordingResult) -> RecordingResult:
     joined = main.with_name(f"{main.stem}.joined{main.suffix}")
     try:
         await in_child("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+        size = joined.stat().st_size
         await asyncio.to_thread(joined.replace, main)
     except (PexrtcError, OSError) as exc:
         logger.warning("! %s: the slides stay in their own file: %s", main, exc)
@@ -108,7 +109,7 @@ async def _with_slides(result: RecordingResult) -> RecordingResult:
     with suppress(OSError):
         beside.unlink()
     streams = tuple(replace(one, file=main) if one.file == beside else one for one in result.streams)
-    return replace(result, files=(main,), streams=streams, bytes=main.stat().st_size)
+    return replace(result, files=(main,), streams=streams, bytes=size)
 
 
 def _files_of(result: RecordingResult, *roles: Role) -> set[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,19 @@ from .chapters import chapters_from
 from .results import RecordingResult
 from .story import Story
 
-__all__ = ["changed_files", "file_hash", "make_manifest"]
-
+__all__ = ["FileSum", "changed_files", "make_manifest", "sum_of"]
 
 _PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSum:
+    """By what one knows a file again."""
+
+    bytes: int
+    """Its size, as it was read."""
+    sha256: str
+    """Of what it holds."""
 
 
 def make_manifest(
@@ -29,7 +38,7 @@ def make_manifest(
     *,
     began_at: str | None,
     chapters: Sequence[tuple[float, str]],
-    hashes: Mapping[Path, str],
+    sums: Mapping[Path, FileSum],
     about: Mapping[str, object],
 ) -> bytes:
     """Return the manifest as JSON.
@@ -39,7 +48,7 @@ def make_manifest(
         story: what happened.
         began_at: moment of the recording's 0, ISO 8601; None when no media came.
         chapters: second and title of each.
-        hashes: SHA-256 of the files.
+        sums: those of the files, as far as they could be read. No file is looked at: it may be gone by now.
         about: what the caller knows beside: conference, node, phases of joining. No secrets.
     """
     streams = [{**asdict(stream), "file": stream.file.name} for stream in result.streams]
@@ -51,9 +60,9 @@ def make_manifest(
         "ended": result.ended,
         "error": None if result.error is None else str(result.error),
         "files": [
-            {"name": path.name, "bytes": path.stat().st_size, "sha256": hashes[path]}
+            {"name": path.name, "bytes": found.bytes, "sha256": found.sha256}
             for path in result.files
-            if path in hashes
+            if (found := sums.get(path)) is not None
         ],
         "streams": streams,
         "holes": [asdict(hole) for hole in result.holes],
@@ -75,18 +84,22 @@ def make_manifest(
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
-def file_hash(path: Path, *, is_over: Callable[[], bool] = lambda: False) -> str:
-    """Return the SHA-256 of a file; reads all of it, so not in the event loop.
+def sum_of(path: Path, *, is_over: Callable[[], bool] = lambda: False) -> FileSum:
+    """Return size and SHA-256 of a file; reads all of it, so not in the event loop.
 
     Args:
         path: the file.
         is_over: asked between pieces, whether nobody wants to know any more; what is returned then says nothing.
+
+    Raises:
+        OSError: it is gone, or cannot be read.
     """
-    read = hashlib.sha256()
+    read, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
         while (piece := file.read(_PIECE)) and not is_over():
             read.update(piece)
-    return read.hexdigest()
+            size += len(piece)
+    return FileSum(bytes=size, sha256=read.hexdigest())
 
 
 def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[[], bool] = lambda: False) -> list[str]:
@@ -95,7 +108,7 @@ def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[
     Args:
         manifest: where it is.
         only: the name of the one file to look at; None: all.
-        is_over: see `file_hash`.
+        is_over: see `sum_of`.
 
     Raises:
         SourceError: it is no manifest.
@@ -109,9 +122,16 @@ def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[
         if only not in (None, file.name):
             continue
         path = manifest.with_name(Path(file.name).name)  # a manifest from elsewhere must not lead out of its directory
-        if not path.is_file() or file_hash(path, is_over=is_over) != file.sha256:
+        if not _holds(path, file.sha256, is_over):
             changed.append(file.name)
     return changed
+
+
+def _holds(path: Path, sha256: str, is_over: Callable[[], bool]) -> bool:
+    try:
+        return path.is_file() and sum_of(path, is_over=is_over).sha256 == sha256
+    except OSError:  # it went just now, or is nobody's to read
+        return False
 
 
 class _File(msgspec.Struct):

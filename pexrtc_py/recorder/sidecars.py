@@ -22,7 +22,7 @@ import msgspec
 
 from ..errors import RemoteProtocolError, SourceError, UsageError, WriteError
 from ..protocol.events import Event, parse_event, serialize_event
-from .manifest import file_hash, make_manifest
+from .manifest import FileSum, make_manifest, sum_of
 from .page import make_page
 from .results import RecordingResult
 from .story import Story
@@ -137,9 +137,9 @@ class Sidecars:
 
     def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
         began_at = None if result.began_at is None else _iso(result.began_at)
-        hashes = {path: found for path in result.files if (found := self._tried(path, _hashed))}
+        sums = {path: found for path in result.files if (found := self._tried(path, _summed))}
         manifest = make_manifest(
-            result, self._story, began_at=began_at, chapters=self._chapters, hashes=hashes, about=about
+            result, self._story, began_at=began_at, chapters=self._chapters, sums=sums, about=about
         )
         contents = {
             **_told_by(self._story, result.duration_s),
@@ -184,9 +184,9 @@ def _told_by(story: Story, duration_s: float) -> dict[str, bytes]:
     }
 
 
-def _hashed(path: Path) -> str:
+def _summed(path: Path) -> FileSum:
     try:
-        return file_hash(path)
+        return sum_of(path)
     except OSError as exc:
         raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 

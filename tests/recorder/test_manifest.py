@@ -6,7 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from pexrtc_py.recorder.manifest import changed_files, file_hash
+from pexrtc_py.recorder.manifest import FileSum, changed_files, make_manifest, sum_of
+from pexrtc_py.recorder.results import RecordingResult
+from pexrtc_py.recorder.stopping import Ended
+from pexrtc_py.recorder.story import Story
 
 
 def test_one_of_many_segments(tmp_path: Path) -> None:
@@ -40,5 +43,23 @@ def test_hashing_ends_when_nobody_wants_to_know(tmp_path: Path) -> None:
         asked.append(1)
         return len(asked) == 2
 
-    assert file_hash(path, is_over=is_over) == hashlib.sha256(bytes(1 << 20)).hexdigest()
-    assert file_hash(path) == hashlib.sha256(bytes(3 << 20)).hexdigest()
+    assert sum_of(path, is_over=is_over).sha256 == hashlib.sha256(bytes(1 << 20)).hexdigest()
+    assert sum_of(path) == FileSum(bytes=3 << 20, sha256=hashlib.sha256(bytes(3 << 20)).hexdigest())
+
+
+def test_a_file_that_goes_before_the_manifest_is_made(tmp_path: Path) -> None:
+    """It is told as it was when it was read: asking the disk once more cost roster, chat, manifest and page."""
+    path = tmp_path / "talk.mkv"
+    path.write_bytes(b"talk")
+    sums = {path: sum_of(path)}
+    path.unlink()
+    result = RecordingResult(
+        file=path, files=(path,), began_at=1.8e9, duration_s=1.0, bytes=4, streams=(), holes=(),
+        datagrams_overflowed=0, ended=Ended.STOPPED, error=None,
+    )  # fmt: skip
+    manifest = tmp_path / "talk.manifest.json"
+    manifest.write_bytes(make_manifest(result, Story(), began_at=None, chapters=(), sums=sums, about={}))
+    assert json.loads(manifest.read_bytes())["files"] == [
+        {"name": "talk.mkv", "bytes": 4, "sha256": hashlib.sha256(b"talk").hexdigest()}
+    ]
+    assert changed_files(manifest) == ["talk.mkv"]
