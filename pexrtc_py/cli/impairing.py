@@ -1,4 +1,7 @@
-"""A bad network as people write it: the name of a preset, values of one's own, or a preset with some changed."""
+"""A bad network as people write it: the name of a preset, values of one's own, or a preset with some changed.
+
+It means both directions, unless it begins with one of them: `send:3g`, `receive:loss=5%`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import UsageError
-from ..webrtc.impairment import PRESETS, Impairment
+from ..webrtc.impairment import PRESETS, Impairment, TwoWayImpairment
 
 __all__ = ["KEYS", "parse_impairment", "parse_time"]
 
@@ -17,6 +20,7 @@ _TIME_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.
 _RATE: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([kM]?)(?:b/s|bps|bit/s)?")
 _SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)(%?)")
 _LONGEST_DELAY_S: Final = 10.0
+_DIRECTIONS: Final = ("send", "receive")
 
 
 def parse_time(text: str, *, what: str, unit: str = "s") -> float:
@@ -74,14 +78,29 @@ KEYS: Final[Mapping[str, tuple[str, Callable[[str], float]]]] = {
 """Words of `--impair`, the fields they set, and how each is read."""
 
 
-def parse_impairment(text: str | None) -> Impairment | None:
-    """Read `--impair`: `3g`, `loss=5%,delay=100ms`, or `3g,loss=10%`.
+def parse_impairment(*texts: str) -> Impairment | TwoWayImpairment | None:
+    """Read each `--impair`: `3g`, `loss=5%,delay=100ms`, `3g,loss=10%`; of one direction `send:3g`, `receive:loss=5%`.
 
     Raises:
-        UsageError: it is none; the message names the part that is wrong.
+        UsageError: it is none, or said twice of one direction; the message names the part that is wrong.
     """
-    if text is None:
+    ways: dict[str, Impairment] = {}
+    for text in texts:
+        direction, colon, rest = text.partition(":")
+        if colon and direction.strip() not in _DIRECTIONS:
+            raise UsageError(f"--impair {text}: before a colon only {' or '.join(_DIRECTIONS)}")
+        for way in (direction.strip(),) if colon else _DIRECTIONS:
+            if way in ways:
+                raise UsageError(f"--impair {text}: what is wrong with what we {way} was said before")
+            ways[way] = _read(rest if colon else text)
+    if not texts:
         return None
+    if len(texts) == 1 and len(ways) == len(_DIRECTIONS):
+        return ways["send"]
+    return TwoWayImpairment(**ways)
+
+
+def _read(text: str) -> Impairment:
     first, *rest = (part.strip() for part in text.split(","))
     impairment = Impairment()
     if "=" in first:

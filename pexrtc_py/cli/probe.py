@@ -186,13 +186,13 @@ def probe(
         bool, typer.Option("--control", help="With --pair: time mute, chat, DTMF, presentation.")
     ] = False,
     impair: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--impair",
             metavar="NETWORK",
             help=f"A bad network, both ways: {', '.join(PRESETS)}; or values: loss=5%, "
-            "delay=100ms, jitter, burst, reorder, duplicate, rate=500k, queue; or both: 3g,loss=10%. With --pair it is "
-            "the first one's.",
+            "delay=100ms, jitter, burst, reorder, duplicate, rate=500k, queue; or both: 3g,loss=10%. One way only: "
+            "send:3g, receive:loss=5%; repeat for the other. With --pair it is the first one's.",
             show_default=False,
         ),
     ] = None,
@@ -292,7 +292,7 @@ def probe(
             all_nodes=all_nodes,
             wants_media=not alone,
             reference=read_size(size),
-            impairment=parse_impairment(impair),
+            impairment=parse_impairment(*(impair or ())),
             media_addresses=tuple(media_address or ()),
             media_ports=media_ports,
         )

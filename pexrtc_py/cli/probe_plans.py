@@ -15,7 +15,7 @@ from ..probe.running import RunConfig
 from ..probe.thresholds import Threshold
 from ..signalling import SessionConfig
 from ..signalling.finding import Resolver, query_dns
-from ..webrtc.impairment import Impairment
+from ..webrtc.impairment import Impairment, TwoWayImpairment
 from .joining import WayIn, find_session, peer_config
 
 __all__ = ["PlanOptions", "make_plans", "read_size"]
@@ -39,7 +39,7 @@ class PlanOptions:
     all_nodes: bool = False
     wants_media: bool = True
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
-    impairment: Impairment | None = None
+    impairment: Impairment | TwoWayImpairment | None = None
     media_addresses: tuple[str, ...] = ()
     media_ports: str | None = None
 

@@ -21,7 +21,7 @@ from aioice.candidate import candidate_foundation, candidate_priority
 from ..errors import IceFailed, UsageError
 from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses
 from .impaired import ImpairedProtocol, ImpairedTransport
-from .impairment import Impairment
+from .impairment import Impairment, TwoWayImpairment
 from .udp import UdpTransport, bind_udp
 
 __all__ = ["GatheringConfig", "IceServer", "ServerAddress", "gather", "parse_ice_url"]
@@ -69,13 +69,16 @@ class GatheringConfig:
     ice_lite: bool = False
     """Only answer the peer's checks, send none, and let it choose the path (RFC 8445 section 2.5): for an end that
     everybody can reach, as nodes are. Host addresses only, and the peer must not be lite itself."""
-    impairment: Impairment | None = None
-    """A bad network, for tests and demonstrations, in each direction; `Impairment()` is a good one to change later."""
+    impairment: Impairment | TwoWayImpairment | None = None
+    """A bad network, for tests and demonstrations: one `Impairment` for each direction, or both of a
+    `TwoWayImpairment`; `Impairment()` is a good one to change later."""
 
     def __post_init__(self) -> None:
         if self.ice_lite and (self.relay_only or self.ice_servers):
             what = "relay_only" if self.relay_only else "ice_servers"
             raise UsageError(f"ice_lite uses host addresses only (RFC 8445 section 5.2), so it goes not with {what}")
+        if self.relay_only and self.impairment is not None:
+            raise UsageError("impairment is of our own addresses, so it goes not with relay_only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +175,8 @@ def _bind(connection: IceConnection, config: GatheringConfig) -> list[MediaProto
         except OSError as exc:
             logger.info("x cannot use %s for media: %s", address, exc)
             continue
-        bad = config.impairment
-        protocol = MediaProtocol(connection) if bad is None else ImpairedProtocol(connection, bad)
+        bad = None if config.impairment is None else TwoWayImpairment.of(config.impairment)
+        protocol = MediaProtocol(connection) if bad is None else ImpairedProtocol(connection, bad.receive)
         host, port = sock.getsockname()[:2]
         protocol.local_candidate = IceCandidate(
             foundation=candidate_foundation("host", "udp", host),
@@ -188,7 +191,7 @@ def _bind(connection: IceConnection, config: GatheringConfig) -> list[MediaProto
         if bad is None:
             UdpTransport(sock, protocol)
         else:
-            ImpairedTransport(sock, protocol, bad)
+            ImpairedTransport(sock, protocol, bad.send)
         connection.add_protocol(protocol)
         protocols.append(protocol)
     return protocols

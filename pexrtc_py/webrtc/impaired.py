@@ -1,7 +1,7 @@
 """A local address behind a bad network: `impairment.py` put between the socket and everything above it.
 
-STUN and DTLS suffer like media, in both directions, so that a blackout looks like one to the consent checks too. Only
-addresses that were gathered with an impairment pay for it; relays (TURN) are not impaired.
+STUN and DTLS suffer like media, in each direction as told, so that a blackout looks like one to the consent checks too.
+Only addresses that were gathered with an impairment pay for it; relays (TURN) are not impaired.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .ice import IceConnection, MediaProtocol
-from .impairment import ImpairedLink, Impairment
+from .impairment import ImpairedLink, Impairment, TwoWayImpairment
 from .udp import UdpTransport
 
 __all__ = ["ImpairedProtocol", "ImpairedTransport"]
@@ -52,7 +52,12 @@ class _TimedLink:
 
 
 class ImpairedProtocol(MediaProtocol):
-    """Takes datagrams late, twice or never."""
+    """Takes datagrams late, twice or never.
+
+    Args:
+        connection: whose protocol it is.
+        impairment: of what comes in.
+    """
 
     def __init__(self, connection: IceConnection, impairment: Impairment) -> None:
         super().__init__(connection)
@@ -72,11 +77,11 @@ class ImpairedProtocol(MediaProtocol):
         self._link.close()
         super().connection_lost(exc)
 
-    def change(self, impairment: Impairment) -> None:
+    def change(self, impairment: TwoWayImpairment) -> None:
         """Go on with another impairment, in both directions."""
-        self._link.change(impairment)
+        self._link.change(impairment.receive)
         if isinstance(self.transport, ImpairedTransport):
-            self.transport.change(impairment)
+            self.transport.change(impairment.send)
 
 
 class ImpairedTransport(UdpTransport):

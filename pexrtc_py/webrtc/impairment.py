@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Generic, TypeVar
 
-__all__ = ["PRESETS", "ImpairedLink", "Impairment"]
+__all__ = ["PRESETS", "ImpairedLink", "Impairment", "TwoWayImpairment"]
 
 Datagram = TypeVar("Datagram")
 
@@ -45,6 +45,21 @@ class Impairment:
     """Pairs of start and duration in seconds since the first datagram, when nothing passes."""
     seed: int = 1
     """Of the dice: the same seed and the same datagrams give the same fate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoWayImpairment:
+    """What is wrong with a path, each direction by itself. The default is nothing."""
+
+    send: Impairment = Impairment()
+    """Of what leaves here."""
+    receive: Impairment = Impairment()
+    """Of what comes in here."""
+
+    @classmethod
+    def of(cls, impairment: Impairment | TwoWayImpairment) -> TwoWayImpairment:
+        """Return the impairment of each direction, where one alone means both."""
+        return impairment if isinstance(impairment, cls) else cls(send=impairment, receive=impairment)  # type: ignore[arg-type]
 
 
 # Network profiles of testRTC as published: rate in bits per second, delay one way in seconds, loss.

@@ -27,7 +27,7 @@ from ..protocol.sdp import (
     serialize_sdp,
 )
 from .gathering import IceServer
-from .impairment import Impairment
+from .impairment import Impairment, TwoWayImpairment
 from .line import Line, offered_line
 from .line_set import LineSet
 from .statistics import RtpStatistics
@@ -245,8 +245,8 @@ class Peer:
         """
         return [*self._transport.statistics(now), *self._lines.statistics(now)]
 
-    def impair(self, impairment: Impairment) -> None:
-        """Make the network another one, of a peer that was configured with an impairment."""
+    def impair(self, impairment: Impairment | TwoWayImpairment) -> None:
+        """Make the network another one, of a peer that was configured with an impairment; one means both ways."""
         self._transport.impair(impairment)
 
     async def aclose(self) -> None:

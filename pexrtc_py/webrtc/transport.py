@@ -22,7 +22,7 @@ from .dtls import Certificate, DtlsTransport
 from .gathering import gather
 from .ice import IceConnection
 from .impaired import ImpairedProtocol
-from .impairment import Impairment
+from .impairment import Impairment, TwoWayImpairment
 from .srtp import SrtpPath
 from .transport_config import TransportConfig, TransportHandlers, TransportState
 from .transport_statistics import PathStatistics, path_statistics
@@ -187,11 +187,11 @@ class MediaTransport:
         if self.error is not None:
             raise self.error
 
-    def impair(self, impairment: Impairment) -> None:
-        """Make the network another one, of a transport that was configured with an impairment."""
+    def impair(self, impairment: Impairment | TwoWayImpairment) -> None:
+        """Make the network another one, of a transport that was configured with an impairment; one means both ways."""
         for protocol in self._ice.protocols:
             if isinstance(protocol, ImpairedProtocol):
-                protocol.change(impairment)
+                protocol.change(TwoWayImpairment.of(impairment))
 
     def statistics(self, now: float) -> list[PathStatistics]:
         """Describe the transport, the candidates of both sides and the selected pair."""

@@ -29,7 +29,7 @@ from pexrtc_py.probe.monitor import Round
 from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.signalling.finding import ServiceRecord
-from pexrtc_py.webrtc.impairment import PRESETS, Impairment
+from pexrtc_py.webrtc.impairment import PRESETS, Impairment, TwoWayImpairment
 
 from ..support.probe_runs import doctor, run
 from .test_exits import error_lines, pexrtc, start
@@ -49,8 +49,42 @@ from .test_exits import error_lines, pexrtc, start
     ],
 )
 def test_networks_as_people_write_them(text: str, impairment: Impairment) -> None:
-    """Presets, values, and presets with values."""
+    """Presets, values, and presets with values: both ways."""
     assert parse_impairment(text) == impairment
+
+
+@pytest.mark.parametrize(
+    ("texts", "impairment"),
+    [
+        ([], None),
+        (["send:3g"], TwoWayImpairment(send=PRESETS["3g"])),
+        (["receive:loss=5%,burst=3"], TwoWayImpairment(receive=Impairment(loss=0.05, burst=3))),
+        (
+            ["receive:3g,loss=10%", "send:rate=500k"],
+            TwoWayImpairment(send=Impairment(rate_bps=500_000), receive=replace(PRESETS["3g"], loss=0.1)),
+        ),
+    ],
+)
+def test_a_bad_network_one_way(texts: list[str], impairment: TwoWayImpairment | None) -> None:
+    """A direction before a colon; the other one is a good network unless it is told as well."""
+    assert parse_impairment(*texts) == impairment
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["send:3g", "send:loss=5%"], "--impair send:loss=5%: what is wrong with what we send was said before"),
+        (["3g", "receive:4g"], "--impair receive:4g: what is wrong with what we receive was said before"),
+        (["3g", "4g"], "--impair 4g: what is wrong with what we send was said before"),
+        (["up:3g"], "--impair up:3g: before a colon only send or receive"),
+        (["send:"], "--impair : only call-drop"),
+    ],
+)
+def test_directions_that_are_none(texts: list[str], told: str) -> None:
+    """One error that names the part."""
+    with pytest.raises(UsageError) as error:
+        parse_impairment(*texts)
+    assert told in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from aioice import stun
 from pexrtc_py.errors import IceFailed, UsageError
 from pexrtc_py.protocol.sdp import Setup
 from pexrtc_py.webrtc.gathering import IceServer, parse_ice_url
+from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.transport_config import TransportConfig
 
 from .test_transport import End
@@ -32,6 +33,12 @@ def test_urls_are_taken_apart(url: str, parts: tuple[str, str, int, str]) -> Non
     """RFC 7064 and 7065, IPv6 literals included."""
     address = parse_ice_url(url)
     assert (address.scheme, address.host, address.port, address.transport) == parts
+
+
+def test_relays_are_not_impaired() -> None:
+    """A bad network that would not be one is refused: with relays only, nothing of it would be felt."""
+    with pytest.raises(UsageError, match=r"impairment .* relay_only"):
+        TransportConfig(relay_only=True, impairment=Impairment(loss=0.5))
 
 
 @pytest.mark.parametrize("url", ["", "http://x", "stun:", "turn:x:99999", "turn:x?transport=sctp", "stun:a:b"])

@@ -17,10 +17,10 @@ import pytest
 from pexrtc_py.errors import CodecMismatch, IceFailed, LocalProtocolError, SdpError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
 from pexrtc_py.protocol.sdp import Content, Direction, parse_sdp
-from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.impairment import Impairment, TwoWayImpairment
 from pexrtc_py.webrtc.line_media import sender_config
 from pexrtc_py.webrtc.peer import AnswerPolicy, IceServer, Peer, PeerConfig, PeerState
-from pexrtc_py.webrtc.statistics import OutboundRtp
+from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp
 from pexrtc_py.webrtc.transport_statistics import (
     CandidatePairStatistics,
     CodecStatistics,
@@ -66,6 +66,10 @@ class Collector:
     def has(self, frames: int) -> bool:
         """Whether this many frames came."""
         return len(self.frames) == frames
+
+    def came_to(self, ticks: int) -> bool:
+        """Whether frames span so many ticks."""
+        return bool(self.frames) and self.frames[-1].rtp_time - self.frames[0].rtp_time >= ticks
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until the condition holds."""
@@ -414,6 +418,25 @@ async def test_loss_is_repaired() -> None:
         sent = [item for item in client.statistics(time.monotonic()) if isinstance(item, OutboundRtp)]
         assert sum(item.retransmitted_packets_sent for item in sent) > 0
         assert len(tap.frames) > 28
+
+
+@pytest.mark.parametrize("way", ["send", "receive"])
+async def test_one_direction_suffers_alone(way: str) -> None:
+    """A tenth of what goes one way is lost there, as its receiver counts, and nothing of what goes the other way."""
+    bad = TwoWayImpairment(**{way: Impairment(loss=0.1, seed=3)})
+    async with Peer(replace(LOOPBACK, impairment=bad)) as client, Peer(LOOPBACK) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        await negotiate(client, node)
+        await connected(client, node)
+        taps = listen(client, 0), listen(node, 0)
+        for number in range(110):
+            push(client, 0, audio(number))
+            push(node, 0, audio(number))
+        for tap in taps:
+            await tap.until(partial(tap.came_to, 100 * 960))
+        suffers, is_well = (node, client) if way == "send" else (client, node)
+        assert find(is_well, InboundRtp).network_lost == 0
+        assert 2 <= find(suffers, InboundRtp).network_lost <= 25
 
 
 async def test_ports_and_families_can_be_chosen() -> None:
