@@ -31,7 +31,7 @@ from ..errors import (
 from ..protocol.backoff import Backoff
 from ..protocol.events import Event
 from ..protocol.sdp import Direction
-from ..signalling import SessionConfig
+from ..signalling import SessionConfig, Transfers
 from ..tasks import first_of, task_owner
 from ..webrtc.peer import PeerState
 from .company import Company
@@ -47,7 +47,6 @@ __all__ = ["Visits"]
 
 logger = logging.getLogger(__name__)
 
-_MAX_TRANSFERS = 20
 _CEILING_S = 2.0
 """Longest wait between two tries: each second of it may be one that is not recorded."""
 _CHECK_S = 0.25
@@ -98,14 +97,13 @@ class Visits:
             PexrtcError: nothing could ever be recorded.
         """
         self._recording.watch.note_waiting()
-        config, home = self._job.session, self._job.session
-        transfers = 0
+        transfers = Transfers(self._job.session)
         begun = time.monotonic()
         waiting = Backoff(random.random, ceiling_s=_CEILING_S)
         while True:
             transfer: SessionConfig | None = None
             try:
-                async with open_conference(config) as conference:
+                async with open_conference(transfers.here) as conference:
                     closed = await self._visit(conference)
                     transfer = conference.session.transfer
                 if transfer is None and not isinstance(closed, SessionClosedError):
@@ -119,14 +117,10 @@ class Visits:
                     continue
                 if not await self._may_return(exc):
                     return str(exc)
-                config = home
+                transfers.come_back()
                 continue
-            transfers += 1
-            if transfers > _MAX_TRANSFERS:
-                raise TransportError(f"more than {_MAX_TRANSFERS} transfers in a row")
+            transfers.follow(transfer)
             self._begin_interruption(closed.reason, Remedy.TRANSFER)
-            # A one-time token works once; to come back there takes the PIN, if any.
-            config, home = transfer, replace(transfer, one_time_token=None, pin=self._job.session.pin)
 
     async def _wait_for_life(self, exc: PexrtcError, begun: float, waiting: Backoff) -> None:
         """Wait a little, if there may be another answer later."""

@@ -7,6 +7,7 @@ from .session import Session
 from .session_config import SessionConfig
 from .subscription import EventSubscription
 from .tls import HttpConfig
+from .transfers import Transfers
 
 __all__ = [
     "Destination",
@@ -15,6 +16,7 @@ __all__ = [
     "NodeClient",
     "Session",
     "SessionConfig",
+    "Transfers",
     "find_destination",
     "follow_transfers",
     "open_session",

@@ -23,12 +23,11 @@ from .finding import is_well
 from .session import Session
 from .session_config import SessionConfig
 from .tls import make_http_client
+from .transfers import Transfers
 
 __all__ = ["follow_transfers", "open_session"]
 
 logger = logging.getLogger(__name__)
-
-_MAX_TRANSFERS = 20
 
 
 @asynccontextmanager
@@ -66,13 +65,13 @@ async def follow_transfers(config: SessionConfig, work: Callable[[Session], Awai
         TransportError: the node sends us round in circles.
         PexrtcError: as `open_session`, and whatever `work` raises.
     """
-    for _ in range(_MAX_TRANSFERS):
-        async with open_session(config) as session:
+    transfers = Transfers(config)
+    while True:
+        async with open_session(transfers.here) as session:
             await work(session)
         if session.transfer is None:
             return
-        config = session.transfer
-    raise TransportError(f"more than {_MAX_TRANSFERS} transfers in a row")
+        transfers.follow(session.transfer)
 
 
 async def _join(config: SessionConfig, http: httpx.AsyncClient) -> Session:
