@@ -11,7 +11,7 @@ import typer
 
 from ..media.child import in_child
 from ..media.repair import repaired_path, repairing_path
-from ..recorder.sidecars import rewrite_sidecars, sidecar_path
+from ..recorder.sidecars import events_beside, rewrite_sidecars
 from ..tasks import first_of
 from .exits import ExitCode
 from .options import Json, Quiet, Verbose, configure_logging
@@ -26,6 +26,8 @@ class _Repaired(msgspec.Struct):
     file: str
     packets: int
     duration_s: float
+    bytes: int
+    unread_bytes: int
 
 
 def repair_command(
@@ -66,10 +68,12 @@ def repair_command(
             return ExitCode.INTERRUPTED
         made = msgspec.convert(raw, _Repaired)
         screen.note(f"{made.file}: {made.packets} packets, {made.duration_s:.1f} s")
+        if made.unread_bytes:
+            screen.note(f"{made.unread_bytes} bytes of {file} could not be read, and are only there")
         beside: tuple[Path, ...] = ()
-        recording = file.with_name(f"{file.stem.removesuffix('.part')}{file.suffix}")
-        if sidecar_path(recording, "events.jsonl").exists():
-            beside = await asyncio.to_thread(rewrite_sidecars, recording, made.duration_s)
+        events = events_beside(file)
+        if events is not None:
+            beside = await asyncio.to_thread(rewrite_sidecars, events, made.duration_s)
             screen.note(f"out of its events: {', '.join(path.name for path in beside) or 'nothing that was not there'}")
         screen.result({**msgspec.to_builtins(made), "sidecars": [str(path) for path in beside]})
         return ExitCode.DONE

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _STATUS_EVERY_S = 1.0
 _TEXTFILE_EVERY_S = 15.0
 _TIDY_EVERY_S = 600.0
+_AFTER_A_LOSS_S = 10.0
+"""Before it is mended what a process left that died: its jobs, which begin anew meanwhile, go first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +125,12 @@ class _Fleet:
             await wanted.wait()
             wanted.clear()
             try:
-                changes = self._supervisor.apply(load_jobs(self._options.path))
+                file = load_jobs(self._options.path)
             except UsageError as exc:
                 self._note(f"the jobs stay as they were: {exc}")
                 continue
+            self._world.apply(file)
+            changes = self._supervisor.apply(file)
             parts = [
                 f"{word} {', '.join(ids)}"
                 for word, ids in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed))
@@ -140,7 +144,10 @@ class _Fleet:
         while True:
             await self._world.mend_leftovers()
             await self._world.keep_tidy(time.time())
-            await asyncio.sleep(_TIDY_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TIDY_EVERY_S):
+                    await self._world.recording_lost()
+                    await asyncio.sleep(_AFTER_A_LOSS_S)
 
     async def write_now_and_then(self) -> None:
         """Keep the files that tell how things stand up to date."""

@@ -29,9 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class World:
-    """Tells webhooks, uploads files, and removes old ones, while its block lasts.
+    """Tells webhooks, uploads files, mends what was killed, and removes what is old, while its block lasts.
 
-    Its webhooks and its upload are those of the file it was made with: they change with a new start only.
+    Its webhooks and its upload are those of the file it was made with: they change with a new start only. Recordings of
+    jobs that the file has no more are looked after until then.
     """
 
     def __init__(self, file: FleetFile) -> None:
@@ -41,7 +42,8 @@ class World:
             UsageError: a secret cannot be read, or the upload's target cannot be used.
         """
         self._file = file
-        self._folders = {job.folder for job in file.jobs if isinstance(job, RecordJobEntry)}
+        self._recordings: list[RecordJobEntry] = []
+        self.apply(file)
         self._webhooks = [Webhooks(_webhook(table)) for table in file.webhooks]
         self._busy: set[str] = set()
         """Recordings that read their files once more at the end, for the manifest."""
@@ -50,6 +52,7 @@ class World:
             config = UploadConfig(to=file.upload.to, delete=file.upload.delete)
             self.uploads = Uploads(config, on_uploaded=self._note_upload, may_remove=self._may_remove)
         self._leftovers = Leftovers()
+        self._lost = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -64,6 +67,11 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    def apply(self, file: FleetFile) -> None:
+        """Look after the recordings of another version of the file, too."""
+        new = [job for job in file.jobs if isinstance(job, RecordJobEntry)]
+        self._recordings = [*new, *(job for job in self._recordings if job not in new)]
 
     def note(self, happening: Happening) -> None:
         """Learn what happened; it never waits."""
@@ -81,6 +89,8 @@ class World:
                 about = {"outcome": str(ended.outcome), "reason": ended.reason, "result": ended.result}
                 self._post("job.stop" if good else "job.error", happening.job, about)
                 self._busy.discard(happening.job.id)
+                if ended.outcome is Outcome.LOST and isinstance(happening.job, RecordJobEntry):
+                    self._lost.set()
                 if self.uploads is not None:
                     self.uploads.sweep()
             case JobRefused():
@@ -90,13 +100,17 @@ class World:
 
     async def resume(self) -> None:
         """Upload what an earlier fleet left. Cancelling is safe."""
-        if self.uploads is not None and (found := await self.uploads.resume(self._folders)):
+        if self.uploads is not None and (found := await self.uploads.resume(self._folders())):
             logger.info("= %d files of earlier are uploaded", found)
+
+    async def recording_lost(self) -> None:
+        """Wait until the process of a recording died, which left something to mend. Cancelling is safe."""
+        await self._lost.wait()
+        self._lost.clear()
 
     async def mend_leftovers(self) -> None:
         """Make whole what killed runs left, and treat it like what was recorded well. Cancelling is safe."""
-        jobs = [job for job in self._file.jobs if isinstance(job, RecordJobEntry)]
-        async for job, path in self._leftovers.mend(jobs):
+        async for job, path in self._leftovers.mend(self._recordings):
             if self._file.upload.needs_notes:
                 note_file(job, path)
             with suppress(OSError):
@@ -107,10 +121,13 @@ class World:
         days = self._file.upload.keep_days
         if days is None:
             return
-        for folder in self._folders:
+        for folder in self._folders():
             await asyncio.to_thread(
                 remove_expired, folder, now=wall_clock, keep_s=days * 86400, uploads=self.uploads is not None
             )
+
+    def _folders(self) -> set[Path]:
+        return {job.folder for job in self._recordings}
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -16,8 +16,12 @@ import av.stream
 from ..errors import SourceError, WriteError
 from .writers.target import Target
 
-__all__ = ["Repaired", "repair_file", "repaired_path", "repairing_path"]
+__all__ = ["Repaired", "repair_file", "repaired_path", "repairing_path", "unread_bytes"]
 
+_OVERHEAD = 64 << 10
+"""What a container has before its first packet, at most: tracks, room for an index."""
+_OVERHEAD_PER_PACKET = 64
+"""What it has around a packet, at most: of a block, a sample or a page."""
 _FORMATS = {".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".ogg": "ogg", ".wav": "wav"}
 
 
@@ -29,8 +33,12 @@ class Repaired:
     """Where it is."""
     packets: int
     """How many packets it has."""
+    bytes: int
+    """Their size together."""
     duration_s: float
     """Time of the last one."""
+    unread_bytes: int
+    """Of the damaged file, see `unread_bytes`. A kill leaves at most the half second that was being written."""
 
 
 def repaired_path(path: Path) -> Path:
@@ -60,21 +68,40 @@ def repair_file(path: Path, target_path: Path) -> Repaired:
         raise SourceError(f"{path}: nothing can be read: {exc.strerror}") from exc
     with source:
         target = Target(target_path, part=repairing_path(target_path))
-        packets = 0
+        copied = _Copied()
         try:
-            packets, last_s = _copy(source, target, _FORMATS.get(path.suffix.lower(), "matroska"))
+            _copy(source, target, _FORMATS.get(path.suffix.lower(), "matroska"), copied)
         except (av.error.FFmpegError, ValueError) as exc:
             target.fail(str(exc), exc)
-        if not packets and target.error is None:
+        if not copied.packets and target.error is None:
             target.discard()
             raise SourceError(f"{path}: it holds no packet that can be read")
+        target.sync()  # who removes the damaged file then must not lose both to a power cut
         made = target.close()
     if target.error is not None:
         raise WriteError(str(target.error)) from target.error
-    return Repaired(file=str(made), packets=packets, duration_s=last_s)
+    return Repaired(
+        file=str(made),
+        packets=copied.packets,
+        bytes=copied.bytes,
+        duration_s=copied.last_s,
+        unread_bytes=unread_bytes(path.stat().st_size, packets=copied.packets, in_packets=copied.bytes),
+    )
 
 
-def _copy(source: av.container.InputContainer, target: Target, format_name: str) -> tuple[int, float]:
+def unread_bytes(size: int, *, packets: int, in_packets: int) -> int:
+    """Return what of a file of a size lies neither in the packets that were read, nor can be its container's own."""
+    return max(0, size - in_packets - _OVERHEAD - _OVERHEAD_PER_PACKET * packets)
+
+
+@dataclass(slots=True)
+class _Copied:
+    packets: int = 0
+    bytes: int = 0
+    last_s: float = 0.0
+
+
+def _copy(source: av.container.InputContainer, target: Target, format_name: str, copied: _Copied) -> None:
     with av.open(target, "w", format=format_name) as output:
         streams: dict[int, av.stream.Stream] = {
             stream.index: output.add_stream_from_template(stream, opaque=True)
@@ -84,7 +111,6 @@ def _copy(source: av.container.InputContainer, target: Target, format_name: str)
         output.metadata.update(source.metadata)
         output.start_encoding()
         last: dict[int, int] = {}
-        packets, last_s = 0, 0.0
         reader = source.demux()
         while True:
             try:
@@ -98,9 +124,9 @@ def _copy(source: av.container.InputContainer, target: Target, format_name: str)
             if packet.pts <= last.get(index, -1):
                 continue
             last[index] = packet.pts
-            last_s = max(last_s, float(packet.pts * packet.time_base))
+            copied.last_s = max(copied.last_s, float(packet.pts * packet.time_base))
+            copied.bytes += packet.size
             packet.stream = streams[index]
             output.mux_one(packet)
-            packets += 1
+            copied.packets += 1
         output.set_chapters(source.chapters())
-    return packets, last_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-__all__ = ["expand_template", "role_path", "safe_component", "segment_path"]
+__all__ = ["expand_template", "recording_paths", "role_path", "safe_component", "segment_path"]
 
 _MAX_BYTES = 120
 """Of one value: a file's name may have 255 bytes, and role, number and ending come on top."""
@@ -60,3 +61,16 @@ def role_path(path: Path, role: str) -> Path:
 def segment_path(path: Path, number: int) -> Path:
     """Return the path of a segment, numbered from 1: `talk.mkv` gives `talk.002.mkv`."""
     return path.with_name(f"{path.stem}.{number:03d}{path.suffix}")
+
+
+def recording_paths(file: Path) -> tuple[Path, ...]:
+    """Return what the recording may be called that a file is of, the likeliest first.
+
+    `talk.slides.002.mkv` may be one of its own, or of `talk.slides.mkv`, or of `talk.mkv`; so may be one under way.
+    """
+    stem = file.stem.removesuffix(".part")
+    stems = [stem]
+    for ending in (r"\.\d{3,}", r"\.slides"):
+        stem = re.sub(ending + "$", "", stem)
+        stems.append(stem)
+    return tuple(file.with_name(f"{one}{file.suffix}") for one in dict.fromkeys(stems))

@@ -23,12 +23,21 @@ import msgspec
 from ..errors import RemoteProtocolError, SourceError, UsageError, WriteError
 from ..protocol.events import Event, parse_event, serialize_event
 from .manifest import FileSum, make_manifest, sum_of
+from .naming import recording_paths
 from .page import make_page
 from .results import RecordingResult
 from .story import Story
 from .webvtt import chat_vtt, speakers_vtt
 
-__all__ = ["SIDECAR_ENDINGS", "ClockOfRecording", "Sidecars", "read_story", "rewrite_sidecars", "sidecar_path"]
+__all__ = [
+    "SIDECAR_ENDINGS",
+    "ClockOfRecording",
+    "Sidecars",
+    "events_beside",
+    "read_story",
+    "rewrite_sidecars",
+    "sidecar_path",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -161,17 +170,30 @@ class Sidecars:
             return None
 
 
-def rewrite_sidecars(recording: Path, duration_s: float) -> tuple[Path, ...]:
+def events_beside(file: Path) -> Path | None:
+    """Return the events of the recording that a file is of, a segment or its slides too; None if there are none."""
+    paths = (sidecar_path(one, _EVENTS) for one in recording_paths(file))
+    return next((path for path in paths if path.exists()), None)
+
+
+def rewrite_sidecars(events: Path, duration_s: float) -> tuple[Path, ...]:
     """Write what a kill left unwritten beside a recording, out of its events; return what is new.
 
     What is there stays. The manifest and the page are not made again: what they count died with the recorder.
+
+    Args:
+        events: see `events_beside`.
+        duration_s: of the recording, or of its last file. What lasted to the end ends then, or at the last event where
+            that is later: nobody knows how long segments are together.
 
     Raises:
         SourceError: there are no events.
         WriteError: a file cannot be written.
     """
-    story, _ = read_story(sidecar_path(recording, _EVENTS))
-    contents = {sidecar_path(recording, ending): content for ending, content in _told_by(story, duration_s).items()}
+    story, _, last_s = _read_events(events)
+    recording = events.with_name(f"{events.name.removesuffix(_EVENTS)}x")
+    told = _told_by(story, max(duration_s, last_s))
+    contents = {sidecar_path(recording, ending): content for ending, content in told.items()}
     return tuple(_write_new(path, content) for path, content in contents.items() if not os.path.lexists(path))
 
 
@@ -206,8 +228,14 @@ def read_story(events: Path) -> tuple[Story, list[tuple[float, str]]]:
     Raises:
         SourceError: there is no such file.
     """
+    story, chapters, _ = _read_events(events)
+    return story, chapters
+
+
+def _read_events(events: Path) -> tuple[Story, list[tuple[float, str]], float]:
     story = Story()
     chapters: list[tuple[float, str]] = []
+    last_s = 0.0
     try:
         lines = events.read_bytes().split(b"\n")
     except OSError as exc:
@@ -218,9 +246,10 @@ def read_story(events: Path) -> tuple[Story, list[tuple[float, str]]]:
             event = parse_event(noted.event, bytes(noted.data).decode())
         except (msgspec.MsgspecError, RemoteProtocolError):
             continue
+        last_s = max(last_s, noted.at_s)
         if title := story.apply(event, noted.at_s):
             chapters.append((noted.at_s, title))
-    return story, chapters
+    return story, chapters, last_s
 
 
 class _Noted(msgspec.Struct):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import av
 import pytest
 
-from pexrtc_py.fleet.jobs import parse_jobs
+from pexrtc_py.fleet.jobs import FleetFile, parse_jobs
+from pexrtc_py.fleet.messages import Ended, Outcome
+from pexrtc_py.fleet.supervisor import JobEnded
 from pexrtc_py.fleet.world import World
 from pexrtc_py.media.writers.container import ContainerWriter
 from pexrtc_py.media.writers.containers import CONTAINERS
@@ -41,34 +45,43 @@ def packets(path: Path) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in kinds}
 
 
+def put_part(path: Path, content: Path | bytes) -> Path:
+    """Put down what a kill a while ago left of a file; return where."""
+    part = part_path(path)
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    os.utime(part, (time.time() - 60, time.time() - 60))
+    return part
+
+
+def jobs(folder: Path, *aliases: str, more: str = "") -> FleetFile:
+    """A list of recordings that all go to one folder."""
+    entries = [
+        f'[[record]]\nalias = "{alias}"\nnode = "http://127.0.0.1:1"\noutput = "{folder}/{{alias}}.mkv"\n'
+        for alias in aliases
+    ]
+    return parse_jobs(more + "".join(entries))
+
+
+SAID = {"at_s": 0.5, "event": "message_received", "data": {"origin": "A", "uuid": "a", "payload": "hi"}}
+
+
 @pytest.mark.slow
 async def test_what_was_killed_is_mended_noted_and_uploaded(tmp_path: Path) -> None:
-    """With every frame it had, under the name it would have had, and with what its events tell beside."""
+    """With every frame it had, under the name it would have had, and with what its events tell beside; no disk has it
+    twice."""
     folder, target = tmp_path / "recordings", tmp_path / "target"
     target.mkdir()
     ours, theirs, young = (folder / f"{name}.mkv" for name in ("board-3", "holiday", "board-4"))
-    file = parse_jobs(
-        f"""
-        [upload]
-        to = "{target}"
-        [[record]]
-        alias = "other"
-        node = "http://127.0.0.1:1"
-        output = "{folder}/{{alias}}.mkv"
-        [[record]]
-        alias = "board"
-        node = "http://127.0.0.1:1"
-        output = "{folder}/{{alias}}.mkv"
-        """
-    )
+    file = jobs(folder, "other", "board", more=f'[upload]\nto = "{target}"\n')
     await leave_behind(ours, tmp_path / "content")
-    for path in (ours, theirs.with_suffix(".mp4")):
-        shutil.copy(tmp_path / "content", part_path(path))
-    said = {"origin": "A", "uuid": "a", "type": "text/plain", "payload": "hi"}
-    event = {"at_s": 0.5, "event": "message_received", "data": said}
-    (folder / "board-3.events.jsonl").write_text(json.dumps(event) + "\n")
-    (folder / "board-9.part.mkv").write_bytes(b"no recording")
+    put_part(ours, tmp_path / "content")
+    put_part(theirs.with_suffix(".mp4"), tmp_path / "content")
+    hopeless = put_part(folder / "board-9.mkv", b"no recording")
+    shutil.copy(tmp_path / "content", part_path(folder / "board-8.mkv"))  # written just now, by who knows whom
+    (folder / "board-3.events.jsonl").write_text(json.dumps(SAID) + "\n")
     async with ContainerWriter(CONTAINERS["mkv"], young, [TrackSpec.of(opus_frames(1)[0])], origin=0.0):
+        os.utime(part_path(young), (0, 0))
         async with World(file) as world:
             await world.mend_leftovers()
             before = sorted(folder.iterdir())
@@ -80,8 +93,10 @@ async def test_what_was_killed_is_mended_noted_and_uploaded(tmp_path: Path) -> N
         assert part_path(young).exists()
         assert not young.exists()
     assert not theirs.with_suffix(".mp4").exists()
+    assert not (folder / "board-8.mkv").exists()
+    assert hopeless.read_bytes() == b"no recording"
     assert packets(ours) == packets(tmp_path / "content") == {"audio": 100, "video": 60}
-    assert part_path(ours).read_bytes() == (tmp_path / "content").read_bytes(), "what was left stays"
+    assert not part_path(ours).exists(), "everything of it is in the file that was made of it"
     assert read_note(ours).job == "record:board", "that of its alias, not the first of its template"
     assert {path.name for path in target.iterdir()} == {
         "board-3.mkv",
@@ -92,3 +107,92 @@ async def test_what_was_killed_is_mended_noted_and_uploaded(tmp_path: Path) -> N
     }
     assert (target / "board-3.mkv").read_bytes() == ours.read_bytes()
     assert "hi</v>" in (target / "board-3.chat.vtt").read_text()
+
+
+@pytest.mark.slow
+async def test_what_lies_behind_damage_is_not_thrown_away(tmp_path: Path) -> None:
+    """A leftover of which more than its torn end cannot be read stays, under a name that says so; it is mended once."""
+    await leave_behind(tmp_path / "talk.mkv", tmp_path / "content")
+    content = (tmp_path / "content").read_bytes()
+    folder = tmp_path / "recordings"
+    damaged = content[: len(content) // 2] + bytes(3 << 20) + content[len(content) // 2 :]
+    put_part(folder / "board.mkv", damaged)
+    async with World(jobs(folder, "board")) as world:
+        await world.mend_leftovers()
+        assert {path.name for path in folder.iterdir()} == {"board.mkv", "board.damaged.mkv"}
+        assert (folder / "board.damaged.mkv").read_bytes() == damaged
+        assert 0 < sum(packets(folder / "board.mkv").values()) < 160
+        (folder / "board.mkv").unlink()  # uploaded, and removed
+        await world.mend_leftovers()
+    assert {path.name for path in folder.iterdir()} == {"board.damaged.mkv"}
+
+
+@pytest.mark.slow
+async def test_a_mending_that_was_killed_goes_on(tmp_path: Path) -> None:
+    """Half a copy is made anew; a whole one is looked at and kept, and its leftover removed only if it is the same."""
+    folder = tmp_path / "recordings"
+    await leave_behind(tmp_path / "talk.mkv", tmp_path / "content")
+    for name in ("half", "whole", "another"):
+        put_part(folder / f"{name}.mkv", tmp_path / "content")
+    (folder / "half.repairing.mkv").write_bytes(b"half of it")
+    for name, last in (("whole", None), ("another", 50)):
+        sound, pictures = opus_frames(100)[:last], vp8_frames(60)
+        specs = [TrackSpec.of(sound[0]), TrackSpec.of(pictures[0])]
+        async with ContainerWriter(CONTAINERS["mkv"], tmp_path / f"{name}.mkv", specs, origin=0.0) as writer:
+            for index, frames in enumerate((sound, pictures)):
+                for frame in frames:
+                    writer.tracks[index].push(frame)
+        (tmp_path / f"{name}.mkv").rename(folder / f"{name}.mkv")
+    async with World(jobs(folder, "x", more="[upload]\nkeep_days = 9\n")) as world:
+        await world.mend_leftovers()
+    assert {path.name for path in folder.iterdir()} == {
+        *("half.mkv", "half.mkv.upload.json", "whole.mkv", "whole.mkv.upload.json"),
+        *("another.mkv", "another.part.mkv"),
+    }
+    assert packets(folder / "half.mkv") == packets(folder / "whole.mkv") == {"audio": 100, "video": 60}
+
+
+@pytest.mark.slow
+async def test_the_last_segment_and_the_slides_of_a_killed_recording(tmp_path: Path) -> None:
+    """They are mended, and what the events of the whole recording tell is written beside it, under its name."""
+    folder = tmp_path / "recordings"
+    await leave_behind(tmp_path / "talk.mkv", tmp_path / "content")
+    for name in ("board.003.mkv", "board.slides.mkv"):
+        put_part(folder / name, tmp_path / "content")
+    (folder / "board.events.jsonl").write_text(json.dumps({**SAID, "at_s": 62.5}) + "\n")
+    file = jobs(folder, "board")
+    async with World(file) as world:
+        await world.mend_leftovers()
+    names = ("003.mkv", "slides.mkv", "events.jsonl", "roster.json", "speakers.vtt", "chat.vtt")
+    assert {path.name for path in folder.iterdir()} == {f"board.{name}" for name in names}
+    assert "00:01:02.500" in (folder / "board.chat.vtt").read_text()
+
+
+async def test_a_process_that_dies_is_news() -> None:
+    """Leftovers were looked for each ten minutes only; an end that left nothing is none."""
+    file = jobs(Path("/nowhere"), "a")
+    async with World(file) as world:
+        world.note(JobEnded(job=file.jobs[0], ended=ended(Outcome.FAILED)))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await world.recording_lost()
+        world.note(JobEnded(job=file.jobs[0], ended=ended(Outcome.LOST)))
+        async with asyncio.timeout(1):
+            await world.recording_lost()
+
+
+def ended(outcome: Outcome) -> Ended:
+    """What a process, or its end, says of a run."""
+    return Ended(job_id="record:a", number=1, outcome=outcome, reason="so")
+
+
+@pytest.mark.slow
+async def test_jobs_that_came_later_count(tmp_path: Path) -> None:
+    """What SIGHUP brought had its leftovers mended with the next start only."""
+    await leave_behind(tmp_path / "talk.mkv", tmp_path / "content")
+    put_part(tmp_path / "b" / "b.mkv", tmp_path / "content")
+    async with World(jobs(tmp_path / "a", "a")) as world:
+        await world.mend_leftovers()
+        world.apply(jobs(tmp_path / "b", "b"))
+        await world.mend_leftovers()
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["b.mkv"]

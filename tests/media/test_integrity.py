@@ -76,7 +76,20 @@ async def test_a_file_not_closed_is_told_and_repaired(tmp_path: Path, suffix: st
     assert after.problems == []
     assert packets(after) == packets(before)
     assert repaired.packets == sum(packets(after))
+    assert repaired.bytes == sum(one.bytes for one in after.streams) == sum(one.bytes for one in before.streams)
+    assert repaired.unread_bytes == 0
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4", "ogg"])
+async def test_what_a_repair_could_not_read_is_counted(tmp_path: Path, suffix: str) -> None:
+    """A megabyte of nothing behind it, and one in the middle of it."""
+    path = await write(tmp_path / f"out.{suffix}", *streams_for(suffix), close=False)
+    content = path.read_bytes()
+    for number, at in enumerate((len(content), len(content) // 2)):
+        path.write_bytes(content[:at] + bytes(1 << 20) + content[at:])
+        repaired = repair_file(path, tmp_path / f"{number}.{suffix}")
+        assert repaired.unread_bytes >= (1 << 20) - (128 << 10)
 
 
 def packets(found: Integrity) -> list[int]:
@@ -139,7 +152,9 @@ async def test_a_child_does_it_and_answers_with_json(tmp_path: Path) -> None:
     assert await in_child("repair", path, deadline_s=30) == {
         "file": str(tmp_path / "out.mkv"),
         "packets": 160,
+        "bytes": sum(len(frame.data) for frame in (*opus_frames(100), *vp8_frames(60))),
         "duration_s": 1.98,
+        "unread_bytes": 0,
     }
     made = await in_child("thumbnail", path, tmp_path / "out.jpg", deadline_s=30)
     assert made == {"file": str(tmp_path / "out.jpg"), "at_s": 0.0}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pexrtc_py.errors import UsageError
-from pexrtc_py.recorder.naming import expand_template, role_path, safe_component, segment_path
+from pexrtc_py.recorder.naming import expand_template, recording_paths, role_path, safe_component, segment_path
 
 NOW = datetime(2026, 11, 22, 15, 45)  # the wall clock of whoever records
 
@@ -54,3 +54,9 @@ def test_roles_and_segments_are_told_by_the_name() -> None:
     """The ending stays last, so that players open them."""
     assert role_path(Path("a/talk.v2.mkv"), "slides") == Path("a/talk.v2.slides.mkv")
     assert segment_path(Path("talk.mkv"), 2) == Path("talk.002.mkv")
+    assert recording_paths(Path("a/talk.v2.slides.002.part.mkv")) == (
+        Path("a/talk.v2.slides.002.mkv"),
+        Path("a/talk.v2.slides.mkv"),
+        Path("a/talk.v2.mkv"),
+    )
+    assert recording_paths(Path("talk.mkv")) == (Path("talk.mkv"),)

@@ -20,7 +20,14 @@ from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
 from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.roles import Role
-from pexrtc_py.recorder.sidecars import SIDECAR_ENDINGS, Sidecars, read_story, rewrite_sidecars, sidecar_path
+from pexrtc_py.recorder.sidecars import (
+    SIDECAR_ENDINGS,
+    Sidecars,
+    events_beside,
+    read_story,
+    rewrite_sidecars,
+    sidecar_path,
+)
 from tests.recorder.test_recording import START, Clock, Stream
 from tests.support.frames import opus_frames
 
@@ -104,17 +111,32 @@ async def test_what_a_kill_left_unwritten_is_made_of_the_events(tmp_path: Path) 
     await record(path)
     names = ("roster.json", "speakers.vtt", "chat.vtt")
     written = {name: sidecar_path(path, name).read_bytes() for name in names}
+    events = sidecar_path(path, "events.jsonl")
     for name in names:
         sidecar_path(path, name).unlink()
-    assert rewrite_sidecars(path, 1.0) == tuple(sidecar_path(path, name) for name in names)
+    assert rewrite_sidecars(events, 1.0) == tuple(sidecar_path(path, name) for name in names)
     assert {name: sidecar_path(path, name).read_bytes() for name in names} == written
     assert stat.S_IMODE(sidecar_path(path, "chat.vtt").stat().st_mode) == 0o600
     sidecar_path(path, "chat.vtt").unlink()
     sidecar_path(path, "roster.json").write_text("theirs")
-    assert rewrite_sidecars(path, 1.0) == (sidecar_path(path, "chat.vtt"),)
+    assert rewrite_sidecars(events, 1.0) == (sidecar_path(path, "chat.vtt"),)
     assert sidecar_path(path, "roster.json").read_text() == "theirs"
     with pytest.raises(SourceError, match=r"other\.events\.jsonl: no such file"):
-        rewrite_sidecars(tmp_path / "other.mkv", 1.0)
+        rewrite_sidecars(tmp_path / "other.events.jsonl", 1.0)
+
+
+async def test_a_segment_and_slides_have_the_events_of_their_recording(tmp_path: Path) -> None:
+    """Those of the file itself go first; the last segment alone is shorter than what was said until then."""
+    path = tmp_path / "talk.mkv"
+    await record(path)
+    events = sidecar_path(path, "events.jsonl")
+    assert events_beside(tmp_path / "talk.003.part.mkv") == events_beside(tmp_path / "talk.slides.mkv") == events
+    assert events_beside(tmp_path / "talks.mkv") is None
+    (tmp_path / "talk.003.events.jsonl").touch()
+    assert events_beside(tmp_path / "talk.003.mkv") == tmp_path / "talk.003.events.jsonl"
+    sidecar_path(path, "speakers.vtt").unlink()
+    rewrite_sidecars(events, 0.1)
+    assert "00:00:00.380 --> 00:00:00.780\n" in sidecar_path(path, "speakers.vtt").read_text()
 
 
 async def test_a_file_that_was_changed_is_known_by_its_hash(tmp_path: Path) -> None:
