@@ -30,6 +30,7 @@ from .network import NetworkWatch
 from .reference import PictureListener, SentLog, SoundListener, write_skew
 from .result import Moment
 from .series import SeriesBook
+from .watching import PictureWatch
 
 __all__ = ["End", "EndConfig", "Listening", "open_end", "write_phases"]
 
@@ -209,6 +210,11 @@ class Listening:
         if self._end.config.network_only:
             return (phases.first_audio if metric == "setup.first_sound_ms" else phases.first_video) is not None
         return metric in self._first
+
+    @property
+    def pictures(self) -> PictureWatch | None:
+        """What watches the pictures, with its accounts; None where there are none, or nothing is decoded."""
+        return self._pictures.watch if self._pictures is not None else None
 
     async def wait_for_picture_and_sound(self) -> None:
         """Wait until both were decoded. Cancelling is safe."""

@@ -1,0 +1,494 @@
+"""The live half of `make bench truth`: known faults through a node, in real time.
+
+The node is a process of its own. What is sent was encoded before, small, and each run sends and decodes only what its
+rows need: less than a core in all. Delay is that of a listener with a slow network less that of one beside it without:
+both are sent the same mix and the same pictures, so what the node itself takes, and changes in the middle of a run, is
+none of it. On the way into the node sound has no such row: a mix is made each 20 ms, and is late by whole ones.
+
+Who was late by itself cannot measure: then a run is made again, `TRIES` times in all, and after that is too slow,
+whatever it has measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pexrtc_py.endpoint.conference import BOT_TAG
+from pexrtc_py.media.encoding import FRAME_SAMPLES, AudioEncoder, VideoEncoder
+from pexrtc_py.media.frames import Codec, EncodedFrame, Kind, Tap, TrackFormat
+from pexrtc_py.media.marks_source import Reference, ReferenceConfig
+from pexrtc_py.media.player import Player
+from pexrtc_py.media.sources.generated import plain_picture
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.faults import FaultKind, FaultRule
+from pexrtc_py.node.server import Node
+from pexrtc_py.probe.ends import End, EndConfig, Listening, open_end
+from pexrtc_py.probe.lateness import too_slow
+from pexrtc_py.probe.series import SeriesBook
+from pexrtc_py.probe.watching import PictureWatch
+from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.webrtc.impairment import Impairment
+from pexrtc_py.webrtc.peer import PeerConfig
+from tests.support.injection import FPS, median
+
+from ._children import Child, python_peer
+from ._truth_rows import EXACT, Row, State
+
+__all__ = ["GROUPS", "TRIES", "Script", "live_rows"]
+
+TRIES = 3
+"""Runs at most until the machine was fast enough for one."""
+DELAYS_MS = (0, 20, 100, 250, 500)
+SKEWS_MS = (-200, -50, 50, 200)
+SHOWN = {"forwarded": "1:0", "composed": "4:0"}
+"""What the node does with pictures, and the layout that has it done; the composed ones stand in a quarter."""
+ALIAS = "truth"
+CONFIG = ReferenceConfig(width=320, height=180)
+OTHER = replace(CONFIG, first_id=1 << 22, seed=2)
+_VIDEO_BPS = 400_000
+_SETTLE_S = 4.0
+"""A composed picture begins small and is searched for marks; the mix's queues fill."""
+_FASTER_MS = 5.0
+"""What the loops may be late by in a usual second for a median of delays to be the network's."""
+
+
+def _same(number: int) -> int | None:
+    return number
+
+
+def _as_is(piece: int, samples: np.ndarray) -> np.ndarray:
+    return samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What is sent, encoded before: frames and pieces of sound of a reference, and what stands in their place."""
+
+    seconds: float
+    shown: Callable[[int], int | None] | None = _same
+    """Which frame is sent in place of frame `number`, None: black; no function: no pictures."""
+    sound: Callable[[int, np.ndarray], np.ndarray] | None = _as_is
+    """What is sent in place of a piece of 20 ms; no function: no sound."""
+    skew_s: float = 0.0
+    """By how much sound is earlier than the picture."""
+    reference: ReferenceConfig = CONFIG
+
+    def frames(self) -> list[EncodedFrame]:
+        """Encode it all, in order of time."""
+        reference = Reference(self.reference)
+        frames: list[EncodedFrame] = []
+        if self.sound is not None:
+            encoder, late = AudioEncoder(Codec.OPUS), max(0.0, -self.skew_s)
+            for piece in range(round(self.seconds * 50)):
+                at = piece / 50 + late
+                samples = self.sound(piece, reference.sound(piece))
+                frames += encoder.encode(samples, rtp_time=round(at * 48000), time=at)
+        if self.shown is not None:
+            width, height = self.reference.width, self.reference.height
+            coder = VideoEncoder(Codec.VP8, width, height, FPS, _VIDEO_BPS, key_interval_s=1.0)
+            late = max(0.0, self.skew_s)
+            for place in range(round(self.seconds * FPS)):
+                at, number = place / FPS + late, self.shown(place)
+                picture = reference.picture(number) if number is not None else plain_picture(width, height)
+                frames += coder.encode(picture, rtp_time=round(at * 90000), time=at, force_key=place == 0)
+        return sorted(frames, key=lambda frame: frame.time)
+
+
+class Prepared:
+    """A source of frames that were encoded before."""
+
+    live = encodes = False
+
+    def __init__(self, frames: Sequence[EncodedFrame]) -> None:
+        self._frames = iter(frames)
+        self.formats: Mapping[Kind, TrackFormat] = {
+            frame.codec.kind: TrackFormat(
+                codec=frame.codec, width=frame.width, height=frame.height, frame_rate=float(FPS), channels=1
+            )
+            for frame in reversed(frames)
+        }
+
+    def pull(self) -> EncodedFrame | None:
+        """Return the next one."""
+        return next(self._frames, None)
+
+    def request_key_frame(self) -> None:
+        """There is one each second."""
+
+    def set_bitrate(self, video_bps: int) -> None:
+        """It was encoded before."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A sender, and those who listen to it, one or two."""
+
+    sender: End
+    ears: list[End]
+    books: list[SeriesBook]
+    listenings: list[Listening]
+    began: float
+    player: Player
+    watches: list[PictureWatch] = field(default_factory=list)
+    node_late_ms: list[float] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Seconds of the run."""
+        return time.monotonic() - self.began
+
+    def slowness(self, usual_ms: float) -> str:
+        """Say whose loop was late, or fell behind: as a verdict has it, or by more in a usual second; empty: nobody."""
+        reasons = [f"{book.stream}: {reason}" for book in self.books for reason in too_slow(book.series())]
+        late = {book.stream: book.values("self.loop_late_ms") for book in self.books} | {"node": self.node_late_ms}
+        for who, values in late.items():
+            if values and median(values) > usual_ms:
+                reasons.append(f"{who} was {median(values):.1f} ms late in a usual second, {max(values):.0f} at most")
+        return "; ".join(reasons)
+
+
+def end(url: str, name: str, impairment: Impairment | None = None) -> EndConfig:
+    """Return one participant of a live run."""
+    return EndConfig(
+        session=SessionConfig(node_url=url, alias=ALIAS, display_name=name, call_tag=BOT_TAG),
+        peer=PeerConfig(addresses=("127.0.0.1",), impairment=impairment),
+        reference=CONFIG,
+    )
+
+
+def player(sender: End, script: Script) -> Player:
+    """Return what plays a script to the node."""
+    taps: dict[Kind, list[Tap]] = {
+        kind: [sender.sent[kind], line.sender]
+        for kind, line in ((Kind.AUDIO, sender.call.audio), (Kind.VIDEO, sender.call.video))
+        if line is not None and line.sender is not None
+    }
+    sender.player = Player(Prepared(script.frames()), taps)
+    return sender.player
+
+
+@asynccontextmanager
+async def called(
+    shown: str, script: Script, *impairments: Impairment | None, sends: bool = False
+) -> AsyncIterator[Call]:
+    """Join a sender and a listener for each impairment, send, and let the block measure until it ends.
+
+    Args:
+        shown: what the node does with pictures.
+        script: what is sent.
+        impairments: the network of each listener, which may be changed later; None: a good one for ever.
+        sends: whether the first impairment is the sender's, and the listeners have good ones.
+    """
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(Child(python_peer("truth_node", ALIAS, SHOWN[shown])))
+        url = str((await node.hear("url"))["url"])
+        began = time.monotonic()
+        theirs = [None] * len(impairments) if sends else impairments
+        sender = await stack.enter_async_context(open_end(end(url, "Ann", impairments[0] if sends else None)))
+        ears = [
+            await stack.enter_async_context(open_end(end(url, name, impairment)))
+            for name, impairment in zip(("Bob", "Carl"), theirs, strict=False)
+        ]
+        books = [SeriesBook(ear.name) for ear in ears]
+        for one in (sender, *ears):
+            await one.call.connected()
+        playing = await asyncio.to_thread(player, sender, script)
+        listenings = [
+            await stack.enter_async_context(Listening(ear, book, began, source=sender))
+            for ear, book in zip(ears, books, strict=True)
+        ]
+        if shown == "composed":
+            other = Script(seconds=script.seconds, sound=None, reference=OTHER)
+            await stack.enter_async_context(await asyncio.to_thread(player, ears[-1], other))
+        await stack.enter_async_context(playing)
+        node.tell(late=True)
+        await node.hear("late")
+        call = Call(sender=sender, ears=ears, books=books, listenings=listenings, began=began, player=playing)
+        yield call
+        playing.stop()
+        until = time.monotonic()
+        await asyncio.sleep(0.5)
+        for listening in listenings:
+            await listening.finish(until)
+            if listening.pictures is not None:
+                call.watches.append(listening.pictures)
+        node.tell(late=True)
+        late = (await node.hear("late"))["late"]
+        assert isinstance(late, list)
+        call.node_late_ms += late
+
+
+async def listen_for(call: Call, seconds: float) -> None:
+    """Read statistics once a second for so long."""
+    until = time.monotonic() + seconds
+    while (rest := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(1.0, rest))
+        for listening in call.listenings:
+            listening.read_network()
+
+
+Measured = tuple[list[Row], str]
+"""Rows, and why the machine was too slow for them; empty when it was not."""
+
+
+def within(book: SeriesBook, metric: str, span: tuple[float, float]) -> float:
+    """Return the median of a metric's samples in a span of the run."""
+    values = [value for at, value in samples(book, metric) if span[0] <= at < span[1]]
+    return median(values) if values else float("nan")
+
+
+async def delays(shown: str, step_s: float) -> Measured:
+    """One listener's network gets slower step by step, the other's does not."""
+    seconds = _SETTLE_S + sum(step_s + 1.5 + delay / 1000 for delay in DELAYS_MS) + 2
+    spans: dict[int, tuple[float, float]] = {}
+    async with called(shown, Script(seconds=seconds), Impairment(), None) as call:
+        await listen_for(call, _SETTLE_S)
+        for delay in DELAYS_MS:
+            call.ears[0].call.peer.impair(Impairment(delay_s=delay / 1000))
+            await listen_for(call, 1.5 + delay / 1000)
+            begin = call.now
+            await listen_for(call, step_s)
+            spans[delay] = (begin, call.now)
+    slow, beside = call.books
+    rows = [
+        Row(
+            what=f"live, {shown}: {metric}",
+            injected=delay,
+            measured=within(slow, metric, span) - within(beside, metric, span),
+            unit="ms",
+            bound=bound,
+        )
+        for metric, bound in (("video.packet_delay_ms", 5), ("video.delay_ms", 5), ("audio.packet_delay_ms", 2))
+        for delay, span in spans.items()
+    ]
+    return rows, call.slowness(_FASTER_MS)
+
+
+async def delays_into(step_s: float) -> Measured:
+    """The sender's network gets slower; less what it was at first. Pictures are forwarded when they come."""
+    seconds = _SETTLE_S + sum(step_s + 1.5 + delay / 1000 for delay in DELAYS_MS) + 2
+    spans: dict[int, tuple[float, float]] = {}
+    script = Script(seconds=seconds, sound=None)
+    async with called("forwarded", script, Impairment(), sends=True) as call:
+        await listen_for(call, _SETTLE_S)
+        for delay in DELAYS_MS:
+            call.sender.call.peer.impair(Impairment(delay_s=delay / 1000))
+            await listen_for(call, 1.5 + delay / 1000)
+            begin = call.now
+            await listen_for(call, step_s)
+            spans[delay] = (begin, call.now)
+    (book,) = call.books
+    rows = [
+        Row(
+            what=f"live, into the node: {metric}",
+            injected=delay,
+            measured=within(book, metric, span) - within(book, metric, spans[0]),
+            unit="ms",
+            bound=5,
+        )
+        for metric in ("video.packet_delay_ms", "video.delay_ms")
+        for delay, span in spans.items()
+    ]
+    return rows, call.slowness(_FASTER_MS)
+
+
+async def skews(shown: str, step_s: float) -> Measured:
+    """Sound sent early and late; less what is measured of sound that is in time."""
+    found: dict[int, float] = {}
+    slow = ""
+    for skew in (0, *SKEWS_MS):
+        script = Script(seconds=_SETTLE_S + step_s + 1, skew_s=skew / 1000)
+        async with called(shown, script, None) as call:
+            await listen_for(call, _SETTLE_S)
+            begin = call.now
+            await listen_for(call, step_s)
+            span = (begin, call.now)
+        found[skew] = within(call.books[0], "av.skew_ms", span)
+        slow = slow or call.slowness(_FASTER_MS)
+    rows = [
+        Row(what=f"live, {shown}: skew", injected=skew, measured=found[skew] - found[0], unit="ms", bound=5)
+        for skew in SKEWS_MS
+    ]
+    return rows, slow
+
+
+_HELD = {150: 7, 210: 20, 290: 45}
+"""Frames that are shown in place of so many that follow."""
+_BLACK = range(390, 405)
+_DROPPED = (120, 131, 132, 145, 160, 161, 162)
+_REPEATED = (180, 190, 200)
+_SWAPPED = {220: 221, 221: 220}
+
+
+def frozen(place: int) -> int | None:
+    """Hold frames, and show black for half a second."""
+    if place in _BLACK:
+        return None
+    return next((first for first, count in _HELD.items() if first < place <= first + count), place)
+
+
+def disordered(place: int) -> int:
+    """Drop, repeat and swap frames."""
+    number = place
+    for dropped in _DROPPED:
+        number += dropped <= number
+    for repeated in _REPEATED:
+        number -= repeated < number
+    return _SWAPPED.get(number, number)
+
+
+async def frozen_pictures(_: float) -> Measured:
+    """Freezes and black, as the node forwards them."""
+    async with called("forwarded", Script(seconds=16, shown=frozen, sound=None), None) as call:
+        await listen_for(call, 15.5)
+    (watch,), (book,) = call.watches, call.books
+    freezes = [freeze.duration * FPS for freeze in watch.freezes]
+    # Black is no frame of the reference either: what stands before it stays until the next one with a mark.
+    wanted = [*(count + 1 for count in _HELD.values()), len(_BLACK) + 1]
+    rows = [Row(what="live: freezes", injected=len(wanted), measured=len(freezes), unit="", bound=EXACT)]
+    rows += [
+        Row(what="live: length of a freeze", injected=count, measured=measured, unit="frames", bound=0.5)
+        for count, measured in zip(wanted, freezes, strict=False)
+    ]
+    rates = dict(samples(book, "video.fps"))
+    black = sum(share * rates[at] for at, share in samples(book, "video.black_ratio") if share)
+    rows.append(Row(what="live: black pictures", injected=len(_BLACK), measured=black, unit="frames", bound=0.01))
+    return rows, call.slowness(45)
+
+
+async def counted_pictures(_: float) -> Measured:
+    """Frames dropped, repeated and out of order, as the node forwards them."""
+    async with called("forwarded", Script(seconds=10, shown=disordered, sound=None), None) as call:
+        await listen_for(call, 9.5)
+    account = call.watches[0].account
+    rows = [
+        Row(what=f"live: frames {what}", injected=injected, measured=measured, unit="", bound=EXACT)
+        for what, injected, measured in (
+            ("dropped", len(_DROPPED), account.lost),
+            ("repeated", len(_REPEATED), account.repeated),
+            ("out of order", 1, account.reordered),
+            ("without a mark", 0, account.unread),
+        )
+    ]
+    return rows, call.slowness(45)
+
+
+async def silences(_: float) -> Measured:
+    """Two spans of silence through the mix."""
+    spans = (range(248, 273), range(398, 498))
+
+    def quiet(piece: int, samples: np.ndarray) -> np.ndarray:
+        return samples * 0 if any(piece in span for span in spans) else samples
+
+    async with called("forwarded", Script(seconds=13, shown=None, sound=quiet), None) as call:
+        await listen_for(call, 12.5)
+    rows = []
+    for span in spans:
+        # In the seconds around it: before the first sound nothing is known of silence.
+        begin = _started(call) + span.start / 50
+        silent = 1000 * sum(
+            share
+            for at, share in samples(call.books[0], "audio.silence_ratio")
+            if begin - 1.5 < at < begin + len(span) / 50 + 1.0
+        )
+        rows.append(Row(what="live: silent span", injected=20 * len(span), measured=silent, unit="ms", bound=20))
+    return rows, call.slowness(45)
+
+
+async def level(_: float) -> Measured:
+    """A sine through the mix."""
+    peak = -23.0
+
+    def sine(piece: int, samples: np.ndarray) -> np.ndarray:
+        steps = piece * FRAME_SAMPLES + np.arange(FRAME_SAMPLES)
+        wave = 32767 * 10 ** (peak / 20) * np.sin(2 * np.pi * 997 * steps / 48000)
+        return wave.astype(np.int16)[:, None]
+
+    async with called("forwarded", Script(seconds=14, shown=None, sound=sine), None) as call:
+        await listen_for(call, 13.5)
+    measured = call.books[0].values("audio.loudness_lufs")[-1]
+    row = Row(what="live: level of a sine, 12 s", injected=peak - 3.01, measured=measured, unit="LUFS", bound=0.2)
+    return [row], call.slowness(45)
+
+
+async def joining(_: float) -> Measured:
+    """Make the node slow to answer one request after the other, and see which step of joining tells."""
+    rows = []
+    async with Node(NodeConfig(faults=True)) as node:
+        assert node.faults is not None
+
+        async def steps() -> dict[str, float]:
+            async with open_end(end(node.url, "Ann")) as joined:
+                await joined.call.connected()
+                return joined.call.phases.as_ms()
+
+        await steps()  # what is imported and made on first use is no part of joining
+        base = await steps()
+        for operation, milestone, before in (
+            ("request_token", "token", ""),
+            ("participant_calls", "answered", "offered"),
+            ("call_ack", "acked", "answered"),
+        ):
+            for delay in (0.2, 1.0):
+                node.faults.rules.add(FaultRule(kind=FaultKind.DELAY, operation=operation, delay_s=delay))
+                found = await steps()
+                node.faults.rules.clear()
+                took, usual = (each[milestone] - (each[before] if before else 0.0) for each in (found, base))
+                what = f"joining, {operation} answered late"
+                rows.append(Row(what=what, injected=1000 * delay, measured=took - usual, unit="ms", bound=50))
+    return rows, ""
+
+
+def _started(call: Call) -> float:
+    """Return when the source began, in seconds of the run."""
+    assert call.player.started_at is not None
+    return call.player.started_at - call.began
+
+
+def samples(book: SeriesBook, metric: str) -> list[tuple[float, float]]:
+    """Return the samples of a metric with their times."""
+    return [
+        pair
+        for series in book.series()
+        if series.metric == metric
+        for pair in zip(series.times, series.values, strict=True)
+    ]
+
+
+GROUPS: Mapping[str, Sequence[Callable[[float], Coroutine[object, object, Measured]]]] = {
+    "joining": [joining],
+    "delay": [
+        lambda step_s: delays("forwarded", step_s),
+        lambda step_s: delays("composed", step_s),
+        delays_into,
+    ],
+    "skew": [lambda step_s: skews("forwarded", step_s), lambda step_s: skews("composed", step_s)],
+    "pictures": [frozen_pictures, counted_pictures],
+    "sound": [silences, level],
+}
+"""What is measured live, by a name that `--live` takes."""
+
+
+def live_rows(names: Sequence[str], step_s: float) -> list[Row]:
+    """Measure these groups, each run again as long as the machine was too slow for it, `TRIES` times in all."""
+    rows: list[Row] = []
+    for name in names:
+        for run in GROUPS[name]:
+            for left in reversed(range(TRIES)):
+                found, slow = asyncio.run(run(step_s))
+                if not slow:
+                    break
+                sys.stderr.write(f"{found[0].what}: too slow{', again' if left else ''} ({slow})\n")
+            rows += [replace(row, too_slow=bool(slow)) for row in found]
+            sys.stderr.write(f"{found[0].what}: {sum(r.state is State.HELD for r in rows[-len(found) :])} held\n")
+    return rows
