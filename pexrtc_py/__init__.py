@@ -3,82 +3,36 @@
     async with pexrtc_py.connect("https://node.example.com", "meet.alice") as conference:
         await conference.say("Hello")
 
-What this module exports is public; all else may change.
+What this module exports is public; all else may change. It is loaded when the first of it is asked for: a command is
+ready for Ctrl-C before the codecs are loaded, and a child process does not load what it has no use for.
 """
 
-from . import errors
-from .announcer.announcement import Announcement, Played, announce, play, play_with_slides
-from .announcer.material import announcement_of_files, presentation_of
-from .endpoint.call import Call, CallConfig
-from .endpoint.conference import BOT_TAG, RECORDER_TAG, Conference, connect, is_bot, open_conference
-from .errors import PexrtcError
-from .media.clips import clip_path
-from .media.decoding_taps import AudioDecoder, VideoDecoder
-from .media.frames import Codec, EncodedFrame, Gap, Kind, Source, Tap, TrackFormat
-from .media.player import Player
-from .media.sources.file import open_file
-from .node.config import NodeConfig
-from .node.server import Node
-from .protocol.models import Participant, Present
-from .protocol.sdp import Direction
-from .recorder.file_series import SegmentRules
-from .recorder.job import Recorded, RecordJob, record
-from .recorder.persistence import Interruption, Remedy, StayRules
-from .recorder.recording import Recording, RecordingConfig
-from .recorder.roles import Role
-from .recorder.stopping import StopRules
-from .signalling import SessionConfig
-from .version import __version__
-from .webrtc.peer import IceServer, PeerConfig
+from __future__ import annotations
 
-__all__ = [
-    "BOT_TAG",
-    "RECORDER_TAG",
-    "Announcement",
-    "AudioDecoder",
-    "Call",
-    "CallConfig",
-    "Codec",
-    "Conference",
-    "Direction",
-    "EncodedFrame",
-    "Gap",
-    "IceServer",
-    "Interruption",
-    "Kind",
-    "Node",
-    "NodeConfig",
-    "Participant",
-    "PeerConfig",
-    "PexrtcError",
-    "Played",
-    "Player",
-    "Present",
-    "RecordJob",
-    "Recorded",
-    "Recording",
-    "RecordingConfig",
-    "Remedy",
-    "Role",
-    "SegmentRules",
-    "SessionConfig",
-    "Source",
-    "StayRules",
-    "StopRules",
-    "Tap",
-    "TrackFormat",
-    "VideoDecoder",
-    "__version__",
-    "announce",
-    "announcement_of_files",
-    "clip_path",
-    "connect",
-    "errors",
-    "is_bot",
-    "open_conference",
-    "open_file",
-    "play",
-    "play_with_slides",
-    "presentation_of",
-    "record",
-]
+import importlib
+from importlib.machinery import PathFinder
+
+from . import errors as errors
+from .version import __version__ as __version__
+
+TYPE_CHECKING = False  # `typing` alone takes longer to load than all of this
+
+if TYPE_CHECKING:
+    from .exports import *  # noqa: F403 - the names and their types, for whoever reads without running
+    from .exports import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what is public (PEP 562). Parts of the package are left to the import system, which asks here first."""
+        folders = __spec__.submodule_search_locations
+        if name == "__all__" or not (name.startswith("_") or PathFinder.find_spec(f"{__name__}.{name}", folders)):
+            public = importlib.import_module(".exports", __name__)
+            names = {exported: getattr(public, exported) for exported in public.__all__}
+            globals().update(names, __all__=public.__all__)
+            if name in globals():
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """Name what is public, loaded or not."""
+        return sorted({*globals(), *importlib.import_module(".exports", __name__).__all__})

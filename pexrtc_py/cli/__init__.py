@@ -1,5 +1,5 @@
 """The front door: one command a file."""
 
-from .app import main
+from .entry import main
 
 __all__ = ["main"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Protocol, cast
 
 import typer
 
 from ..errors import PexrtcError
+from ..probe.rendering import visible
 from ..version import __version__
 from .announce import announce
 from .chat import chat_command
@@ -15,6 +18,7 @@ from .demo import demo
 from .doctor import doctor
 from .events import events_command
 from .exits import exit_code_of
+from .lines import write_line
 from .node import node
 from .prepare import prepare_command
 from .probe import probe
@@ -26,6 +30,8 @@ from .screen import Screen
 from .verify import verify_command
 
 __all__ = ["app", "main"]
+
+_UNKNOWN = 3  # Nagios plugin guidelines, "Plugin Return Codes"
 
 app = typer.Typer(
     name="pexrtc",
@@ -70,10 +76,36 @@ app.command()(node)
 app.command()(demo)
 
 
+# Whatever typer has to say against arguments; it has had this class under names that came and went.
+_BadArguments: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+class _Refusal(Protocol):
+    """What such an exception can do."""
+
+    def show(self) -> None: ...
+    def format_message(self) -> str: ...
+
+
 def main() -> None:
-    """Run a command; errors in its arguments become one line and an exit code."""
+    """Run the command that the arguments of the process name; errors in its arguments become one line and a code.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
     try:
-        app()
+        code = app(standalone_mode=not _is_for_nagios(sys.argv[1:]))
     except PexrtcError as exc:
         Screen().error(str(exc))
-        raise SystemExit(exit_code_of(exc)) from None
+        code = exit_code_of(exc)
+    except _BadArguments as exc:
+        refusal = cast("_Refusal", exc)
+        refusal.show()
+        write_line(f"PEXRTC UNKNOWN - {visible(refusal.format_message()).replace('|', '/')}")
+        code = _UNKNOWN
+    raise SystemExit(code)
+
+
+def _is_for_nagios(arguments: Sequence[str]) -> bool:
+    """Whether the line will be read by a monitor: it knows other codes, and takes the 2 of bad usage for CRITICAL."""
+    return "--nagios" in arguments and next((word for word in arguments if not word.startswith("-")), "") == "probe"
