@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from datetime import datetime
 from typing import Annotated
 
@@ -21,6 +19,7 @@ from .lines import json_line, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen, plain
+from .standard_input import read_standard_input
 
 __all__ = ["chat_command"]
 
@@ -79,7 +78,7 @@ def chat_command(
 
 
 async def _say(config: SessionConfig, text: str, to: str | None, screen: Screen) -> ExitCode:
-    said = (await asyncio.to_thread(sys.stdin.read)).rstrip("\n") if text == "-" else text
+    said = (await read_standard_input()).rstrip("\n") if text == "-" else text
     if not said:
         raise UsageError("there is nothing to say")
     async with attend(config, screen) as session:

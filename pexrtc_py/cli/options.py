@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -133,12 +136,34 @@ def read_pin(pin_file: Path | None) -> str | None:
     if str(pin_file) == "-":
         if not sys.stdin.isatty():
             raise UsageError("--pin-file -: no terminal to ask for the PIN at")
-        return str(typer.prompt("PIN", hide_input=True, err=True))
+        with _ending_by_ctrl_c():
+            return str(typer.prompt("PIN", hide_input=True, err=True))
     try:
         lines = pin_file.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"--pin-file {pin_file}: {getattr(exc, 'strerror', None) or exc}") from exc
     return lines[0].strip() if lines else None
+
+
+@contextmanager
+def _ending_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a prompt, which the loop waits for: it would hear of it afterwards only.
+
+    Raises:
+        typer.Abort: it did; see `running.run`.
+        UsageError: there is nobody to type.
+    """
+    wakeup = signal.set_wakeup_fd(-1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except typer.Abort as exc:
+        if isinstance(exc.__context__, EOFError):
+            raise UsageError("--pin-file -: no PIN was given") from exc
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.set_wakeup_fd(wakeup)
 
 
 def read_ports(text: str | None, option: str = "--media-ports") -> tuple[int, int] | None:

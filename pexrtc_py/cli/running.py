@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
+import typer
+
 from ..errors import PexrtcError
 from .exits import ExitCode, exit_code_of
 from .screen import Screen
@@ -53,7 +55,7 @@ def run(command: Command, screen: Screen) -> ExitCode:
     except PexrtcError as exc:
         screen.error(str(exc))
         return exit_code_of(exc)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter at a prompt
         return ExitCode.INTERRUPTED
     except Exception:
         logger.exception("! bug")
