@@ -2,6 +2,10 @@
 
 One announcer has one queue. Rules that watch people want one conference each; rules of the clock may play into any
 number of conferences at once. Stopping and skipping are rules too.
+
+Transferred, an announcer goes on in the other conference, and watches that: who is there already is counted and not
+greeted. What was being played into one conference begins again, its chat text and its digits too, for nobody there
+has heard the beginning; what is live, or played into several, goes on (see `broadcast`).
 """
 
 from __future__ import annotations
@@ -24,9 +28,9 @@ from .broadcast import broadcast, send_silence
 from .conference_events import ConferenceEvents
 from .dialling import Dial, parse_dialling
 from .played import Announcement, Played
-from .podium import Podium
+from .podium import Place, Podium
 from .queue import PlayQueue, Programme, QueueItem, Rule
-from .room_state import VoiceChanged
+from .room_state import RoomEvent, Transferred, VoiceChanged
 from .triggers import Trigger
 
 __all__ = ["Announcer", "AnnouncerConfig"]
@@ -98,9 +102,10 @@ class Announcer:
         self._players: list[Player] = []
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
+        self._told = asyncio.Event()
         self._stopped = False
         self._interruption = asyncio.Event()  # set when what is being played, or made ready for it, shall end
-        self._held = False
+        self._ready_in: list[Place] = []  # where the far side is known to receive
 
     def add(self, source: str, *, why: str, urgent: bool = False, chat: str = "", digits: str = "") -> str:
         """Queue a source; returns its id.
@@ -136,12 +141,17 @@ class Announcer:
         async with task_owner() as tasks:
             if len(self._podiums) == 1:
                 tasks.start(self._watch(self._podiums[0]), name="pexrtc announcer events")
+            for podium in self._podiums:
+                tasks.start(self._follow(podium), name="pexrtc announcer transfers")
             tasks.start(self._keep_time(), name="pexrtc announcer clock")
             _, why = await first_of(gone=self._all_gone(), played=self._play_all())
         return str(why)
 
     async def _all_gone(self) -> str:
         reasons = await asyncio.gather(*(podium.gone() for podium in self._podiums))
+        while self.playing is not None:  # what was played until then is told
+            self._told.clear()
+            await self._told.wait()
         errors = [why for why in reasons if isinstance(why, PexrtcError)]
         if errors and len(errors) == len(reasons):
             raise errors[0]
@@ -172,22 +182,50 @@ class Announcer:
     async def _play(self, item: QueueItem) -> None:
         self.playing = item
         self._interruption.clear()
-        there = [podium for podium in self._podiums if podium.main.call.ended_reason is None]
+        there: Sequence[Podium] = ()
         try:
             try:
-                played = await self._announce(item, there)
+                played = []
+                while True:
+                    there = await self._there()
+                    where = [podium.place for podium in there]
+                    played += (now := await self._announce(item, there))
+                    if not await self._begins_again(now, where):
+                        break
             except PexrtcError as exc:
                 if not self._config.stays:
                     raise
                 logger.warning("! %s: %s", item.source or "announcement", exc)
-                played = [Played(alias=podium.alias, ended=str(exc), error=exc) for podium in there]
+                played += [Played(alias=podium.alias, ended=str(exc), error=exc) for podium in there]
             await self._tell(item, played)
             if self._config.digits_after and not self._stopped:
                 self._interruption.clear()
+                there = [podium for podium in self._podiums if not podium.place.is_over]
                 await self._unless_interrupted(there, self._dial(there, self._config.digits_after))
         finally:
             self.playing = None
             self._players.clear()
+            self._told.set()
+
+    async def _there(self) -> Sequence[Podium]:
+        """Return where can be played, as soon as there is anywhere; nowhere, when all is lost."""
+        while True:
+            there = [podium for podium in self._podiums if not podium.place.is_over]
+            coming = [podium for podium in self._podiums if podium.place.is_over and podium.lost is None]
+            if there or not coming or self._interruption.is_set():
+                return there
+            await first_of(
+                interrupted=self._interruption.wait(),
+                **{f"podium {number}": podium.after(podium.place) for number, podium in enumerate(coming)},
+            )
+
+    async def _begins_again(self, played: Sequence[Played], where: Sequence[Place]) -> bool:
+        """Whether what was being played alone in one conference is to be played anew in another, where we are now."""
+        if len(self._podiums) > 1 or not played or self._interruption.is_set():
+            return False
+        podium = self._podiums[0]
+        ended_well = played[-1].ended in (PlayerEnd.FINISHED, PlayerEnd.STOPPED)
+        return not ended_well and bool(where) and await podium.after(where[0]) is not None
 
     async def _announce(self, item: QueueItem, there: Sequence[Podium]) -> list[Played]:
         """Make it ready, dial, and play it; skipping and stopping end each of these."""
@@ -198,7 +236,9 @@ class Announcer:
             return [Played(alias=podium.alias, ended=str(PlayerEnd.STOPPED)) for podium in there]
         if chat := item.chat or self._config.chat:
             await self._each(there, lambda podium: podium.conference.say(chat))
-        announcement, self._held = replace(announcement, hold=not self._held), True
+        there = [podium for podium in there if not podium.place.is_over] or await self._there()
+        hold = any(podium.place not in self._ready_in for podium in there)
+        announcement, self._ready_in = replace(announcement, hold=hold), [podium.place for podium in there]
 
         def note(player: Player) -> None:
             self._players.append(player)
@@ -251,24 +291,39 @@ class Announcer:
 
     # What happens
 
+    async def _follow(self, podium: Podium) -> None:
+        """Whoever waits sends silence into the conferences we are in now."""
+        place = podium.place
+        while (there := await podium.after(place)) is not None:
+            place = there
+            self._news.set()
+
     async def _watch(self, podium: Podium) -> None:
-        line = podium.main.call.audio
-        receiver = line.receiver if line is not None else None
-        async with aclosing(ConferenceEvents(podium.conference, receiver).events()) as events:
-            async for event in events:
-                now = time.time()
-                if self._programme.handle_event(event, now):
-                    self._news.set()
-                if isinstance(event, VoiceChanged):
-                    # Programs are not ducked under: our own voice would duck itself.
-                    speaking = self._programme.room.quiet_since is None
-                    podium.ducking.set_speaking(time.monotonic(), speaking=speaking)
-                room = self._programme.room
-                if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.skip]):
-                    self.skip()
-                if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.stop]):
-                    self.stop()
-                self._changed.set()
+        place: Place | None = podium.place
+        while place is not None:
+            line = place.main.call.audio
+            receiver = line.receiver if line is not None else None
+            async with aclosing(ConferenceEvents(place.conference, receiver).events()) as events:
+                async for event in events:
+                    self._handle(podium, event)
+            place = await podium.after(place)
+            if place is not None:
+                self._handle(podium, Transferred())
+
+    def _handle(self, podium: Podium, event: RoomEvent) -> None:
+        now = time.time()
+        if self._programme.handle_event(event, now):
+            self._news.set()
+        if isinstance(event, VoiceChanged | Transferred):
+            # Programs are not ducked under: our own voice would duck itself.
+            speaking = self._programme.room.quiet_since is None
+            podium.ducking.set_speaking(time.monotonic(), speaking=speaking)
+        room = self._programme.room
+        if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.skip]):
+            self.skip()
+        if _any_of([trigger.handle_event(room, event, now) for trigger in self._config.stop]):
+            self.stop()
+        self._changed.set()
 
     async def _keep_time(self) -> None:
         while True:

@@ -2,6 +2,10 @@
 
 One `Player` serves all conferences that agreed on the same codecs, their senders being its taps; usually that is all of
 them. A conference that goes away in the middle is taken out, the others go on.
+
+Who is transferred in the middle: what is live, and what is played to several at once, goes on in the other conference
+from where it is then, in step with the rest. What is played to one alone ends here, and its `Played` says so: nobody
+there has heard the beginning, so an `Announcer` begins it again.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from ..errors import PexrtcError
+from ..errors import CodecMismatch, PexrtcError
 from ..media.frames import Codec, Kind, Source, Tap
 from ..media.holding import Hold
 from ..media.player import Player, PlayerConfig, PlayerEnd
@@ -21,7 +25,7 @@ from ..webrtc.sender import Sender
 from .ducking import Ducked
 from .outlet import Outlet
 from .played import Announcement, Played
-from .podium import Podium
+from .podium import Place, Podium
 
 __all__ = ["broadcast", "send_silence"]
 
@@ -31,19 +35,58 @@ what they still hold of a participant who leaves is lost. Ours hold 500 ms at mo
 
 
 @dataclass(slots=True)
+class _Part:
+    """What is played of an announcement in one conference."""
+
+    place: Place
+    result: Played
+    before: dict[Kind, tuple[int, int]]
+    from_s: float = 0.0  # the player's position and the clock when it began here
+    joined: float | None = None
+
+    def end(self, why: str, player: Player) -> None:
+        """Note how it ended, once, and how much was played here."""
+        self.result.ended = why
+        self.result.duration_s = round(max(0.0, player.position_s - self.from_s), 3)
+        began = [at for at in (player.started_at, self.joined) if at is not None]
+        self.result.started = max(began) if player.started_at is not None else None
+
+    def count(self) -> None:
+        """Note what was sent."""
+        for kind, sender in self.place.main.senders.items():
+            packets, lost = self.before[kind]
+            self.result.packets[kind] = sender.counts.packets - packets
+            self.result.lost[kind] = _lost(sender) - lost
+        self.result.join_ms = self.place.main.call.phases.as_ms()
+
+
+@dataclass(slots=True)
 class _Group:
     """Outlets that agreed on the same codecs, and the player that serves them."""
 
+    codecs: dict[Kind, Codec]
     outlets: list[Outlet]
     player: Player
+    source: Source
+    bitrates: _LeastBitrate
+    replay: bool
+    parts: list[_Part] = field(default_factory=list)
     taps: dict[str, list[tuple[Kind, Tap]]] = field(default_factory=dict)  # by the call's UUID
 
+    def enter(self, outlet: Outlet, podium: Podium | None) -> None:
+        """Play into it too."""
+        uuid = outlet.call.uuid
+        self.taps[uuid] = _taps(outlet, podium, self.source, self.player, replay=self.replay)
+        if (video := outlet.senders.get(Kind.VIDEO)) is not None:
+            video.on_bitrate = self.bitrates.of(uuid)
+        for kind, tap in self.taps[uuid]:
+            self.player.add_tap(kind, tap)
+
     def leave(self, outlet: Outlet) -> None:
-        """Play into it no more; with none left there is nothing to play for."""
+        """Play into it no more."""
+        self.bitrates.forget(outlet.call.uuid)
         for kind, tap in self.taps.pop(outlet.call.uuid, ()):
             self.player.remove_tap(kind, tap)
-        if not self.taps:
-            self.player.stop()
 
 
 async def broadcast(
@@ -65,48 +108,50 @@ async def broadcast(
         sent: taps of one's own that get what is sent, silence before it included.
 
     Returns:
-        What became of it, in the order of the podiums.
+        What became of it, in the order of the podiums; of one that went on elsewhere there are several.
 
     Raises:
         SourceError: the source cannot be opened, or broke in the middle.
     """
-    played = {podium.main.call.uuid: Played(alias=podium.alias, codecs=podium.main.codecs) for podium in podiums}
-    before = {podium.main.call.uuid: _counts(podium.main) for podium in podiums}
-    beside = [podium.slides for podium in podiums if podium.slides is not None]
+    places = [podium.place for podium in podiums]
+    parts = [[_part(place)] if not place.is_over else [] for place in places]
+    goes_on = announcement.live or len(podiums) > 1
     async with AsyncExitStack() as stack, task_owner() as tasks:
         hold = announcement.hold
-        main = await _groups(stack, [(podium.main, podium) for podium in podiums], announcement, sent, hold=hold)
+        begin = [(place, podium) for place, podium, own in zip(places, podiums, parts, strict=True) if own]
+        there = [(place.main, podium) for place, podium in begin]
+        beside = [(place.slides, None) for place, _ in begin if place.slides is not None]
+        main = await _groups(stack, there, announcement, sent, hold=hold)
         groups = list(main)
         if slides is not None:
-            groups += await _groups(stack, [(outlet, None) for outlet in beside], slides, None, hold=hold)
+            groups += await _groups(stack, beside, slides, None, hold=hold)
         for group in main:
+            group.parts += [part for some in parts for part in some if part.place.main in group.outlets]
             if on_player is not None:
                 on_player(group.player)
-        for podium in podiums:
-            tasks.start(_take_out(podium, groups, played[podium.main.call.uuid]), name="pexrtc announcement away")
+        show = _Show(main, groups, set(range(len(podiums))))
+        for number, podium in enumerate(podiums):
+            tasks.start(
+                _attend(podium, places[number], parts[number], show, number, goes_on=goes_on),
+                name="pexrtc announcement attending",
+            )
         if hold:
             tasks.start(_release(groups), name="pexrtc announcement ready")
         for group in main:
             end = await group.player.finished()
-            for outlet in group.outlets:
-                result = played[outlet.call.uuid]
-                result.started = group.player.started_at
-                result.duration_s = round(group.player.position_s, 3)
-                if result.ended == PlayerEnd.FINISHED:
-                    result.ended = str(end)
-        there = [p.main for p in podiums if played[p.main.call.uuid].ended == PlayerEnd.FINISHED]
-        tasks.start(send_silence(there), name="pexrtc announcement tail")
-        acknowledged = [tasks.start(_arrived(outlet), name="pexrtc announcement arrived") for outlet in there]
-        for outlet, arrived in zip(there, acknowledged, strict=True):
-            played[outlet.call.uuid].acknowledged = await arrived
-    for podium in podiums:
-        result = played[podium.main.call.uuid]
-        for kind, sender in podium.main.senders.items():
-            packets, lost = before[podium.main.call.uuid][kind]
-            result.packets[kind] = sender.counts.packets - packets
-            result.lost[kind] = _lost(sender) - lost
-        result.join_ms = podium.main.call.phases.as_ms()
-    return list(played.values())
+            for part in group.parts:
+                if part.result.ended == PlayerEnd.FINISHED:
+                    part.end(str(end), group.player)
+        show.is_over = True
+        whole = [part for some in parts for part in some if part.result.ended == PlayerEnd.FINISHED]
+        tasks.start(send_silence([part.place.main for part in whole]), name="pexrtc announcement tail")
+        acknowledged = [tasks.start(_arrived(part.place.main), name="pexrtc announcement arrived") for part in whole]
+        for part, arrived in zip(whole, acknowledged, strict=True):
+            part.result.acknowledged = await arrived
+    for some in parts:
+        for part in some:
+            part.count()
+    return [part.result for some in parts for part in some]
 
 
 async def send_silence(outlets: Sequence[Outlet]) -> None:
@@ -142,14 +187,17 @@ async def _groups(
         accept: dict[Kind, Sequence[Codec]] = {kind: (codec,) for kind, codec in codecs}
         source = await asyncio.to_thread(_open, announcement, accept)
         player = Player(source, {}, config=PlayerConfig(hold=hold))
-        group = _Group([outlet for outlet, _ in members], player)
-        bitrates = _LeastBitrate(player)
+        group = _Group(
+            codecs=dict(codecs),
+            outlets=[outlet for outlet, _ in members],
+            player=player,
+            source=source,
+            bitrates=_LeastBitrate(player),
+            replay=announcement.replay,
+        )
         for outlet, podium in members:
-            group.taps[outlet.call.uuid] = _taps(outlet, podium, source, player, replay=announcement.replay)
-            if (video := outlet.senders.get(Kind.VIDEO)) is not None:
-                video.on_bitrate = bitrates.of(outlet.call.uuid)
-        own = {(kind, tap) for kind, tap in (sent or {}).items() if not groups}
-        for kind, tap in [pair for pairs in group.taps.values() for pair in pairs] + list(own):
+            group.enter(outlet, podium)
+        for kind, tap in (sent or {}).items() if not groups else ():
             player.add_tap(kind, tap)
         await stack.enter_async_context(player)
         groups.append(group)
@@ -190,6 +238,9 @@ class _LeastBitrate:
         self._player = player
         self._told: dict[str, int] = {}
 
+    def forget(self, name: str) -> None:
+        self._told.pop(name, None)
+
     def of(self, name: str) -> Callable[[int], None]:
         def tell(bitrate_bps: int) -> None:
             self._told[name] = bitrate_bps
@@ -205,14 +256,74 @@ async def _release(groups: Sequence[_Group]) -> None:
         group.player.release()
 
 
-async def _take_out(podium: Podium, groups: Sequence[_Group], result: Played) -> None:
-    why = await podium.gone()
-    result.ended = str(why)
-    result.error = why if isinstance(why, PexrtcError) else None
-    for group in groups:
-        for outlet in (podium.main, podium.slides):
-            if outlet is not None and outlet.call.uuid in group.taps:
-                group.leave(outlet)
+@dataclass(slots=True)
+class _Show:
+    """What is running: the players of the announcement and of what is shown beside it."""
+
+    main: Sequence[_Group]
+    groups: Sequence[_Group]
+    attended: set[int]  # numbers of the podiums that are played into, or may be again
+    is_over: bool = False
+
+    def leave(self, place: Place) -> None:
+        for group in self.groups:
+            for outlet in (place.main, place.slides):
+                if outlet is not None and outlet.call.uuid in group.taps:
+                    group.leave(outlet)
+
+    def give_up(self, number: int) -> None:
+        """A podium does not come back; with none left there is nothing to play for."""
+        self.attended.discard(number)
+        for group in self.groups:
+            if not group.taps and not self.attended:
+                group.player.stop()
+
+    def enter(self, podium: Podium, part: _Part) -> bool:
+        """Go on in another conference, from where everybody else is; returns whether that takes what is played."""
+        place = podium.place
+        group = next((group for group in self.main if group.codecs == place.main.codecs), None)
+        if group is None:
+            return False
+        part.from_s, part.joined = group.player.position_s, time.monotonic()
+        group.parts.append(part)
+        group.enter(place.main, podium)
+        group.player.request_key_frame()
+        beside = (each for each in self.groups if each not in self.main)
+        if place.slides is not None:
+            for other in beside:
+                if other.codecs == place.slides.codecs:
+                    other.enter(place.slides, None)
+                    other.player.request_key_frame()
+                    break
+        return True
+
+
+async def _attend(podium: Podium, first: Place, parts: list[_Part], show: _Show, number: int, *, goes_on: bool) -> None:
+    """Play no more into a conference that is over, and go on in the one a podium is sent to, where that is wanted."""
+    place: Place | None = first
+    while place is not None:
+        why = await place.gone()
+        show.leave(place)
+        for part in parts:
+            if part.place is place and part.result.ended == PlayerEnd.FINISHED:
+                player = next((group.player for group in show.main if part in group.parts), None)
+                if player is not None:
+                    part.end(str(why), player)
+                part.result.error = why if isinstance(why, PexrtcError) else None
+        place = await podium.after(place) if goes_on and not show.is_over else None
+        if show.is_over:
+            return
+        if place is not None:
+            parts.append(part := _part(place))
+            if not show.enter(podium, part):
+                part.result.error = CodecMismatch(f"{podium.alias} takes other codecs than what is being played")
+                part.result.ended = str(part.result.error)
+                place = None
+    show.give_up(number)
+
+
+def _part(place: Place) -> _Part:
+    return _Part(place, Played(alias=place.alias, codecs=place.main.codecs), _counts(place.main))
 
 
 async def _arrived(outlet: Outlet) -> bool:

@@ -137,6 +137,7 @@ def announcement_of_ready(
         peer=peer or PeerConfig(),
         replay=True,
         soft=opener_of(soft) if len(soft) == len(ready) else None,
+        live=any(one.spec.is_live for one in ready),
     )
 
 

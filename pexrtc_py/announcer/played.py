@@ -37,6 +37,8 @@ class Announcement:
     made. Otherwise it waits for the next, a second in prepared media. Recordings then have those pictures twice."""
     soft: SourceOpener | None = None
     """The same at a lower level, packet by packet, for ducking; None: there is none."""
+    live: bool = False
+    """Whether it cannot begin again: a camera, a pipe, a stream. After a transfer it goes on; all else begins anew."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 __all__ = [
     "ChatSaid", "ConferenceStarted", "DigitPressed", "PersonJoined", "PersonLeft", "RoomEvent", "RoomEvents",
-    "RoomState", "VoiceChanged",
+    "RoomState", "Transferred", "VoiceChanged",
 ]  # fmt: skip
 
 
@@ -72,7 +72,14 @@ class ConferenceStarted:
     """The conference began: a host is there, nobody waits any more."""
 
 
-RoomEvent: TypeAlias = PersonJoined | PersonLeft | VoiceChanged | ChatSaid | DigitPressed | ConferenceStarted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred:
+    """We were sent to another conference: nobody of those who were there is here, and who is here was here before."""
+
+
+RoomEvent: TypeAlias = (
+    PersonJoined | PersonLeft | VoiceChanged | ChatSaid | DigitPressed | ConferenceStarted | Transferred
+)
 
 
 class RoomEvents(Protocol):
@@ -111,6 +118,11 @@ class RoomState:
                     self._hear(person, now, speaking=speaking)
             case ConferenceStarted():
                 self.started = True
+            case Transferred():
+                self.people.clear()
+                self._bots.clear()
+                self._speaking.clear()
+                self.quiet_since, self.started = now, False
             case ChatSaid() | DigitPressed():
                 pass
 
