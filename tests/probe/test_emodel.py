@@ -100,3 +100,31 @@ def test_the_best_of_each_scale_is_the_best_of_mos(band: Band) -> None:
     best = speech_quality(model, delay_ms=0, loss=0)
     assert best.r == {Band.NARROW: 93.2, Band.WIDE: 129.0, Band.FULL: 148.0}[band]
     assert best.mos == pytest.approx(4.41 if band is Band.NARROW else 4.5, abs=0.005)
+
+
+@pytest.mark.parametrize(("ie", "mos"), [(0, 4.5), (1, 4.4940), (8, 4.4206), (13, 4.3371), (41, 3.5123), (56, 2.9220)])
+def test_wideband_opinion_is_what_another_implementation_has(ie: float, mos: float) -> None:
+    """AMR-WB without loss by G.107.1, as sipnab works it out (src/rtp/emodel_wb.rs)."""
+    model = CodecModel(band=Band.WIDE, ie=ie, bpl=4.3, source="")
+    assert speech_quality(model, delay_ms=0, loss=0).mos == pytest.approx(mos, abs=5e-5)
+
+
+def test_wideband_loss_is_what_another_implementation_has() -> None:
+    """AMR-WB at 12.65 kb/s with 2 % of loss: Ie,eff 43.8095 and MOS 3.4062; the constant is 95 in wideband, too."""
+    speech = speech_quality(CodecModel(band=Band.WIDE, ie=20, bpl=4.3, source=""), delay_ms=0, loss=0.02)
+    assert 129 - speech.r == pytest.approx(43.8095, abs=1e-3)
+    assert speech.mos == pytest.approx(3.4062, abs=5e-4)
+
+
+@pytest.mark.parametrize(("loss", "delay", "r"), [(0, 50, 137.8), (0.02, 50, 99.1333), (0.02, 200, 94.6278)])
+def test_fullband_is_what_another_implementation_has(loss: float, delay: float, r: float) -> None:
+    """EVS with Ie 10.2 and Bpl 4.3 by G.107.2, as rtpengine has it: 148, 132, and 1.48 on the delay as on the score."""
+    speech = speech_quality(CodecModel(band=Band.FULL, ie=10.2, bpl=4.3, source=""), delay_ms=delay, loss=loss)
+    assert speech.r == pytest.approx(r, abs=1e-3)
+    assert speech.mos == pytest.approx(mos_of_r(r / 1.48), abs=1e-4)
+
+
+def test_best_fullband_rating_is_that_of_its_noise() -> None:
+    """Ro,FB = 20 - 1.5 (SLR + No) by the default values SLR 8 and twice -96 dBm0p of noise: 147.5, told as 148."""
+    noise = 10 * math.log10(2 * 10 ** (-96 / 10))
+    assert 20 - 1.5 * (8 + noise) == pytest.approx(Band.FULL.best_r, abs=0.52)
