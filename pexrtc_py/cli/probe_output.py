@@ -39,6 +39,7 @@ _CODES: Final = {
     Cause.UNREACHABLE: ExitCode.UNREACHABLE,
     Cause.REMOVED: ExitCode.REMOVED,
     Cause.FAILED: ExitCode.FAILED,
+    Cause.STOPPED: ExitCode.INTERRUPTED,
 }
 
 

@@ -7,6 +7,7 @@ that is none) is an error.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,9 @@ __all__ = ["MAX_PARTICIPANTS", "Plan", "PlanKind", "attempt", "cause_of", "each_
 MAX_PARTICIPANTS: Final = 20
 """The hard cap on participants that one process sends into conferences: each takes a port licence of somebody."""
 _GRACE_S: Final = 8.0
-"""How long a run may take to end by itself once it was asked to; joining does not listen."""
+"""How long a run may take to end by itself once it was asked to."""
+_JOINING_GRACE_S: Final = 0.5
+"""The same before anything was measured: joining does not listen, and has nothing to write."""
 _ID_STEP: Final = 1 << 17
 """Between the first frame ids of plans that run together, so that none takes another's pictures for its own."""
 
@@ -88,7 +91,7 @@ async def attempt(
 
     Args:
         plan: what to do.
-        stop: ends it early, and well; while it is still joining, a few seconds later.
+        stop: ends it early, and well; while it is still joining, and measures nothing, half a second later.
         on_sample: is told every sample as it is taken, in whatever thread.
         evidence: collects what a support bundle needs.
 
@@ -97,8 +100,16 @@ async def attempt(
     """
     stop = stop or asyncio.Event()
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    measures = threading.Event()
+
+    def tell(moment: float, metric: str, stream: str, value: float) -> None:
+        if not metric.startswith("self."):  # how late we are is told from the first moment
+            measures.set()
+        if on_sample is not None:
+            on_sample(moment, metric, stream, value)
+
     try:
-        what, found = await first_of(run=_run(plan, stop, on_sample, evidence), stop=_long_after(stop))
+        what, found = await first_of(run=_run(plan, stop, tell, evidence), stop=_long_after(stop, measures))
     except UsageError:
         raise
     except PexrtcError as exc:
@@ -106,7 +117,7 @@ async def attempt(
     else:
         if what == "run" and isinstance(found, ProbeResult):
             return found
-        error, cause = "stopped before it had begun", Cause.NONE
+        error, cause = "stopped before it had begun", Cause.STOPPED
     kind: Literal["single", "pair", "join"] = (
         "pair" if plan.kind is PlanKind.PAIR else "join" if plan.kind is PlanKind.JOIN else "single"
     )
@@ -134,9 +145,12 @@ async def _run(plan: Plan, stop: asyncio.Event, on_sample: OnSample | None, evid
             return await probe_single(plan.end, plan.run, echo=echo, stop=stop, on_sample=on_sample, evidence=evidence)
 
 
-async def _long_after(stop: asyncio.Event) -> None:
+async def _long_after(stop: asyncio.Event, measures: threading.Event) -> None:
     await stop.wait()
-    await asyncio.sleep(_GRACE_S)
+    if not measures.is_set():
+        await asyncio.sleep(_JOINING_GRACE_S)
+    if measures.is_set():
+        await asyncio.sleep(_GRACE_S)
 
 
 def cause_of(error: PexrtcError) -> Cause:

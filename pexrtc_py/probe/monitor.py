@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..tasks import task_owner
 from .attempts import Plan, attempt
 from .evidence import Evidence
-from .result import ProbeResult
+from .result import Cause, ProbeResult
 from .series import OnSample
 
 __all__ = ["MAX_COUNT", "MAX_EVERY_S", "MIN_EVERY_S", "RepeatConfig", "Round", "repeat", "run_together"]
@@ -106,6 +106,8 @@ async def repeat(
         number += 1
         evidence = [Evidence(plan.thresholds) if collect else None for plan in plans]
         results = await run_together(plans, stop=stop, on_sample=on_sample, evidence=evidence)
+        if number > 1 and all(result.cause is Cause.STOPPED for result in results):
+            return  # a monitor was ended while it joined again: nobody failed
         on_round(Round(number=number, results=results, evidence=evidence))
         if config.count is None or number < config.count:
             await _rest(began, config, stop)

@@ -212,7 +212,7 @@ def _state(result: ProbeResult) -> tuple[int, str]:
     failed = [f"{step.name} failed" for step in result.steps if step.passed is False]
     missed = [reason_text(reason) for reason in result.verdict.failures if reason.outcome is Outcome.FAILED]
     if result.error:
-        ours = result.cause in (Cause.NONE, Cause.FAILED)
+        ours = result.cause in (Cause.NONE, Cause.FAILED, Cause.STOPPED)
         return (3 if ours and not missed else 2), ", ".join([result.error, *missed])
     if failed or missed:
         words = ", ".join(failed + missed)

@@ -54,6 +54,8 @@ class Cause(StrEnum):
     """It had begun, and the far side or the network ended it."""
     FAILED = "failed"
     """Something failed on our side."""
+    STOPPED = "stopped"
+    """Somebody asked for the end before anything was measured."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):

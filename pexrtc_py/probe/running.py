@@ -177,7 +177,7 @@ class _Run:
         cause = Cause.REMOVED if error else Cause.NONE
         if not error and (self._config.wants_media or sources):
             error = self._missing(listenings)
-            cause = Cause.UNREACHABLE if error else Cause.NONE
+            cause = (Cause.STOPPED if self._stop.is_set() else Cause.UNREACHABLE) if error else Cause.NONE
         return self._result(ends, listenings, moments, (error, cause), until)
 
     def _missing(self, listenings: Sequence[Listening]) -> str:

@@ -140,3 +140,4 @@ async def test_a_stop_while_joining_ends_soon() -> None:
             asyncio.get_running_loop().call_later(0.1, stop.set)
             result = await attempt(single(f"http://127.0.0.1:{deaf.getsockname()[1]}"), stop=stop)
     assert result.error == "stopped before it had begun"
+    assert result.cause is Cause.STOPPED
