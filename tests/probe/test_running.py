@@ -24,6 +24,8 @@ from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import PeerConfig
 
+from ..support.unhurried import unhurried
+
 SMALL = ReferenceConfig(width=320, height=180)
 
 
@@ -52,8 +54,13 @@ async def test_pair_measures_both_directions(node: Node) -> None:
     limits = ["video.unread_ratio > 5%", "video.psnr_db < 25", "audio.loss_ratio > 1%", "video.black_ratio > 0"]
     config = RunConfig(duration_s=4, thresholds=tuple(Threshold.parse(text) for text in limits))
     told: list[str] = []
-    result = await probe_pair(
-        end(node, "Ann"), end(node, "Bob"), config, on_sample=lambda time, metric, stream, value: told.append(metric)
+    result = await unhurried(
+        lambda: probe_pair(
+            end(node, "Ann"),
+            end(node, "Bob"),
+            config,
+            on_sample=lambda time, metric, stream, value: told.append(metric),
+        )
     )
     assert result.error == ""
     assert result.passed, result.verdict.failures
@@ -75,9 +82,8 @@ async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
     """Bob's network has 100 ms each way and fails for 700 ms: his pictures are that late and freeze, once."""
     bad = Impairment(delay_s=0.1, blackouts=((4.0, 0.7),))
     limits = (Threshold.parse("video.longest_freeze_ms > 500"), Threshold.parse("video.longest_freeze_ms > 20s"))
-    result = await probe_pair(
-        end(node, "Ann"), end(node, "Bob", bad), RunConfig(duration_s=7, thresholds=limits, media_timeout_s=8)
-    )
+    config = RunConfig(duration_s=7, thresholds=limits, media_timeout_s=8)
+    result = await unhurried(lambda: probe_pair(end(node, "Ann"), end(node, "Bob", bad), config))
     assert result.error == ""
     assert 100 <= middle(values(result, "video.packet_delay_ms", "Ann → Bob")) < 200
     assert 100 <= middle(values(result, "video.packet_delay_ms", "Bob → Ann")) < 200
@@ -91,7 +97,8 @@ async def test_injected_delay_and_blackout_are_found(node: Node) -> None:
 async def test_loss_on_the_way_out_is_of_that_direction(node: Node) -> None:
     """Bob's network loses a tenth each way: the far end reports it for what Bob sends, we count it for what he gets."""
     lossy = end(node, "Bob", Impairment(loss=0.1, seed=3))
-    result = await probe_pair(end(node, "Ann"), lossy, RunConfig(duration_s=6, media_timeout_s=8))
+    config = RunConfig(duration_s=6, media_timeout_s=8)
+    result = await unhurried(lambda: probe_pair(end(node, "Ann"), lossy, config))
     assert result.error == ""
     got, reported = (values(result, "audio.loss_ratio", s) for s in ("Ann → Bob", "Bob → Ann"))
     assert 0.04 < sum(got) / len(got) < 0.2
@@ -103,9 +110,8 @@ async def test_loss_on_the_way_out_is_of_that_direction(node: Node) -> None:
 @pytest.mark.slow
 async def test_control_is_timed_at_the_other_participant(node: Node) -> None:
     """Roster, mute, chat, layout and presentation: each known to the other within two seconds, and undone."""
-    result = await probe_pair(
-        end(node, "Ann"), end(node, "Bob"), RunConfig(duration_s=2, control=True, layout=True, media_timeout_s=5)
-    )
+    config = RunConfig(duration_s=2, control=True, layout=True, media_timeout_s=5)
+    result = await unhurried(lambda: probe_pair(end(node, "Ann"), end(node, "Bob"), config))
     assert result.error == ""
     for what in ("roster", "mute", "chat", "layout", "presentation", "dtmf"):
         (took,) = values(result, f"control.{what}_ms", "Ann → Bob") or [float("nan")]
@@ -122,7 +128,7 @@ async def test_echo_of_a_test_call_is_measured_there_and_back() -> None:
     async with Node(NodeConfig(conferences=conferences)) as node:
         alone = end(node, "Ann")
         alone = replace(alone, session=replace(alone.session, alias="test"))
-        result = await probe_single(alone, RunConfig(duration_s=5), echo=True)
+        result = await unhurried(lambda: probe_single(alone, RunConfig(duration_s=5), echo=True))
     assert result.error == ""
     delay = middle(values(result, "video.packet_delay_ms", "Ann"))
     assert delay > 100
@@ -156,28 +162,32 @@ async def test_one_that_receives_nothing_has_failed(node: Node) -> None:
 async def test_sound_lost_after_a_while_fails(node: Node) -> None:
     """A Host mutes both after some seconds: no chirp was missed after the last one heard, and the run passed."""
     session = SessionConfig(node_url=node.url, alias="meet.alice", display_name="Host")
-    enough = asyncio.Event()
-    heard: list[float] = []
-
-    def on_sample(moment: float, metric: str, stream: str, value: float) -> None:
-        if metric == "audio.delay_ms" and stream == "Ann → Bob":
-            heard.append(moment)
-            if len(heard) == 3:
-                loop.call_soon_threadsafe(enough.set)
-
-    async def mute() -> None:
-        async with open_session(session) as host:
-            await enough.wait()
-            for uuid, participant in list(host.roster.participants.items()):
-                if participant.display_name != "Host":
-                    await host.client.participant_mute(uuid)
-            await asyncio.Event().wait()
-
     loop = asyncio.get_running_loop()
-    config = RunConfig(duration_s=16, thresholds=profile("reachability"))
-    async with task_owner() as tasks:
-        tasks.start(mute(), name="host")
-        result = await probe_pair(end(node, "Ann"), end(node, "Bob"), config, on_sample=on_sample)
+
+    async def run() -> ProbeResult:
+        enough = asyncio.Event()
+        heard: list[float] = []
+
+        def on_sample(moment: float, metric: str, stream: str, value: float) -> None:
+            if metric == "audio.delay_ms" and stream == "Ann → Bob":
+                heard.append(moment)
+                if len(heard) == 3:
+                    loop.call_soon_threadsafe(enough.set)
+
+        async def mute() -> None:
+            async with open_session(session) as host:
+                await enough.wait()
+                for uuid, participant in list(host.roster.participants.items()):
+                    if participant.display_name != "Host":
+                        await host.client.participant_mute(uuid)
+                await asyncio.Event().wait()
+
+        config = RunConfig(duration_s=16, thresholds=profile("reachability"))
+        async with task_owner() as tasks:
+            tasks.start(mute(), name="host")
+            return await probe_pair(end(node, "Ann"), end(node, "Bob"), config, on_sample=on_sample)
+
+    result = await unhurried(run)
     assert result.error == ""
     assert [reason.metric for reason in result.verdict.failures] == ["audio.chirps_lost"]
     assert sum(values(result, "audio.chirps_lost", "Ann → Bob")) > 8
