@@ -117,7 +117,9 @@ def announce(
 
     Files and speech are prepared once (Opus, VP8 or H.264, loudness) and kept in the cache, see `pexrtc prepare`; what
     is ready is sent as it is. It begins when the far side receives, and leaves when the last sample has been
-    acknowledged. Without a moment (--when and the like) it plays at once. Ctrl-C stops it.
+    acknowledged. Without a moment (--when and the like) it plays at once. Ctrl-C stops it. Transferred, it goes on in
+    the other conference: what was being played begins again there; what is live, or played into several, goes on.
+    With --json one that stays prints a line as each play begins, ends and has been heard, and all results at its end.
 
     \b
         pexrtc announce --node http://127.0.0.1:8080 meet.alice media/announcement.mkv

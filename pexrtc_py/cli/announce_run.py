@@ -27,12 +27,12 @@ from ..announcer.readiness import Readiness
 from ..announcer.side_by_side import open_all
 from ..errors import PexrtcError, SourceError, UsageError, WriteError
 from ..media.frames import Codec, Kind, Source, Tap
-from ..media.player import Player
+from ..media.player import Player, Started
 from ..media.sources.live import shown
 from ..service.local_pages import parse_listen
 from ..service.queue_door import QueueDoor
 from ..signalling import SessionConfig
-from ..tasks import first_of
+from ..tasks import TaskOwner, first_of, task_owner
 from ..webrtc.peer import PeerConfig
 from .announce_options import Moments
 from .exits import ExitCode, exit_code_of
@@ -100,6 +100,9 @@ class _Run:
         self._listeners: dict[str, Listener] = {}
         self._sent: dict[str, dict[Kind, Kept]] = {}  # by the item's id
         self._players: dict[str, Player] = {}
+        self._where: dict[str, Sequence[str]] = {}  # by the item's id
+        self._tasks: TaskOwner | None = None
+        self._tells = False
         self._has_played = False
         self._results: deque[dict[str, object]] = deque(maxlen=_RESULTS_KEPT)
         self._code = ExitCode.DONE
@@ -186,7 +189,7 @@ class _Run:
                 self._material,
                 on_player=self._note_player,
                 on_played=self._note_played,
-                on_begin=self._begin if order.prove else None,
+                on_begin=self._begin,
             )
             if self._main is not None and not moments.rules:
                 announcer.add("", why="command line")
@@ -195,7 +198,9 @@ class _Run:
         if self._listen is not None:
             door = await stack.enter_async_context(self._door(*self._listen, named))
             self._screen.note(f"the queue is fed at {door.url}/announcements")
-        await first_of(playing=self._run_all(), show=self._show())
+        self._tells = config.stays  # who waits for the end of months reads nothing
+        async with task_owner() as self._tasks:
+            await first_of(playing=self._run_all(), show=self._show())
 
     async def _run_all(self) -> None:
         outcomes = await asyncio.gather(*(announcer.run() for announcer in self.announcers), return_exceptions=True)
@@ -221,6 +226,9 @@ class _Run:
         return self._main
 
     def _begin(self, item: QueueItem, aliases: Sequence[str]) -> Mapping[Kind, Tap]:
+        self._where[item.id] = aliases
+        if not self._order.prove:
+            return {}
         for listener in self._ears(aliases):
             listener.clear()
         self._sent[item.id] = {Kind.AUDIO: Kept(), Kind.VIDEO: Kept()}
@@ -229,18 +237,37 @@ class _Run:
     def _note_player(self, item: QueueItem, player: Player) -> None:
         self._players[item.id], self._has_played = player, True
         self._screen.note(f"playing {self._name(item)} ({item.why})")
+        if self._tells and self._tasks is not None:
+            self._tasks.start(self._tell_begin(item, player), name="pexrtc announcement begins")
+
+    async def _tell_begin(self, item: QueueItem, player: Player) -> None:
+        """Tell programs when the source itself begins: what is sent before it is silence."""
+        async for event in player.events():
+            if isinstance(event, Started):
+                self._tell("begins", item, conferences=self._where.get(item.id, ()), source=self._name(item))
+                return
+
+    def _tell(self, event: str, item: QueueItem, **facts: object) -> None:
+        """Tell programs at once what happens, of an announcer that stays; the results all together come at the end."""
+        if self._tells:
+            at = datetime.now().astimezone()
+            self._screen.line({"event": event, "at": at, "id": item.id, "why": item.why, **facts})
 
     async def _note_played(self, item: QueueItem, played: list[Played]) -> None:
         """Tell, prove and record what became of an announcement."""
         ended = time.monotonic()
         sent = self._sent.pop(item.id, None)
         self._players.pop(item.id, None)
+        self._where.pop(item.id, None)
+        for one in played:
+            self._tell("ended", item, **_as_result(one, self._name(item), item.why, None))
         if sent is not None:
             await asyncio.gather(*(listener.hear_out() for listener in self._ears([one.alias for one in played])))
         for one in played:
             proof = None
             if sent is not None and one.started is not None:
                 proof = await self._prove(one, sent)
+                self._tell("heard" if proof.heard else "not heard", item, alias=one.alias, proof=proof)
             self._screen.note(_summary(one, proof, several=len(self._order.aliases) > 1))
             self._results.append(_as_result(one, self._name(item), item.why, proof))
             if one.error is not None:
@@ -268,7 +295,7 @@ class _Run:
         """Return who listens in these conferences: others may be in the middle of an announcement."""
         return [self._listeners[alias] for alias in aliases if alias in self._listeners]
 
-    async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport | None:
+    async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport:
         listener = self._listeners.get(played.alias)
         if listener is None or played.started is None:
             return HeardReport(heard=False)

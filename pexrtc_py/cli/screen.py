@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from .lines import json_line, write_line
+
 __all__ = ["Screen", "plain"]
 
 
@@ -53,6 +55,11 @@ class Screen:
         if self.json:
             sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
             sys.stdout.flush()
+
+    def line(self, value: Mapping[str, object]) -> None:
+        """Give programs, when they asked for it, a part of the result on a line of its own, at once."""
+        if self.json:
+            write_line(json_line(value))
 
     def live(self) -> Live:
         """Return a context manager whose `update` shows progress in place; plain notes when stderr is no terminal."""

@@ -8,6 +8,7 @@ import json
 import sys
 import weakref
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -219,8 +220,19 @@ async def test_one_conference_begins_while_another_is_played_to(
         await asyncio.sleep(1.5)  # into the announcement
         await ask(node, aliases[1])
         assert await playing is ExitCode.DONE
-    results = {result["alias"]: result["proof"] for result in json.loads(capsys.readouterr().out)["announcements"]}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    results = {result["alias"]: result["proof"] for result in lines.pop()["announcements"]}
     assert results.keys() == set(aliases)
+    # Each play is told of as it begins, as it ends and as it was heard, not only at the end of all.
+    for alias in aliases:
+        mine = [line for line in lines if alias in (line.get("alias"), *line.get("conferences", ()))]
+        assert [line["event"] for line in mine] == ["begins", "ended", "heard"]
+        assert {line["why"] for line in mine} == {"chat:!play"}
+        assert len({line["id"] for line in mine}) == 1
+        times = [datetime.fromisoformat(line["at"]) for line in mine]
+        assert (times[1] - times[0]).total_seconds() == pytest.approx(2.5, abs=1.5), "as long as it was played"
+        assert mine[1]["duration_s"] == pytest.approx(2.5, abs=0.05)
+        assert mine[2]["proof"] == results[alias]
     for alias, proof in results.items():
         assert proof["heard"], alias
         assert proof["missing_s"] <= 0.2, alias
