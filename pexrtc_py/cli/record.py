@@ -59,6 +59,7 @@ def record_command(
     segment_duration: wish.SegmentDuration = None,
     segment_size: wish.SegmentSize = None,
     min_free: wish.MinFree = 256,
+    fsync: wish.Fsync = None,
     duration: wish.Duration = None,
     until: wish.Until = None,
     max_size: wish.MaxSize = None,
@@ -109,6 +110,7 @@ def record_command(
         segment_s=segment_duration,
         segment_mb=segment_size,
         min_free_mb=min_free,
+        fsync_s=fsync,
         rejoin_for_s=rejoin_for,
         wait_for_s=wait_for,
     )

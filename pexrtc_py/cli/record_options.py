@@ -26,6 +26,7 @@ __all__ = [
     "ContainerName",
     "DigitControl",
     "Duration",
+    "Fsync",
     "MaxSize",
     "MinFree",
     "NoSidecars",
@@ -136,6 +137,17 @@ MinFree = Annotated[
         min=0,
         metavar="MB",
         help="End the file, complete, when its disk has less than this left; 0: write until it is full.",
+    ),
+]
+Fsync = Annotated[
+    float | None,
+    typer.Option(
+        "--fsync",
+        min=0.1,
+        metavar="S",
+        help="Have the disk hold everything every S seconds, against a power cut. A kill of the process costs no more "
+        "without it.",
+        show_default=False,
     ),
 ]
 Duration = Annotated[
@@ -263,6 +275,7 @@ class Wishes:
     segment_s: float | None
     segment_mb: float | None
     min_free_mb: float
+    fsync_s: float | None
     rejoin_for_s: float
     wait_for_s: float
 
@@ -307,7 +320,7 @@ class Wishes:
                 no_media_s=self.no_media_s,
             ),
             segments=SegmentRules(duration_s=self.segment_s, size_bytes=_bytes(self.segment_mb)),
-            writer=WriterConfig(min_free_bytes=_bytes(self.min_free_mb) or 0),
+            writer=WriterConfig(min_free_bytes=_bytes(self.min_free_mb) or 0, fsync_interval_s=self.fsync_s),
         )
 
 

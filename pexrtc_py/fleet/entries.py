@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ __all__ = ["AnnounceJob", "Defaults", "Job", "ProbeJob", "RecordJobEntry"]
 
 _Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 _Bytes: TypeAlias = Annotated[int, Meta(ge=1)]
+_Port: TypeAlias = Annotated[int, Meta(ge=1024, le=65535)]
 
 
 class _Joining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +35,8 @@ class _Joining(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether not to check the node's certificate."""
     media_addresses: tuple[str, ...] = ()
     """Local addresses for media; empty: those that fit the node."""
+    media_ports: tuple[_Port, _Port] | None = None
+    """First and last UDP port for media; any if not given."""
     timezone: str | None = None
     """Whose clock `when` goes by, `Europe/Berlin` for example; the system's if not given."""
 
@@ -83,12 +86,19 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
     """Whether to record sound."""
     video: bool = True
     """Whether to record pictures."""
-    slides: bool = True
-    """Whether to record presentations."""
+    slides: bool | Literal["file", "track"] = True
+    """Whether to record presentations: in a file of their own (true, or `file`), or put into that of the rest when it
+    is complete (`track`)."""
     sidecars: bool = False
     """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
+    thumbnails: bool = False
+    """Whether to make a picture of each complete file, and one of each slide."""
+    transcode: str | None = None
+    """Make another form of each complete file beside it: a preset, `mp4` for example."""
     notice: str | None = None
     """Chat message to everybody once recording begins."""
+    announce: str | None = None
+    """What everybody hears once recording begins: a file with sound. It is not recorded."""
     chat_control: bool = False
     """Whether Hosts may say `!pause`, `!resume` and `!stop` in chat."""
     digit_control: bool = False
@@ -103,6 +113,8 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
     """Seconds of silence after which it ends."""
     alone_s: _Seconds | None = None
     """Seconds without another person after which it ends; 30 with `when = "conference"`."""
+    deserted_s: _Seconds | None = None
+    """The same since the last person left: who is there before all others waits for them."""
     no_media_s: _Seconds | None = None
     """Seconds without a frame after which it ends."""
     segment_s: _Seconds | None = None
@@ -118,6 +130,11 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
     def folder(self) -> Path:
         """The folder that all its files are in or below: `output` without what is filled in."""
         return Path(self.output.split("{", 1)[0] + "x").expanduser().absolute().parent
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether its files are needed once more when it ends."""
+        return self.sidecars or self.thumbnails or self.transcode is not None or self.slides == "track"
 
 
 class AnnounceJob(_Job, frozen=True, kw_only=True, tag_field="kind", tag="announce", forbid_unknown_fields=True):
@@ -147,9 +164,11 @@ class ProbeJob(_Job, frozen=True, kw_only=True, tag_field="kind", tag="probe", f
     name: str = "Probe"
     """How the participants are called."""
     pair: bool = True
-    """Whether two participants measure each other; else one alone."""
+    """Whether two participants measure each other; else one does, without a reference."""
     echo: bool = False
-    """One alone: the far end is a test call service and sends back what it gets."""
+    """One participant: the far end is a test call service and sends back what it gets."""
+    alone: bool = False
+    """One participant: nobody else sends, so it has not failed when neither sound nor picture comes."""
     duration_s: Annotated[float, Meta(ge=1, le=MAX_DURATION_S)] = 30.0
     """Seconds of media."""
     width: Annotated[int, Meta(ge=64, le=3840, multiple_of=2)] = 1280

@@ -24,6 +24,7 @@ be found out in the conference. Secrets are never in this file, only the files t
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from ..errors import UsageError
+from ..media.transcoding import preset_named
 from ..media.writers.containers import container_for
 from ..protocol.joinlink import parse_join_link
 from ..recorder.naming import expand_template
@@ -44,6 +46,10 @@ from .when import parse_when
 __all__ = ["FleetFile", "LimitsTable", "UploadTable", "WebhookTable", "load_jobs", "parse_jobs"]
 
 _SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_PLACE: Final = re.compile(
+    r"(?P<what>.*) - at `\$\.(?P<kind>\w+)(?:\[(?P<number>\d+)\])?(?:\.(?P<key>.+))?`", re.DOTALL
+)
+"""An error of msgspec's: what is wrong, and where."""
 _Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 
 
@@ -143,9 +149,12 @@ def parse_jobs(text: str) -> FleetFile:
     """
     try:
         raw = tomllib.loads(text)
-        file = msgspec.convert(raw, _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+    except tomllib.TOMLDecodeError as exc:
         raise UsageError(str(exc)) from exc
+    try:
+        file = msgspec.convert(raw, _File)
+    except msgspec.ValidationError as exc:
+        raise UsageError(_said(str(exc), raw)) from exc
     jobs: list[Job] = []
     ids: set[str] = set()
     types: tuple[type[Job], ...] = (RecordJobEntry, AnnounceJob, ProbeJob)
@@ -156,7 +165,7 @@ def parse_jobs(text: str) -> FleetFile:
             try:
                 jobs.append(_checked(job, ids))
             except UsageError as exc:
-                raise UsageError(f"{exc} - at `$.{kind}[{number}]`") from exc
+                raise UsageError(f"{_called(kind, number, entry)}: {exc}") from exc
     return FleetFile(
         jobs=tuple(jobs),
         workers=file.fleet.workers,
@@ -165,6 +174,27 @@ def parse_jobs(text: str) -> FleetFile:
         webhooks=file.webhook,
         upload=file.upload,
     )
+
+
+def _said(error: str, raw: Mapping[str, object]) -> str:
+    """Return what msgspec says of a file with the job it speaks of, and its key, in front."""
+    place = _PLACE.fullmatch(error)
+    if place is None:
+        return error
+    what = place["what"].removeprefix("Object contains ").removeprefix("Object ")
+    what = f"{place['key']}: {what}" if place["key"] else what
+    entries = raw.get(place["kind"])
+    if place["number"] is None or not isinstance(entries, list):
+        return f"[{place['kind']}]: {what}"
+    number = int(place["number"])
+    return f"{_called(place['kind'], number, entries[number])}: {what}"
+
+
+def _called(kind: str, number: int, entry: object) -> str:
+    """Return what to call a job whose entry may be wrong in any way: by its id, or its alias unless that is a link."""
+    names = [entry.get("id"), entry.get("alias")] if isinstance(entry, Mapping) else []
+    name = next((f" {name!r}" for name in names if isinstance(name, str) and name and "://" not in name), "")
+    return f"[[{kind}]] number {number + 1}{name}"
 
 
 def _fitting(defaults: Mapping[str, object], type_: type[Struct]) -> dict[str, object]:
@@ -185,6 +215,8 @@ def _checked(job: Job, ids: set[str]) -> Job:
         _check_node(job.node)
     if job.proxy is not None and "@" in job.proxy:
         raise UsageError("proxy: a URL with credentials; set HTTPS_PROXY in the environment instead")
+    if job.media_ports is not None and job.media_ports[0] > job.media_ports[1]:
+        raise UsageError(f"media_ports {list(job.media_ports)}: say the first port and the last")
     try:
         _ = job.zone
     except (ValueError, KeyError, OSError) as exc:  # KeyError: ZoneInfoNotFoundError
@@ -194,7 +226,13 @@ def _checked(job: Job, ids: set[str]) -> Job:
         case RecordJobEntry():
             values = {"alias": "x"}
             container_for(expand_template(job.output, values, _SOME_DAY))
+            if job.transcode is not None:
+                preset_named(job.transcode)
         case ProbeJob():
+            if job.alone and (job.pair or job.echo):
+                raise UsageError(
+                    f"alone: with {'echo' if job.echo else 'pair'} what is sent must come; say pair = false"
+                )
             _ = job.thresholds
             if job.report is not None:
                 expand_template(job.report, {"alias": "x"}, _SOME_DAY)

@@ -62,4 +62,4 @@ async def somebody_is_there(config: SessionConfig) -> None:
 
 def peer_of(job: Job) -> PeerConfig:
     """Describe the media transport of a job."""
-    return PeerConfig(addresses=job.media_addresses)
+    return PeerConfig(addresses=job.media_addresses, ports=job.media_ports)

@@ -27,6 +27,9 @@ from .record_run import free_path
 
 __all__ = ["run_announcement", "run_probe"]
 
+_ALONE_S = 3.0
+"""How long is waited for media that need not come."""
+
 
 async def run_announcement(
     active: ActiveRun, job: AnnounceJob, session: SessionConfig
@@ -75,7 +78,9 @@ async def run_probe(active: ActiveRun, job: ProbeJob, session: SessionConfig) ->
         PexrtcError: an end could not join, or the report cannot be written.
     """
     began = datetime.now(job.zone)
-    config = RunConfig(duration_s=job.duration_s, thresholds=job.thresholds)
+    config = RunConfig(duration_s=job.duration_s, thresholds=job.thresholds, wants_media=not job.alone)
+    if job.alone:
+        config = replace(config, media_timeout_s=_ALONE_S)
     reference = ReferenceConfig(width=job.width, height=job.height, frame_rate=job.frame_rate)
     end = EndConfig(session=session, peer=peer_of(job), reference=reference)
     active.started()

@@ -46,49 +46,75 @@ async def run_recording(
         PexrtcError: nothing could be recorded, or the disk failed.
     """
     path = free_path(expand_template(job.output, {"alias": session.alias}, datetime.now(job.zone).astimezone(job.zone)))
-    config = RecordingConfig(
+    told: list[Path] = []
+    held_back: list[Path] = []
+
+    def note(recording: Recording, conference: Conference) -> None:
+        del conference
+        recording.on_file_closed = closed
+        active.progress = lambda: {"seconds": recording.position(), "bytes": float(recording.size_bytes)}
+        active.started(path)
+
+    def closed(file: Path) -> None:
+        if job.slides == "track":  # it may change once more
+            held_back.append(file)
+        else:
+            tell(file)
+
+    def tell(file: Path) -> None:
+        if file not in told:
+            told.append(file)
+            _tell_one(active.run, file, active.tell)
+
+    try:
+        recorded = await record(
+            _record_job(job, session, path, conference_only=active.run.conference_only),
+            stopping=active.until_stopped,
+            on_recording=note,
+        )
+    except BaseException:
+        for file in held_back:
+            tell(file)
+        raise
+    events = sidecar_path(path, "events.jsonl")
+    beside = (*recorded.sidecars, *((events,) if events.exists() else ()))
+    for file in (*recorded.result.files, *recorded.made, *beside):
+        tell(file)
+    return _outcome_of(recorded), recorded.reason, _figures_of(recorded)
+
+
+def _record_job(job: RecordJobEntry, session: SessionConfig, path: Path, *, conference_only: bool) -> RecordJob:
+    """Say what the entry says, as `pexrtc record` says it."""
+    recording = RecordingConfig(
         path=path,
         stop=StopRules(
             duration_s=job.duration_s,
             size_bytes=job.size_bytes,
             silence_s=job.silence_s,
-            alone_s=job.alone_s or (_ALONE_S if active.run.conference_only else None),
+            alone_s=job.alone_s or (_ALONE_S if conference_only else None),
+            deserted_s=job.deserted_s,
             no_media_s=job.no_media_s,
         ),
         segments=SegmentRules(duration_s=job.segment_s, size_bytes=job.segment_bytes),
         writer=WriterConfig(min_free_bytes=job.min_free_bytes, fsync_interval_s=job.fsync_s),
     )
-
-    def note(recording: Recording, conference: Conference) -> None:
-        del conference
-        recording.on_file_closed = tell
-        active.progress = lambda: {"seconds": recording.position(), "bytes": float(recording.size_bytes)}
-        active.started(path)
-
-    def tell(file: Path) -> None:
-        _tell_one(active.run, file, active.tell)
-
-    recorded = await record(
-        RecordJob(
-            session=session,
-            recording=config,
-            audio=job.audio,
-            video=job.video,
-            slides=job.slides,
-            peer=peer_of(job),
-            stay=StayRules(rejoin_for_s=job.rejoin_for_s),
-            sidecars=job.sidecars,
-            notice=job.notice,
-            chat_control=job.chat_control,
-            digit_control=job.digit_control,
-        ),
-        stopping=active.until_stopped,
-        on_recording=note,
+    return RecordJob(
+        session=session,
+        recording=recording,
+        audio=job.audio,
+        video=job.video,
+        slides=bool(job.slides),
+        peer=peer_of(job),
+        stay=StayRules(rejoin_for_s=job.rejoin_for_s),
+        sidecars=job.sidecars,
+        notice=job.notice,
+        announcement=Path(job.announce).expanduser() if job.announce is not None else None,
+        slides_as_track=job.slides == "track",
+        thumbnails=job.thumbnails,
+        transcode=job.transcode,
+        chat_control=job.chat_control,
+        digit_control=job.digit_control,
     )
-    events = sidecar_path(path, "events.jsonl")
-    for beside in (*recorded.sidecars, *((events,) if events.exists() else ())):
-        _tell_one(active.run, beside, active.tell)
-    return _outcome_of(recorded), recorded.reason, _figures_of(recorded)
 
 
 def _outcome_of(recorded: Recorded) -> Outcome:

@@ -46,7 +46,7 @@ class World:
         self.apply(file)
         self._webhooks = [Webhooks(_webhook(table)) for table in file.webhooks]
         self._busy: set[str] = set()
-        """Recordings that read their files once more at the end, for the manifest."""
+        """Recordings that need their files once more at the end, see `RecordJobEntry.reads_again`."""
         self.uploads: Uploads | None = None
         if file.upload.to is not None:
             config = UploadConfig(to=file.upload.to, delete=file.upload.delete)
@@ -77,7 +77,7 @@ class World:
         """Learn what happened; it never waits."""
         match happening:
             case JobStarted():
-                if isinstance(happening.job, RecordJobEntry) and happening.job.sidecars:
+                if isinstance(happening.job, RecordJobEntry) and happening.job.reads_again:
                     self._busy.add(happening.job.id)
                 self._post("job.start", happening.job, {"path": happening.path})
             case FileDone():

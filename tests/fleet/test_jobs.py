@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import typer.main
+from typer.core import TyperGroup
 
+from pexrtc_py.cli.app import app
 from pexrtc_py.errors import UsageError
 from pexrtc_py.fleet.entries import AnnounceJob, ProbeJob, RecordJobEntry
 from pexrtc_py.fleet.jobs import load_jobs, parse_jobs
@@ -55,20 +59,29 @@ def test_jobs_of_all_kinds() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[[record]]\nalias = "a"\npin = "8317"', "unknown field `pin` - at `$.record[0]`"),
-        ('[[record]]\nalias = "a"\n[[record]]\nalias = "b"\nduraton_s = 3', "`duraton_s` - at `$.record[1]`"),
-        ("[limits]\ncpus = 1", "`cpus` - at `$.limits`"),
+        ('[[record]]\nalias = "a"\npin = "8317"', "[[record]] number 1 'a': unknown field `pin`"),
+        (
+            '[[record]]\nalias = "a"\n[[record]]\nalias = "b"\nduraton_s = 3',
+            "[[record]] number 2 'b': unknown field `duraton_s`",
+        ),
+        ("[limits]\ncpus = 1", "[limits]: unknown field `cpus`"),
         ("[[recording]]", "unknown field `recording`"),
-        ('[[record]]\nnode = "https://x"', "missing required field `alias` - at `$.record[0]`"),
+        ('[[record]]\nnode = "https://x"', "[[record]] number 1: missing required field `alias`"),
         ('[[record]]\nalias = "a"\nwhen = "soon"', "'soon'"),
         ('[[record]]\nalias = "a"\noutput = "a.xyz"', "a.xyz"),
         ('[[record]]\nalias = "a"\noutput = "{name}.mkv"', "{name} is not known"),
         ('[[record]]\nalias = "a"\ntimezone = "Mars/Base"', "'Mars/Base'"),
         ('[[record]]\nalias = "a"\nid = "x"\n[[record]]\nalias = "b"\nid = "x"', "id 'x': there are two"),
-        ('[[record]]\nalias = "a"\nduration_s = -1', "- at `$.record[0].duration_s`"),
-        ('[[announce]]\nalias = "a"\nfiles = []', "- at `$.announce[0].files`"),
+        ('[[record]]\nalias = "a"\nduration_s = -1', "[[record]] number 1 'a': duration_s: Expected `float` > 0"),
+        ('[[record]]\nalias = "a"\nid = "x"\nslides = "both"', "[[record]] number 1 'x': slides: "),
+        ('[[record]]\nalias = "a"\ntranscode = "avi"', "[[record]] number 1 'a': no preset is called 'avi'"),
+        ('[[record]]\nalias = "a"\nmedia_ports = [40100, 40000]', "media_ports [40100, 40000]"),
+        ('[[record]]\nalias = "a"\nmedia_ports = [80, 40000]', "'a': media_ports[0]: Expected `int` >= 1024"),
+        ('[[probe]]\nalias = "a"\nalone = true', "[[probe]] number 1 'a': alone: with pair"),
+        ('[[probe]]\nalias = "a"\nalone = true\npair = false\necho = true', "alone: with echo"),
+        ('[[announce]]\nalias = "a"\nfiles = []', "[[announce]] number 1 'a': files: "),
         ('[[probe]]\nalias = "a"\nfail_if = ["video.nothing > 3"]', "video.nothing"),
-        ('[upload]\ndelete = "always"', "- at `$.upload.delete`"),
+        ('[upload]\ndelete = "always"', "[upload]: delete: "),
         ("[[record]", "line 3"),
     ],
 )
@@ -94,6 +107,28 @@ def test_secrets_have_no_place_in_the_file(text: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_jobs(HEAD + text)
     assert "8317" not in str(error.value)
+
+
+def test_a_link_is_not_repeated_in_an_error() -> None:
+    """It may have a PIN in it; the number of the job must do."""
+    text = '[[record]]\nalias = "https://node.example.com/webapp/m/a?pin=8317"\nduraton_s = 3'
+    with pytest.raises(UsageError, match=r"^\[\[record\]\] number 1: unknown field `duraton_s`$"):
+        parse_jobs(HEAD + text)
+
+
+def test_a_recording_has_the_options_of_the_command() -> None:
+    """The table of docs/operating.md names each option of `pexrtc record` with its key; a new one is missing in it."""
+    page = (Path(__file__).parents[2] / "docs/operating.md").read_text()
+    rows = dict(re.findall(r"^\| `(--[a-z-]+)` \| (.*?) \|", page, re.MULTILINE))
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    options = {option.opts[0]: option for option in command.commands["record"].params if option.opts[0][:2] == "--"}
+    assert rows.keys() == options.keys() - {"--json", "--quiet", "--verbose", "--help"}
+    keys = set(RecordJobEntry.__struct_fields__)
+    named = {key for row in rows.values() for key in re.findall(r"`([a-z_]+)(?: = [^`]+)?`", row)}
+    assert named <= keys
+    assert keys - named == {"alias", "id", "timezone", "removed_wait_s"}, "keys that no option has"
+    assert [option for option, row in rows.items() if "`" not in row] == ["--wait-for"]
 
 
 def test_an_alias_needs_a_way() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import av
 import pytest
 
 from pexrtc_py.endpoint.conference import connect
@@ -110,6 +111,47 @@ async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> N
     assert (note.job, note.key, note.size) == ("r", "meet.a.mkv", (tmp_path / "meet.a.mkv").stat().st_size)
 
 
+@pytest.mark.slow
+async def test_a_recording_with_all_that_is_made_of_it(node: Node, tmp_path: Path) -> None:
+    """Slides put into its file, a picture, another form of it: each is told, once and as it is in the end."""
+    told = Told()
+    wishes = {
+        "slides": "track",
+        "thumbnails": True,
+        "transcode": "m4a",
+        "announce": str(clip_path("announcement.mkv")),
+    }
+    run = active(entry(node, "meet.a", tmp_path, duration_s=2.0, **wishes), told, note_files=True)
+    played = AnnounceJob(
+        alias="meet.a", id="p", node=node.url, files=(str(clip_path("motion.mkv")),), loop=0,
+        present=str(clip_path("slide-1.png")),
+    )  # fmt: skip
+    playing = active(played, Told())
+    async with task_owner() as tasks:
+        player = tasks.start(carry_out(playing), name="player")
+        async with asyncio.timeout(60):
+            ended = await carry_out(run)
+        playing.stopping.set()
+        await player
+    assert ended.outcome is Outcome.DONE, ended.reason
+    closed = [Path(report.path) for report in told.reports if isinstance(report, FileClosed)]
+    assert len(set(closed)) == len(closed)
+    names = {path.relative_to(tmp_path).as_posix() for path in closed}
+    assert {"meet.a.mkv", "meet.a.jpg", "meet.a.slides/slide-001.jpg", "meet.a.m4a"} <= names
+    assert "meet.a.slides.mkv" not in names
+    assert read_note(tmp_path / "meet.a.mkv").size == (tmp_path / "meet.a.mkv").stat().st_size
+    with av.open(tmp_path / "meet.a.mkv") as container:
+        assert [stream.type for stream in container.streams] == ["audio", "video", "video"]
+
+
+async def test_an_announcement_that_cannot_be_made(node: Node, tmp_path: Path) -> None:
+    """It fails with the reason, before anybody is called."""
+    ended = await carry_out(active(entry(node, "meet.a", tmp_path, announce="/nowhere/this.wav"), Told()))
+    assert ended.outcome is Outcome.FAILED
+    assert "/nowhere/this.wav" in ended.reason
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_asked_to_stop_before_anybody_came(node: Node, tmp_path: Path) -> None:
     """It leaves, and has made no file."""
     run = active(entry(node, "meet.a", tmp_path), Told(), conference_only=True)
@@ -149,6 +191,14 @@ async def test_a_probe_that_misses(node: Node, tmp_path: Path) -> None:
     assert isinstance(figures, list)
     assert {"video.fps", "audio.delay_ms"} <= {one["metric"] for one in figures}
     assert (tmp_path / "meet.c.json").read_bytes().startswith(b'{"kind":"pair"')
+
+
+@pytest.mark.slow
+async def test_a_probe_alone(node: Node) -> None:
+    """It was told that nobody else sends, so it has not failed although nothing came."""
+    about = {"node": node.url, "duration_s": 1.0, "width": 320, "height": 180, "frame_rate": 15.0, "pair": False}
+    ended = await carry_out(active(ProbeJob(alias="meet.d", id="p", alone=True, **about), Told()))  # type: ignore[arg-type]
+    assert (ended.outcome, ended.reason) == (Outcome.DONE, "passed")
 
 
 @pytest.mark.parametrize(
