@@ -27,6 +27,7 @@ _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 _AFTER_QUEUE = 0.85  # draft-ietf-rmcat-gcc-02 section 5.5
 _MOST_AT_ONCE = 0.5
 _NEAR_KNEE = 0.85
+_GROWTH, _GROWTH_NEAR = 1.08, 0.01
 _KNEE_FORGOTTEN = 1.15
 
 
@@ -184,7 +185,7 @@ class LossRate:
     """A sender's bitrate by the losses reported (draft-ietf-rmcat-gcc-02 section 6).
 
     More than 10 % lost lowers the rate, less than 2 % lets it grow by 8 % a second; REMB is a ceiling. A queue on the
-    way lowers it to below what got through, and near that it grows by 1 % a second from then on.
+    way lowers it to below what got through. Near that it grows by 1 % of it a second from then on (section 5.5).
 
     Args:
         start_bps: rate to begin with.
@@ -197,7 +198,8 @@ class LossRate:
         self._most = most_bps
         self._ceiling = most_bps
         self._rate = float(min(start_bps, most_bps))
-        self._grown: float | None = None
+        self._reported: float | None = None
+        self._lowered: float | None = None
         self._knee: float | None = None
 
     @property
@@ -207,22 +209,36 @@ class LossRate:
 
     def handle_loss(self, fraction: float, now: float) -> None:
         """Take the fraction of packets lost (0 to 1) out of a report block."""
+        before, self._reported = self._reported, now
+        if self._lowered is not None and (before is None or before < self._lowered):
+            return  # it tells of packets sent at the rate of before, too
         if fraction > 0.1:
             self._rate = max(self._least, self.bitrate_bps * (1 - 0.5 * fraction))
-        elif fraction < 0.02 and self._grown is not None:
-            if self._knee is not None and self._rate > _KNEE_FORGOTTEN * self._knee:
-                self._knee = None
-            near = self._knee is not None and self._rate > _NEAR_KNEE * self._knee
-            growth = (1.01 if near else 1.08) ** min(2.0, now - self._grown)
-            self._rate = min(self._most, max(self._rate, self._least) * growth)
-        self._grown = now
+        elif fraction < 0.02 and before is not None:
+            self._grow(min(2.0, now - before))
 
-    def handle_queue(self, through_bps: int, now: float) -> None:
-        """Take what gets through while a queue grows. It halves the rate at most: little sent, little got through."""
+    def _grow(self, seconds: float) -> None:
+        rate, knee = max(self._rate, self._least), self._knee
+        if knee is not None and rate > _KNEE_FORGOTTEN * knee:
+            knee = self._knee = None
+        if knee is not None and rate > _NEAR_KNEE * knee:
+            rate += _GROWTH_NEAR * knee * seconds
+        else:
+            rate *= _GROWTH**seconds
+            if knee is not None:
+                rate = min(rate, (_NEAR_KNEE + _GROWTH_NEAR) * knee)
+        self._rate = min(self._most, rate)
+
+    def handle_queue(self, through_bps: int, now: float, *, is_full: bool = False) -> None:
+        """Take what gets through while a queue grows. It halves the rate at most, since who sent little got little
+        through; unless the queue `is_full`: then more was sent than gets through.
+        """
         now_bps = float(self.bitrate_bps)
-        self._rate = max(self._least, min(now_bps, max(_AFTER_QUEUE * through_bps, _MOST_AT_ONCE * now_bps)))
-        self._knee = self._rate / _AFTER_QUEUE
-        self._grown = now
+        wanted = _AFTER_QUEUE * through_bps
+        is_known = is_full or wanted >= _MOST_AT_ONCE * now_bps
+        self._rate = max(self._least, min(now_bps, wanted if is_known else _MOST_AT_ONCE * now_bps))
+        self._knee = float(through_bps) if is_known else None
+        self._lowered = now
 
     def handle_estimate(self, bitrate_bps: int) -> None:
         """Take the receiver's own estimate (REMB)."""

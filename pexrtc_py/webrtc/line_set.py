@@ -198,12 +198,14 @@ class LineSet:
         else:
             line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))
 
-    def _share_queue(self, through_bps: int, now: float) -> None:
-        """Tell each sender its part of what gets through, while a queue grows: by what they were to send."""
-        rates = [line.sender.rate for line in self._lines if line.sender is not None and line.sender.follows]
-        shares = [rate.bitrate_bps or 0 for rate in rates]
-        for rate, share in zip(rates, shares, strict=True):
-            rate.handle_queue(through_bps * share // max(1, sum(shares)), now)
+    def _share_queue(self, through_bps: int, now: float, is_full: bool) -> None:  # noqa: FBT001 (a callback's)
+        """Tell each sender its part of what gets through, while a queue grows: by what they send, headers apart."""
+        senders = [line.sender for line in self._lines if line.sender is not None and line.sender.follows]
+        shares = [sender.rate.bitrate_bps or 0 for sender in senders]
+        for sender, share in zip(senders, shares, strict=True):
+            payload, header = sender.counts.payload_bytes, sender.counts.header_bytes
+            whole_bps = through_bps * share // max(1, sum(shares))
+            sender.rate.handle_queue(whole_bps * payload // max(1, payload + header), now, is_full=is_full)
 
     def _recorder_of(self, config: ReceiverConfig) -> TransportFeedbackRecorder | None:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""

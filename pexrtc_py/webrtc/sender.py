@@ -202,9 +202,10 @@ class Sender:
         size = sum(map(len, payloads))
         counts.packets += len(packets)
         counts.payload_bytes += size
-        counts.header_bytes += sum(map(len, packets)) - size
+        whole = sum(map(len, packets))
+        counts.header_bytes += whole - size
         if self.config.nack:
-            self._history.add(first_sequence, packets, now)
+            self._history.add(first_sequence, packets, whole, now)
         if numbers is not None and numbers.follower is not None:
             numbers.follower.note_sent(first_number, [*map(len, packets)], now)
         self._send_rtp(packets)
@@ -274,20 +275,26 @@ class Sender:
             self.handle_remb(packet.bitrate_bps)
 
     def handle_nack(self, sequences: Sequence[int]) -> None:
-        """Send packets again, as far as they are kept."""
+        """Send packets again, as far as they are kept, and not more than does good."""
         config = self.config
         if not config.nack:
             return
         now = self._clock.now()
         self.counts.nacks += 1
+        numbers = self._extensions.transport_sequence
+        follower = numbers.follower if numbers is not None else None
+        crowded = follower is not None and follower.is_crowded(now)
         for sequence in sequences:
-            packet = self._history.again(sequence, now, self.round_trip_s or 0.0)
+            packet = self._history.again(sequence, now, self.round_trip_s or 0.0, crowded=crowded)
             if packet is None:
                 continue
             if config.rtx_payload_type is not None:
+                number = numbers.upcoming if numbers is not None else 0
                 extensions = self._extensions.write(now, None)
                 packet = rtx_packet(packet, extensions, config.rtx_payload_type, self._rtx_sequence, config.rtx_ssrc)
                 self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+                if follower is not None:
+                    follower.note_sent(number, (len(packet),), now)
             # Without RTX the packet leaves byte for byte as before: SRTP would lose its secret by anything else.
             self.counts.retransmitted += 1
             self.counts.retransmitted_bytes += len(packet)

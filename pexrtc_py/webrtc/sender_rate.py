@@ -51,10 +51,10 @@ class SendRate:
             self._rate.handle_estimate(bitrate_bps)
             self._tell()
 
-    def handle_queue(self, through_bps: int, now: float) -> None:
-        """Take what gets through of this stream while a queue grows on its way, bits per second."""
+    def handle_queue(self, through_bps: int, now: float, *, is_full: bool = False) -> None:
+        """Take what gets through of this stream while a queue grows on its way, or `is_full`, bits per second."""
         if self._rate is not None:
-            self._rate.handle_queue(through_bps, now)
+            self._rate.handle_queue(through_bps, now, is_full=is_full)
             self._tell()
 
     def _tell(self) -> None:

@@ -13,6 +13,7 @@ from pexrtc_py.webrtc.feedback import LossRate, TransportFeedbackRecorder, Trans
 from pexrtc_py.webrtc.feedback_follower import FeedbackFollower
 from pexrtc_py.webrtc.impairment import ImpairedLink, Impairment
 from pexrtc_py.webrtc.rtcp import ReportBlock, TransportFeedback, parse_compound
+from pexrtc_py.webrtc.rtcp_transport import TICKS_PER_SECOND
 from pexrtc_py.webrtc.sender import Sender
 from pexrtc_py.webrtc.sender_config import SenderConfig
 
@@ -51,7 +52,9 @@ class Encoding:
             transport_sequence=numbers,
         )
         self.sender.on_bitrate = self._follow
-        self._follower = numbers.follower = FeedbackFollower(self.sender.rate.handle_queue)
+        self._follower = numbers.follower = FeedbackFollower(
+            lambda bps, now, is_full: self.sender.rate.handle_queue(bps, now, is_full=is_full)
+        )
         self._recorder = TransportFeedbackRecorder(1, 7, lambda data: self._back.push(data, len(data), self.now))
 
     def _send(self, packets: Sequence[bytes]) -> None:
@@ -131,7 +134,7 @@ def test_little_to_send_does_not_hold_the_rate_down() -> None:
 def test_absurd_feedback_is_taken_as_it_comes() -> None:
     """Arrivals that jump by days, run backwards, or are of packets never sent: no exception, no long computation."""
     told: list[int] = []
-    follower = FeedbackFollower(lambda bps, now: told.append(bps))
+    follower = FeedbackFollower(lambda bps, now, is_full: told.append(bps))
     dice = random.Random(5)
     for number in range(3000):
         follower.note_sent(number * 3 & 0xFFFF, [1000, 1000, 5], number * 0.01)
@@ -163,6 +166,63 @@ def test_rate_near_what_got_through_grows_gently() -> None:
     for second in range(11, 100):
         rate.handle_loss(0.0, second)
     assert rate.bitrate_bps == 2_000_000
+
+
+def test_a_full_queue_tells_what_the_way_carries() -> None:
+    """More was sent than gets through: the rate falls below that at once, and soon is back near it, if it was lower."""
+    rate = LossRate(1_500_000, least_bps=64_000, most_bps=1_500_000)
+    rate.handle_queue(400_000, 0.4, is_full=True)
+    assert rate.bitrate_bps == 340_000
+    rate.handle_loss(0.6, 0.6)  # of what was sent before
+    assert rate.bitrate_bps == 340_000
+    rate.handle_loss(0.2, 1.6)
+    assert rate.bitrate_bps == 306_000
+    for second in range(2, 6):
+        rate.handle_loss(0.0, second + 0.6)
+    assert 340_000 <= rate.bitrate_bps < 365_000
+    for second in range(6, 16):
+        rate.handle_loss(0.0, second + 0.6)
+    assert 380_000 < rate.bitrate_bps < 405_000
+
+
+def test_chance_that_loses_a_third_is_no_full_queue() -> None:
+    """Whatever is lost while the rest comes as soon as ever tells nothing of a queue; nor does a queue without loss."""
+    told: list[bool] = []
+    follower = FeedbackFollower(lambda bps, now, is_full: told.append(is_full))
+    dice = random.Random(7)
+
+    def report(number: int, delay_s: float, loss: float) -> None:
+        now = number * 0.1
+        for place in range(10):
+            follower.note_sent(number * 10 + place & 0xFFFF, [1000], now + place / 100)
+        arrivals = tuple(
+            None if dice.random() < loss else round((now + place / 100 + delay_s) * TICKS_PER_SECOND)
+            for place in range(10)
+        )
+        follower.handle_feedback(
+            TransportFeedback(
+                sender_ssrc=1,
+                media_ssrc=2,
+                base_sequence=number * 10 & 0xFFFF,
+                count=number & 0xFF,
+                reference=0,
+                arrivals=arrivals,
+            ),
+            now + 0.1 + delay_s,
+        )
+
+    for number in range(100):
+        report(number, 0.02, 0.3)
+    assert told == []
+    assert not follower.is_crowded(10.0)
+    for number in range(100, 110):
+        report(number, 0.02 if number < 105 else 0.1, 0.0)
+    assert True not in told
+    for number in range(110, 117):
+        report(number, 0.1, 0.3)
+    assert True in told
+    assert follower.is_crowded(11.8)
+    assert not follower.is_crowded(13.7)
 
 
 def test_a_queue_halves_the_rate_at_most() -> None:
