@@ -30,7 +30,9 @@ class RtpReceiver(Protocol):
     """What the router asks of a receiver."""
 
     def handle_rtp(self, packet: bytes, header: RtpHeader, arrival: float) -> None: ...
-    def handle_sender_report(self, ssrc: int, ntp: int, rtp: int, arrival: float) -> None: ...
+    def handle_sender_report(
+        self, ssrc: int, ntp: int, rtp: int, arrival: float, *, packets: int, octets: int
+    ) -> None: ...
     def handle_bye(self, ssrc: int, arrival: float) -> None: ...
 
 
@@ -133,7 +135,14 @@ class Router:
             if isinstance(packet, SenderReport):
                 receiver = self._receiver_of(packet.ssrc)
                 if receiver is not None:
-                    receiver.handle_sender_report(packet.ssrc, packet.ntp, packet.rtp_time, arrival)
+                    receiver.handle_sender_report(
+                        packet.ssrc,
+                        packet.ntp,
+                        packet.rtp_time,
+                        arrival,
+                        packets=packet.packets,
+                        octets=packet.octets,
+                    )
             elif isinstance(packet, Bye):
                 for ssrc in packet.ssrcs:
                     receiver = self._receiver_of(ssrc)

@@ -17,14 +17,18 @@ class Line:
     def __init__(self) -> None:
         self.sequences: list[int] = []
         self.reports: list[tuple[int, int]] = []
+        self.counts: list[tuple[int, int]] = []
         self.byes: list[int] = []
         self.first: list[float] = []
 
     def handle_rtp(self, packet: bytes, header: RtpHeader, arrival: float) -> None:
         self.sequences.append(header.sequence)
 
-    def handle_sender_report(self, ssrc: int, ntp: int, rtp: int, arrival: float) -> None:
+    def handle_sender_report(
+        self, ssrc: int, ntp: int, rtp: int, arrival: float, *, packets: int = 0, octets: int = 0
+    ) -> None:
         self.reports.append((ssrc, rtp))
+        self.counts.append((packets, octets))
 
     def handle_bye(self, ssrc: int, arrival: float) -> None:
         self.byes.append(ssrc)
@@ -126,7 +130,7 @@ def test_reports_reach_whom_they_concern() -> None:
     router.add_sender(sender)
     router.handle_rtp(rtp(7, 1), 0.0)
     packets: list[RtcpPacket] = [
-        SenderReport(ssrc=7, ntp=1, rtp_time=70, packets=1, octets=1),
+        SenderReport(ssrc=7, ntp=1, rtp_time=70, packets=50, octets=8000),
         SenderReport(ssrc=8, ntp=1, rtp_time=80, packets=1, octets=1),
         SenderReport(ssrc=99, ntp=1, rtp_time=90, packets=1, octets=1),
         ReceiverReport(ssrc=1),
@@ -135,6 +139,8 @@ def test_reports_reach_whom_they_concern() -> None:
     ]
     router.handle_rtcp(serialize_compound(packets), 0.5)
     assert (main.reports, slides.reports) == ([(7, 70)], [(8, 80)])
+    # They were left behind here, so that statistics told of peers who had sent nothing.
+    assert main.counts == [(50, 8000)]
     assert (main.byes, slides.byes) == ([], [8])
     assert sender.packets == packets
 
