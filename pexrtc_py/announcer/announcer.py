@@ -240,7 +240,11 @@ class Announcer:
         hold = any(podium.place not in self._ready_in for podium in there)
         announcement, self._ready_in = replace(announcement, hold=hold), [podium.place for podium in there]
 
+        begun = asyncio.Event()
+        result: list[Played] = []
+
         def note(player: Player) -> None:
+            begun.set()
             self._players.append(player)
             if self._interruption.is_set():
                 player.stop()
@@ -248,7 +252,18 @@ class Announcer:
                 self._on_player(item, player)
 
         sent = self._on_begin(item, [podium.alias for podium in there]) if self._on_begin is not None else None
-        return await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent)
+
+        async def play() -> None:
+            result.extend(await broadcast(there, announcement, self._config.slides, on_player=note, sent=sent))
+
+        async def interrupted() -> None:
+            """Until there is a player to be stopped: a pipe that says nothing is opened for ever."""
+            await self._interruption.wait()
+            if begun.is_set():
+                await asyncio.Event().wait()
+
+        await first_of(played=play(), interrupted=interrupted())
+        return result or [Played(alias=podium.alias, ended=str(PlayerEnd.STOPPED)) for podium in there]
 
     async def _unless_interrupted(self, there: Sequence[Podium], work: Awaitable[T]) -> T | None:
         """Do something while silence is sent; None when it was skipped or stopped before it was done."""

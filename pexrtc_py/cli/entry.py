@@ -6,14 +6,20 @@ nothing to be put in order, and the process ends at once; in between a command h
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
+import sys
+import threading
+import time
 from types import FrameType
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130  # ExitCode.INTERRUPTED, whose module loads the tree of errors
+_THREADS_S = 2.0
+"""How long a thread may go on after its command: what had to be finished was waited for."""
 
 
 def main() -> None:
@@ -29,8 +35,25 @@ def main() -> None:
         application.main()
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
+    except SystemExit as exc:
+        signal.signal(signal.SIGINT, _end_now)
+        _leave_threads_behind(exc.code)
+        raise
     finally:
         signal.signal(signal.SIGINT, _end_now)
+
+
+def _leave_threads_behind(code: object) -> None:
+    """End the process when a thread does not end with the command: it waits for a pipe or a disk that says nothing."""
+    until = time.monotonic() + _THREADS_S
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    for thread in others:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else 0)
 
 
 def _end_now(number: int, frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import typer
@@ -41,6 +42,16 @@ class Stopping:
         return self.event.is_set()
 
 
+class _Threads(ThreadPoolExecutor):
+    """The threads of a loop. At its end nobody waits for those that wait for something themselves, such as a pipe.
+
+    What must be finished, its owner has waited for; `entry` ends a process that one of the others keeps.
+    """
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
 Command = Callable[[Stopping], Coroutine[object, object, ExitCode]]
 
 
@@ -51,6 +62,7 @@ def run(command: Command, screen: Screen) -> ExitCode:
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.get_loop().set_default_executor(_Threads(thread_name_prefix="asyncio"))
             return runner.run(_until_done(command, screen))
     except PexrtcError as exc:
         screen.error(str(exc))

@@ -106,6 +106,22 @@ async def test_one_ctrl_c_ends_what_reads_a_pipe(node: Node, loop: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
+async def test_one_ctrl_c_ends_what_opens_a_pipe(loop: str) -> None:
+    """FFmpeg waits in a thread for the first bytes of a source, and nobody else does when it shall end."""
+    async with Node(NodeConfig()) as node:
+        process = await start("announce", "--node", node.url, "meet.alice", "-", loop=loop)
+        await said(process, "joined meet.alice")
+        assert process.stdin is not None
+        process.stdin.write(b"no media yet")
+        await process.stdin.drain()
+        process.send_signal(signal.SIGINT)
+        code, _, err = await end_of(process)
+        assert code == ExitCode.INTERRUPTED
+        assert "Traceback" not in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", LOOPS)
 async def test_one_ctrl_c_at_a_terminal(node: Node, loop: str) -> None:
     """The same where a person types; and the terminal is left as it was."""
     ours, theirs = pty.openpty()
