@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -12,12 +13,14 @@ import pytest
 import pytest_asyncio
 
 from pexrtc_py import Node, NodeConfig
+from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.errors import IceFailed
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
+from tests.cli.test_exits import pexrtc
 from tests.interop.conftest import need_program
 from tests.interop.ours import our_endpoint
 from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
@@ -118,6 +121,36 @@ async def test_an_endpoint_reaches_a_node_through_a_relay_only(coturn: Coturn, t
         await near.eye.sees(far_marks)
         assert find(far.call.peer, LocalCandidate).candidate_type == "relay"
         assert find(near.call.peer, LocalCandidate).candidate_type == "relay"
+
+
+async def test_a_probe_goes_by_relays_only_where_asked(coturn: Coturn) -> None:
+    """`--relay-only` as typed: the pair is one of relays, a probe measures through it, and what it sends comes back."""
+    server = TurnServer(urls=[coturn.url("udp")], username="user", credential="secret")
+    async with asyncio.timeout(55), Node(NodeConfig(turn=(server,))) as node:
+        arguments = ("--node", node.url, "meet.alice", "--json", "--relay-only")
+        done = await pexrtc("doctor", *arguments, "--alone")
+        assert done.code == ExitCode.DONE, done.err
+        pair = next(step["detail"] for step in json.loads(done.out)["steps"] if step["name"] == "ICE")
+        assert pair.startswith("relay to ")
+        done = await pexrtc(
+            *("probe", "--pair", "--size", "320x180", "--duration", "4", *arguments),
+            *("--fail-if", "video.unread_ratio > 5%", "--fail-if", "audio.loss_ratio > 1%"),
+        )
+        assert done.code == ExitCode.DONE, done.err
+        series = json.loads(done.out)["series"]
+        measured = {(one["metric"], one["stream"]) for one in series}
+        for stream in ("Probe → Probe 2", "Probe 2 → Probe"):
+            assert {(metric, stream) for metric in ("video.delay_ms", "audio.delay_ms", "av.skew_ms")} <= measured
+
+
+async def test_a_probe_without_a_relay_says_so() -> None:
+    """`--relay-only` where the node names no TURN server: the step that fails is ICE, with what to do about it."""
+    async with asyncio.timeout(30), Node(NodeConfig()) as node:
+        done = await pexrtc("doctor", "--node", node.url, "meet.alice", "--json", "--relay-only")
+    assert done.code == ExitCode.UNREACHABLE, done.err
+    (failed,) = [step for step in json.loads(done.out)["steps"] if step["passed"] is False]
+    assert failed["name"] == "ICE"
+    assert "TURN" in failed["cure"]
 
 
 async def test_a_server_that_dies_does_not_hold_us(coturn: Coturn) -> None:
