@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from aiortc import rtp as aiortc_rtp
 from hypothesis import given
@@ -161,6 +163,16 @@ def test_feedback_with_arrivals_too_far_apart_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="do not fit"):
         feedback.serialize()
+
+
+def test_a_datagram_of_feedback_cannot_tell_of_packets_without_end() -> None:
+    """Each of 83 packets of 24 bytes told of 8192: one datagram kept the loop busy for a quarter of a second."""
+    wire = struct.pack("!BBHIIHHIHH", 0x8F, 205, 5, 1, 2, 0, 600, 0, 600, 0)
+    assert [len(packet.arrivals) for packet in parse_compound(wire * 5) if isinstance(packet, TransportFeedback)] == [
+        600
+    ] * 5
+    with pytest.raises(RemoteProtocolError, match="3600 packets"):
+        parse_compound(wire * 83)
 
 
 def test_unknown_packets_are_skipped() -> None:
