@@ -14,6 +14,7 @@ import typer
 from ..errors import PexrtcError
 from ..media.child import in_child
 from ..recorder.manifest import changed_files
+from ..recorder.naming import recording_paths
 from ..recorder.sidecars import sidecar_path
 from ..tasks import first_of
 from .exits import ExitCode, exit_code_of
@@ -123,9 +124,8 @@ async def _is_changed(path: Path) -> bool:
 
 
 def _differs(path: Path, is_over: threading.Event) -> bool:
-    stem = path.name
-    while stem := stem.rpartition(".")[0]:
-        manifest = sidecar_path(path.with_name(f"{stem}.mkv"), "manifest.json")
+    for recording in recording_paths(path):
+        manifest = sidecar_path(recording, "manifest.json")
         if manifest.is_file():
             return bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
     return False

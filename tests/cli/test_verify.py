@@ -1,8 +1,10 @@
-"""`pexrtc verify` and `pexrtc repair` as processes that are told to end."""
+"""`pexrtc verify` and `pexrtc repair`: what they look up beside a file, and that they end when they are told to."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import sys
@@ -11,7 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pexrtc_py.cli.app import app
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
 
@@ -68,6 +72,23 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(15):
         while not condition():  # noqa: ASYNC110 - of another process, which tells nobody
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_what_was_recorded(tmp_path: Path) -> None:
+    """Its hash is looked up in the manifest of the recording that it is a segment of; another file's does not count."""
+    digest = hashlib.sha256(CLIP).hexdigest()
+    for name in ("talk.001.mkv", "talk.002.mkv"):
+        (tmp_path / name).write_bytes(CLIP)
+    files = [{"name": "talk.001.mkv", "sha256": digest}, {"name": "talk.002.mkv", "sha256": "0" * 64}]
+    (tmp_path / "talk.manifest.json").write_text(json.dumps({"files": files}))
+    outcome = CliRunner().invoke(
+        app, ["verify", str(tmp_path / "talk.001.mkv"), str(tmp_path / "talk.002.mkv"), "--json"]
+    )
+    assert outcome.exit_code == ExitCode.THRESHOLD_MISSED
+    same, other = json.loads(outcome.stdout)["files"]
+    assert same["problems"] == []
+    assert other["problems"] == ["not what the manifest beside it says was recorded"]
 
 
 @pytest.mark.slow

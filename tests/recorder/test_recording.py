@@ -405,6 +405,26 @@ async def test_segments_lose_no_frame_and_play_alone(tmp_path: Path) -> None:
     assert chapters == [["beginning"], ["beginning", "middle"], ["middle"]]
 
 
+async def test_segments_by_size(tmp_path: Path) -> None:
+    """A file that has so many bytes ends at the next key frame; none of its packets is missing."""
+    path = tmp_path / "talk.mkv"
+    pictures = vp8_frames(240, start=START, ntp_offset=1.0, key_interval=30)
+    limit = sum(len(frame.data) for frame in pictures) // 3
+    scene = Scene(path, RecordingConfig(path=path, segments=SegmentRules(size_bytes=limit)))
+    async with scene.recording as recording:
+        scene.attach(Role.VIDEO)
+        for number, frame in enumerate(pictures):
+            scene.clock.now = frame.time
+            scene.streams[Role.VIDEO].push(frame)
+            if number % 30 == 10 and recording._main._open is not None:
+                await recording._main._open.writer.flush()
+            recording._check()
+    files = recording.result.files
+    assert len(files) >= 2
+    assert [data for file in files for _, data in read(file)["vp8"]] == [frame.data for frame in pictures]
+    assert all(file.stat().st_size >= limit for file in files[:-1])
+
+
 async def test_each_file_is_told_once_it_is_complete(tmp_path: Path) -> None:
     """Segments while the recording goes on, the last ones and the slides at its end; each once, under its own name."""
     path = tmp_path / "talk.mkv"

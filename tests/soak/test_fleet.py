@@ -1,7 +1,8 @@
 """Fifty recordings by one `pexrtc run` in two processes, one of which is killed in the middle.
 
 Five conferences with a speaker each, ten recorders in each conference; node and speakers have processes of their own.
-What is measured is what the recorders cost, how soon the killed ones are back, and what the others lost by it.
+What is measured is what the recorders cost, how soon the killed ones are back, how soon what they left is whole, and
+what the others lost by all that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import msgspec
 
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
+from pexrtc_py.media.integrity import inspect_file
+from pexrtc_py.media.writers.target import part_path
 from tests.fleet.fleet_process import FleetProcess, run_fleet_process
 
 CONFERENCES = 5
@@ -105,6 +108,14 @@ async def measure(fleet: FleetProcess, began: float) -> None:
     assert back_s < 10
     for job in after["jobs"]:
         assert job["runs"] == (2 if job["id"] in victim["runs"] else 1)
+    left = [Path(job["path"]) for job in status["jobs"] if job["id"] in victim["runs"]]
+    async with asyncio.timeout(120):
+        while any(not path.exists() or part_path(path).exists() for path in left):  # noqa: ASYNC110 - a directory
+            await asyncio.sleep(0.2)
+    print(f"what they left was whole {time.monotonic() - killed_at:.1f} s after")
+    lengths = [inspect_file(path).duration_s for path in left]
+    print(f"it is {min(lengths):.1f} to {max(lengths):.1f} s long")
+    assert min(lengths) > STEADY_S
     await asyncio.sleep(STEADY_S / 3)
 
 
