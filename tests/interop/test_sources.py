@@ -23,9 +23,12 @@ from pexrtc_py.announcer.broadcast import broadcast
 from pexrtc_py.announcer.material import announcement_of_sources
 from pexrtc_py.announcer.podium import Podium, open_podiums
 from pexrtc_py.announcer.proof import Listener, listening
+from pexrtc_py.announcer.readiness import Readiness
+from pexrtc_py.announcer.spoken import spoken_file
 from pexrtc_py.media.comparison import luma_plane, scaled, ssim
 from pexrtc_py.media.correlation import find_sound
 from pexrtc_py.media.decoding import Picture, VideoDecoding
+from pexrtc_py.media.loudness import LoudnessMeter
 from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources.slides import fit_image
@@ -99,6 +102,31 @@ async def until_answers(port: int) -> None:
             writer.close()
             await writer.wait_closed()
             return
+
+
+async def test_speech_by_espeak(tmp_path: Path) -> None:
+    """What espeak-ng says arrives as it said it, from the first word to the last, at the loudness of announcements."""
+    need_program("espeak-ng", "espeak-ng")
+    text = "The meeting begins in five minutes"
+    how = Readiness(cache=tmp_path)
+    main = await announcement_of_sources([f"speech:{text}"], how=how)
+    async with (
+        node_process() as node,
+        listening(session(node, "speech")) as ear,
+        open_podiums([session(node, "speech", "Announcer")], main) as [podium],
+    ):
+        assert isinstance(podium, Podium)
+        [played] = await broadcast([podium], main)
+        await ear.hear_out()
+    assert played.ended == "finished"
+    spoken = read_sound(spoken_file(text, tmp_path))
+    found = find_sound(spoken, heard(ear))
+    assert found is not None
+    assert found.heard > 0.95
+    begin = round(found.offset_s * 48000)
+    meter = LoudnessMeter(1, peaks=False)
+    meter.push(np.ascontiguousarray(heard(ear)[begin : begin + len(spoken), None]))
+    assert meter.loudness.integrated_lufs == pytest.approx(-20, abs=1)
 
 
 async def test_screen_under_xvfb(tmp_path: Path) -> None:
