@@ -34,6 +34,10 @@ _URL = re.compile(
     r"(\?transport=(?P<transport>udp|tcp))?"
 )
 
+# Each server that is asked takes a socket. Nodes name one to three; one that named thousands would have us run out of
+# them, and with us all other calls of the process.
+_MOST_SERVERS = 16
+
 # What comes of servers that do not answer, answer without what was asked for, or have names that are none.
 _UNANSWERED = (OSError, EOFError, LookupError, ValueError, stun.TransactionError)
 
@@ -55,7 +59,7 @@ class GatheringConfig:
     """How candidates are gathered."""
 
     ice_servers: tuple[IceServer, ...] = ()
-    """Servers to ask; none by default, also no public one."""
+    """Servers to ask, of their URLs the first 16; none by default, also no public one."""
     relay_only: bool = False
     """Send and receive through TURN only."""
     addresses: tuple[str, ...] = ()
@@ -161,6 +165,9 @@ async def gather(connection: IceConnection, config: GatheringConfig) -> list[Ice
 
 def _servers(servers: Sequence[IceServer]) -> tuple[list[ServerAddress], list[tuple[IceServer, ServerAddress]]]:
     addresses = [(server, parse_ice_url(url)) for server in servers for url in server.urls]
+    if len(addresses) > _MOST_SERVERS:
+        logger.warning("! of %d STUN and TURN servers only the first %d are asked", len(addresses), _MOST_SERVERS)
+        del addresses[_MOST_SERVERS:]
     # STUN over TLS has no use for a UDP candidate; TURN is asked over UDP, TCP and TLS, but never DTLS.
     stun_servers = [address for _, address in addresses if address.scheme == "stun"]
     relays = [(s, a) for s, a in addresses if a.scheme == "turn" or (a.scheme == "turns" and a.transport == "tcp")]

@@ -84,11 +84,15 @@ async def test_ports_come_from_the_range() -> None:
 class _StunServer(asyncio.DatagramProtocol):
     """Answers binding requests with a made-up address."""
 
+    def __init__(self) -> None:
+        self.asked = 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # asyncio's own transport is no DatagramTransport by class before Python 3.12.
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.asked += 1
         request = stun.parse_message(data)
         answer = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.transaction_id)
         answer.attributes["XOR-MAPPED-ADDRESS"] = ("203.0.113.5", 4242)
@@ -114,6 +118,20 @@ async def test_names_that_are_none_cost_nothing(url: str) -> None:
     servers = (IceServer(urls=(url,), username="u", credential="c"),)
     found = await gathered(TransportConfig(addresses=("127.0.0.1",), ice_servers=servers))
     assert [kind for kind, _, _ in found] == ["host"]
+
+
+async def test_servers_without_end_are_not_all_asked() -> None:
+    """Whoever names servers, a node, decides how many: each had a socket of its own, until there was none left."""
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(_StunServer, local_addr=("127.0.0.1", 0))
+    try:
+        port = transport.get_extra_info("sockname")[1]
+        servers = tuple(IceServer(urls=(f"stun:127.0.0.1:{port}",) * 10) for _ in range(20))
+        found = await gathered(TransportConfig(addresses=("127.0.0.1",), ice_servers=servers))
+        assert ("srflx", "203.0.113.5", 4242) in found
+        assert server.asked == 16
+    finally:
+        transport.close()
 
 
 async def test_silent_servers_cost_the_budget_and_no_more() -> None:
