@@ -251,8 +251,10 @@ class Peer:
 
     async def aclose(self) -> None:
         """End the call: taps of all receivers end, the peer is told, sockets and tasks are released. Idempotent."""
-        self._lines.close()
-        await self._transport.aclose()
+        try:
+            self._lines.close()
+        finally:  # what a tap raises at its end must not keep the sockets open
+            await self._transport.aclose()
 
     async def _connect(self, remote: TransportParameters, *, controlling: bool) -> None:
         """Start the transport by the first description of the peer, and restart it where both are ready to."""

@@ -10,6 +10,7 @@ decoded, and reports (RFC 3550 section 6.4) once a second.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind, Tap
@@ -390,9 +391,13 @@ class Receiver:
         """Give out what is held and end the taps. Idempotent."""
         if self._closed:
             return
-        if self._stream is not None:
-            self._stream.flush(now if now is not None else self._stream.last_arrival)
-        self._closed = True
-        for tap in (*self._taps, *self._waiting, *self._raw):
-            tap.end()
-        self._taps = self._waiting = self._raw = ()
+        try:
+            if self._stream is not None:
+                self._stream.flush(now if now is not None else self._stream.last_arrival)
+        finally:
+            self._closed = True
+            taps = (*self._taps, *self._waiting, *self._raw)
+            self._taps = self._waiting = self._raw = ()
+            with ExitStack() as ends:  # each tap is ended, whatever another raises
+                for tap in reversed(taps):
+                    ends.callback(tap.end)

@@ -232,6 +232,29 @@ async def test_the_other_side_learns_of_the_end() -> None:
     assert states == [PeerState.FAILED, PeerState.CLOSED]
 
 
+class Failing(Collector):
+    """A tap that cannot end: its disk is full."""
+
+    def end(self) -> None:
+        super().end()
+        raise OSError(28, "no space left on device")
+
+
+async def test_a_tap_that_cannot_end_leaves_nothing_behind() -> None:
+    """Its error kept the other taps from their end, and the peer's sockets and tasks open."""
+    async with call() as (_, node):
+        failing, other = Failing(), Collector()
+        receiver = node.lines[0].receiver
+        assert receiver is not None
+        receiver.add_tap(failing)
+        receiver.add_tap(other)
+        with pytest.raises(OSError, match="no space left"):
+            await node.aclose()
+        assert node.state is PeerState.CLOSED
+        assert failing.ended
+        assert other.ended
+
+
 async def test_no_common_codec_is_an_error() -> None:
     """When no line is left, the answerer says so, and may still close."""
     async with Peer(LOOPBACK) as client, Peer(LOOPBACK) as node:
