@@ -25,6 +25,7 @@ _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 
 
 _AFTER_QUEUE = 0.85  # draft-ietf-rmcat-gcc-02 section 5.5
+_AFTER_FULL = 0.7  # a full queue is to run empty within a second or so: till then key frames find no room in it
 _MOST_AT_ONCE = 0.5
 _NEAR_KNEE = 0.85
 _GROWTH, _GROWTH_NEAR = 1.08, 0.01
@@ -234,7 +235,7 @@ class LossRate:
         through; unless the queue `is_full`: then more was sent than gets through.
         """
         now_bps = float(self.bitrate_bps)
-        wanted = _AFTER_QUEUE * through_bps
+        wanted = (_AFTER_FULL if is_full else _AFTER_QUEUE) * through_bps
         is_known = is_full or wanted >= _MOST_AT_ONCE * now_bps
         self._rate = max(self._least, min(now_bps, wanted if is_known else _MOST_AT_ONCE * now_bps))
         self._knee = float(through_bps) if is_known else None
