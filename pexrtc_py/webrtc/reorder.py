@@ -75,6 +75,8 @@ class OrderedStream(ABC):
         self.malformed = 0
         self.repaired = 0
         """Missing packets that came by RTX."""
+        self.repaired_bytes = 0
+        """Payload of those, counted in `payload_bytes` too."""
         self.jitter = 0.0
         """Interarrival jitter in ticks (RFC 3550 section 6.4.1)."""
         self.deviations: deque[float] = deque(maxlen=_DEVIATIONS)
@@ -137,6 +139,10 @@ class OrderedStream(ABC):
             self.duplicates += 1
             return
         self.repaired += 1
+        _, _, _, start, end, _ = item
+        self.header_bytes += start
+        self.payload_bytes += end - start
+        self.repaired_bytes += end - start
         self.missing.lost.lose(number)
         self._hold(number, item, item[5], repaired=True)
 

@@ -54,6 +54,7 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     jitter: float
     """Seconds."""
     bytes_received: int
+    """Payload, that of retransmissions included; not of what came again in vain."""
     header_bytes_received: int
     last_packet_received_timestamp: float
     packets_discarded: int
@@ -63,6 +64,8 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     """Ours: could not be taken apart."""
     retransmitted_packets_received: int
     """By RTX; so this and `packets_lost` together are what the network lost."""
+    retransmitted_bytes_received: int = 0
+    """Payload of those; part of `bytes_received`."""
     nack_count: int
     pli_count: int
     fir_count: int
@@ -166,6 +169,7 @@ class PacketTotals:
     duplicates: int = 0
     malformed: int = 0
     repaired: int = 0
+    repaired_bytes: int = 0
     network_lost: int = 0
     loss_runs: int = 0
     reordered: int = 0

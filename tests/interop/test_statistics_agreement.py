@@ -2,7 +2,8 @@
 
 Each peer sends sound and pictures to us, and gets back what it sent, over a good path and over one that loses and
 delays packets. Both sides are read at the same moment, so counters may differ by what is under way just then; what one
-side knows only from the other's reports (loss, jitter, round trip) may be a second old. `-s` shows the tables.
+side knows only from the other's reports (loss, round trip) may be a second old. Jitter is laid beside what it was when
+the report was written. `-s` shows the tables.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import Peer, PeerConfig
 from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
@@ -33,8 +36,10 @@ PROBES = 20
 """Packets that libwebrtc sends again at the beginning, to probe the path, and that no stream here counts."""
 SETTLED_S = 2.0
 """After which nothing of ours is under way, and the peer has counted it."""
-READINGS = 6
-"""In which a second passes at the browser's, and three at the other's."""
+SAMPLE_S = 0.01
+"""Between two looks at our own jitter: no packet of sound lies between them."""
+ON_THE_WAY_S = 0.3
+"""What a report may take from the one who writes it to the one who is read, at most."""
 FRAMES = 150
 """Pictures that the peer has decoded when both are compared."""
 
@@ -59,8 +64,39 @@ class Row:
         return f"{self.stream:22} {self.name:16} {self.theirs:12.4g} {self.ours:12.4g} {self.within:10.3g}{mark}"
 
 
-Reading = tuple[Sequence[dict[str, Any]], Sequence[object]]
-"""What they count and what we do, at one moment."""
+@dataclass(frozen=True)
+class Reading:
+    """What they count and what we do, at one moment."""
+
+    at: float
+    """Seconds, `time.monotonic`."""
+    theirs: Sequence[dict[str, Any]]
+    ours: Sequence[object]
+
+
+class JitterLog:
+    """Our own jitter of what comes, looked at so often that no packet is missed, as long as it is entered."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.samples: list[tuple[float, str, float]] = []
+        self._peer = peer
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> JitterLog:
+        tasks = await self._stack.enter_async_context(task_owner())
+        tasks.start(self._look(), name="jitter log")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _look(self) -> None:
+        while True:
+            now = time.monotonic()
+            for item in self._peer.statistics(now):
+                if isinstance(item, InboundRtp):
+                    self.samples.append((now, item.kind, 1000 * item.jitter))
+            await asyncio.sleep(SAMPLE_S)
 
 
 def share(value: float, least: float, part: float) -> float:
@@ -73,16 +109,17 @@ def unreported(lost: float, elapsed_s: float) -> float:
     return 3 + 1.5 * lost * min(1.0, REPORT_AGE_S / elapsed_s)
 
 
-def rows(history: Sequence[Reading], elapsed_s: float) -> Iterator[Row]:
+def rows(history: Sequence[Reading], log: JitterLog, elapsed_s: float) -> Iterator[Row]:
     """Lay both beside each other, stream by stream: counters as they stand at the end, jitter as it was reported.
 
     The round trip is one of the path: the mean of all that each side has measured with either stream.
     """
-    found = [list(_rows(theirs, ours, elapsed_s)) for theirs, ours in history]
+    found = [list(_rows(reading.theirs, reading.ours, elapsed_s)) for reading in history]
+    times = [reading.at for reading in history]
     for same in zip(*found, strict=True):
         last = same[-1]
         if last.name == "jitter ms":
-            yield _reported(same, ours_is_report="we to them" in last.stream)
+            yield _we_reported(same, times, log) if "they to us" in last.stream else _they_reported(same, times)
         elif last.name != "ms":
             yield last
     trips = [{(row.stream, row.theirs) for each in found for row in each if row.name == "ms"}]
@@ -91,14 +128,32 @@ def rows(history: Sequence[Reading], elapsed_s: float) -> Iterator[Row]:
     yield Row("both, round trip", "ms", theirs, ours, share(ours, 15, 0.2))
 
 
-def _reported(same: Sequence[Row], *, ours_is_report: bool) -> Row:
-    """Return the last jitter that one side reported, beside the other's of the second or so before it was read."""
-    told = [row.ours if ours_is_report else row.theirs for row in same]
-    live = [row.theirs if ours_is_report else row.ours for row in same]
-    news = max(place for place in range(len(told)) if place == 0 or told[place] != told[place - 1])
-    near = min(live[max(0, news - READINGS) : news + 1], key=lambda value: abs(value - told[news]))
-    theirs, ours = (near, told[news]) if ours_is_report else (told[news], near)
-    return replace(same[news], theirs=theirs, ours=ours)
+def _news(told: Sequence[float], times: Sequence[float]) -> tuple[int, float, float]:
+    """Return the place of the last report that was news, and between which moments it was written."""
+    news = max(place for place in range(1, len(told)) if told[place] != told[place - 1])
+    return news, times[news - 1] - ON_THE_WAY_S, times[news]
+
+
+def _we_reported(same: Sequence[Row], times: Sequence[float], log: JitterLog) -> Row:
+    """Return the last jitter that they know from us, beside what ours was when that report was written.
+
+    It is one of the values in between; what a packet changes between two looks is within the tolerance.
+    """
+    place, begin, until = _news([row.theirs for row in same], times)
+    kind = same[0].stream.partition(",")[0]
+    ours = [value for at, of, value in log.samples if of == kind and begin <= at <= until]
+    told = same[place].theirs
+    near = min(max(told, min(ours)), max(ours))
+    return replace(same[place], ours=near, within=share(near, 1.0, 0.1))
+
+
+def _they_reported(same: Sequence[Row], times: Sequence[float]) -> Row:
+    """Return the last jitter that we know from them, beside what theirs was by the readings around that report."""
+    place, begin, until = _news([row.ours for row in same], times)
+    around = [row.theirs for row, at in zip(same, times, strict=True) if begin <= at <= until]
+    told = same[place].ours
+    near = min(max(told, min(around)), max(around))
+    return replace(same[place], theirs=near, within=share(near, 2.0, 0.35))
 
 
 def _rows(theirs: Sequence[dict[str, Any]], ours: Sequence[object], elapsed_s: float) -> Iterator[Row]:
@@ -129,8 +184,7 @@ def _to_us(
     expected = inbound.packets_received + inbound.packets_lost + again
     yield Row(stream, "packets", first_sent, expected, share(first_sent, 10, 0.01) + probes)
     first_bytes = sent["bytesSent"] - sent.get("retransmittedBytesSent", 0)
-    # What came by retransmission is none of the stream's bytes here.
-    missing = 0.02 + (inbound.network_lost + again + probes) / max(1, expected)
+    missing = 0.02 + (inbound.packets_lost + again + probes) / max(1, expected)
     yield Row(stream, "bytes", first_bytes, inbound.bytes_received, share(first_bytes, 1500, missing))
     rate = 8e-3 * first_bytes / elapsed_s
     ours = 8e-3 * inbound.bytes_received / elapsed_s
@@ -188,20 +242,31 @@ def has_reports(report: Sequence[dict[str, Any]]) -> bool:
 
 def has_trips(reading: Reading) -> bool:
     """Whether both sides have had reports on both streams, with a round trip, and both have come."""
-    theirs, ours = reading
+    theirs, ours = reading.theirs, reading.ours
     told = [item for item in theirs if item["type"] == "remote-inbound-rtp" and item.get("roundTripTime") is not None]
     got = [item for item in theirs if item["type"] == "inbound-rtp"]
     reports = [item for item in ours if isinstance(item, RemoteInboundRtp) and item.round_trip_time is not None]
     return len(told) == len(got) == len(reports) == 2
 
 
+def has_news(history: Sequence[Reading]) -> bool:
+    """Whether each side has had another report on each stream since the first reading: so its moment is known."""
+    told = [
+        [item["jitter"] for item in reading.theirs if item["type"] == "remote-inbound-rtp"]
+        + [item.jitter for item in reading.ours if isinstance(item, RemoteInboundRtp)]
+        for reading in history
+    ]
+    return all(len(set(each)) > 1 for each in zip(*told, strict=True))
+
+
 async def compare(read: Callable[[], Awaitable[Reading]], peer: Peer, echoes: Sequence[Echo]) -> list[Row]:
     """Read both until enough has passed, stop sending, let what is under way arrive, and lay them beside each other."""
     began, history = time.monotonic(), list[Reading]()
-    while not history or not has_reports(history[-1][0]):
-        reading = await read()
-        if has_trips(reading):
-            history.append(reading)
+    async with JitterLog(peer) as log:
+        while not history or not has_reports(history[-1].theirs) or not has_news(history):
+            reading = await read()
+            if has_trips(reading):
+                history.append(reading)
     elapsed = time.monotonic() - began
     for line, echo in zip(peer.lines, echoes, strict=False):
         assert line.receiver is not None
@@ -209,7 +274,8 @@ async def compare(read: Callable[[], Awaitable[Reading]], peer: Peer, echoes: Se
     stopped = time.monotonic()
     while time.monotonic() - stopped < SETTLED_S:
         last = await read()
-    return list(rows([*history, last], elapsed))
+    # Jitter is laid beside itself while media flowed: after that nothing is news.
+    return list(rows([*history, replace(last, at=history[-1].at)], log, elapsed))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -221,7 +287,7 @@ async def test_chromium_counts_the_same(path: str, tmp_path: Path) -> None:
 
         async def read() -> Reading:
             await browser.told()
-            return browser.report, browser.ours
+            return Reading(time.monotonic(), browser.report, browser.ours)
 
         check(f"Chromium, {path} path", await compare(read, peer, browser.echoes))
 
@@ -239,7 +305,8 @@ async def test_libwebrtc_counts_the_same(path: str) -> None:
         await peer.connected()
 
         async def read() -> Reading:
-            return await child.tells("report"), peer.statistics(time.monotonic())
+            theirs = await child.tells("report")
+            return Reading(time.monotonic(), theirs, peer.statistics(time.monotonic()))
 
         check(f"libwebrtc, {path} path", await compare(read, peer, echoes))
         assert all(echo.frames for echo in echoes)

@@ -103,6 +103,23 @@ def test_no_latency_is_left_behind_by_a_loss() -> None:
     assert late[-60:] == [0.0] * 60
 
 
+@pytest.mark.parametrize("rtx", [True, False])
+def test_bytes_that_came_again_are_bytes_received(rtx: bool) -> None:
+    """W3C webrtc-stats, bytesReceived: retransmissions included. Those by RTX were left out."""
+    link = Link(Codec.VP8, round_trip_s=0.02, lose=at_random(0.03, 4), rtx=rtx)
+    play_video(link, 10)
+    inbound = link.receiver.statistics(link.now)[0]
+    assert isinstance(inbound, InboundRtp)
+    counts = link.sender.counts
+    assert counts.retransmitted > 30
+    assert inbound.packets_lost == 0
+    assert inbound.bytes_received == counts.payload_bytes
+    assert inbound.header_bytes_received >= counts.header_bytes
+    again = inbound.retransmitted_packets_received
+    assert (again > 30) is (inbound.retransmitted_bytes_received > 30 * 500) is rtx
+    assert inbound.retransmitted_bytes_received <= 1200 * again
+
+
 def test_a_lost_repair_is_asked_for_again() -> None:
     """aiortc asks again only when another gap appears: 3.4 s of freeze."""
     link = Link(Codec.VP8, round_trip_s=0.04)
