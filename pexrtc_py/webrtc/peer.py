@@ -150,6 +150,9 @@ class Peer:
     async def accept_answer(self, sdp: str) -> None:
         """Settle the offer made last, and begin to connect when this was the first. Cancelling is safe.
 
+        A restart that the peer leaves out of its answer is given up: the path stays as it is, and where there is none
+        any more `connected` says so at once.
+
         Raises:
             SdpError: the answer cannot be read, or is none to this offer.
             CodecMismatch: no line is left that both sides can do.
@@ -165,6 +168,11 @@ class Peer:
             # We offered to be either; an answer of actpass, which is wrong, leaves us the active part.
             self._client = remote.setup is not Setup.ACTIVE
         self._lines.apply(settled)
+        if self._restarting and self._remote is not None and _same_credentials(self._remote, remote):
+            # RFC 8839 section 4.4.2 has it change both; a peer that does not know restarts goes on as it was.
+            logger.warning("! the peer took no part in the ICE restart: the path stays as it is")
+            self._restarting = False
+            await self._transport.abandon_restart()
         await self._connect(remote, controlling=True)
 
     async def answer_offer(self, sdp: str, policy: AnswerPolicy) -> str:
@@ -289,3 +297,7 @@ class Peer:
     def _check_still_open(self) -> None:
         if self._state is PeerState.CLOSED:
             raise IceFailed("the peer was closed meanwhile")
+
+
+def _same_credentials(before: TransportParameters, now: TransportParameters) -> bool:
+    return (before.ufrag, before.password) == (now.ufrag, now.password)

@@ -4,6 +4,8 @@ at on both sides."""
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,25 @@ import numpy as np
 import pytest
 
 import pexrtc_py
-from pexrtc_py import AudioDecoder, CallConfig, Direction, RecordingConfig, RecordJob, SessionConfig, StopRules
-from pexrtc_py.errors import UsageError
+from pexrtc_py import (
+    AudioDecoder,
+    Call,
+    CallConfig,
+    Direction,
+    RecordingConfig,
+    RecordJob,
+    SessionConfig,
+    StopRules,
+    open_conference,
+)
+from pexrtc_py.errors import TransportError, UsageError
 from pexrtc_py.media.clips import clip_path
+from pexrtc_py.media.decoding import Sound
+from pexrtc_py.protocol.models import UpdateRequest
+from pexrtc_py.signalling import HttpConfig
 from pexrtc_py.tasks import first_of
+from pexrtc_py.webrtc.peer import PeerState
+from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 
 from ..support.replay_node import TONE_HZ, ReplayNode, run_replay_node
 
@@ -166,3 +183,64 @@ async def test_a_call_in_a_breakout() -> None:
                 node.send("breakout_end", {"breakout_uuid": breakout, "participant_uuid": inside})
                 assert await call.ended() == "the breakout has ended"
         assert [call.acks for call in node.calls.values()] == [1]
+
+
+async def test_an_ice_restart_that_the_node_ignores() -> None:
+    """A node that answers it with its old credentials, or not at all, keeps its call: sound passes as before."""
+    async with run_replay_node() as node, asyncio.timeout(40):
+        session = SessionConfig(node_url=node.url, alias=ALIAS, http=HttpConfig(slow_answer_s=1.0))
+        async with open_conference(session) as conference, AudioDecoder() as decoder:
+            config = CallConfig(video=Direction.INACTIVE)
+            async with conference.call(config) as call:
+                await call.connected()
+                assert call.audio is not None
+                assert call.audio.receiver is not None
+                call.audio.receiver.add_tap(decoder)
+                sounds = decoder.sounds()
+                port = local_port(call)
+                await sound_passes(sounds)
+
+                async def restart() -> None:
+                    offer = await call.peer.create_offer(restart=True)
+                    assert f"a=ice-ufrag:{ufrag}" not in offer
+                    client, me = conference.client, conference.participant_uuid
+                    result = await client.call_update(me, call.uuid, UpdateRequest(sdp=offer))
+                    answer = result if isinstance(result, str) else result.sdp
+                    assert isinstance(answer, str)
+                    assert [line for line in answer.splitlines() if line.startswith("a=ice-ufrag")] == [theirs]
+                    await call.peer.accept_answer(answer)
+
+                [ufrag] = re.findall(r"^a=ice-ufrag:(\S+)", call.offer_sdp, flags=re.M)[:1]
+                theirs = next(line for line in call.answer_sdp.splitlines() if line.startswith("a=ice-ufrag"))
+                await restart()
+                await call.connected()
+                await sound_passes(sounds)
+                assert (call.peer.state, local_port(call)) == (PeerState.CONNECTED, port)
+
+                node.unanswered.add("update")
+                with pytest.raises(TransportError, match="call_update"):
+                    await restart()
+                await sound_passes(sounds)
+                assert (call.peer.state, local_port(call)) == (PeerState.CONNECTED, port)
+                assert call.ended_reason is None
+
+                node.unanswered.clear()
+                await restart()
+                await sound_passes(sounds)
+                assert (call.peer.state, local_port(call)) == (PeerState.CONNECTED, port)
+        assert node.refused == []
+
+
+def local_port(call: Call) -> int | None:
+    """The port that media comes to."""
+    return next(item.port for item in call.peer.statistics(0.0) if isinstance(item, LocalCandidate))
+
+
+async def sound_passes(sounds: AsyncIterator[Sound]) -> None:
+    """Hear half a second that came just now, at the pitch it was played."""
+    heard: list[np.ndarray[Any, Any]] = []
+    async for sound in sounds:
+        heard.append(sound.samples[:, 0])
+        if len(heard) == 25:
+            break
+    assert abs(strongest_hz(np.concatenate(heard).astype(float), 48000) - TONE_HZ) < 3

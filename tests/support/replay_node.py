@@ -274,6 +274,8 @@ class ReplayNode:
         """Events that follow the list of participants of every stream."""
         self.asked_inside: list[str] = []
         """What was asked inside of breakouts, but for calls."""
+        self.unanswered: set[str] = set()
+        """Functions of calls that get no answer, for as long as the client waits."""
         self.refused: list[str] = []
         """Requests that no real node would have taken."""
         self.participants = {p["uuid"]: p for p in [self._participant("George", "chair")]}
@@ -436,6 +438,8 @@ class ReplayNode:
         return await self._call_function(self.calls[path[3]], path[4], body)
 
     async def _call_function(self, call: ReplayCall, word: str, body: dict[str, Any]) -> web.Response:
+        if word in self.unanswered:
+            await asyncio.Event().wait()
         if word == "ack":
             call.acks += 1
             return _reply(True)

@@ -349,6 +349,45 @@ async def test_a_refused_restart_leaves_the_path_as_it_is() -> None:
         await tap.until(lambda: tap.has(10))
 
 
+async def test_an_ignored_restart_leaves_the_path_as_it_is() -> None:
+    """A peer that answers a restart as if it were none takes no part in it: the old path was given up for it."""
+    async with call() as (client, node):
+        tap = listen(node, 0)
+        before = find(client, LocalCandidate).port
+        answer = await node.answer_offer(await client.create_offer(), POLICY)
+        await client.create_offer(restart=True)
+        await client.accept_answer(answer)
+        await connected(client)
+        push(client, 0, *map(audio, range(5)))
+        await tap.until(lambda: tap.has(5))
+        assert (client.state, find(client, LocalCandidate).port) == (PeerState.CONNECTED, before)
+        # What nobody answers changes nothing either, and the restart that is done later is done.
+        await client.create_offer(restart=True)
+        push(client, 0, *map(audio, range(5, 10)))
+        await tap.until(lambda: tap.has(10))
+        await client.accept_answer(await node.answer_offer(await client.create_offer(), POLICY))
+        await connected(client, node)
+        assert find(client, LocalCandidate).port != before
+        push(client, 0, *map(audio, range(10, 15)))
+        await tap.until(lambda: tap.has(15))
+
+
+async def test_an_ignored_restart_of_a_failed_peer_is_told() -> None:
+    """Where no path is left to be kept, waiting for one ends at once with the reason."""
+    async with call() as (client, node):
+        answer = await node.answer_offer(await client.create_offer(), POLICY)
+        failed = asyncio.Event()
+        client.on_state = lambda state: failed.set() if state is PeerState.FAILED else None
+        await node._transport._dtls.aclose()
+        async with asyncio.timeout(5):
+            await failed.wait()
+            await client.create_offer(restart=True)
+            await client.accept_answer(answer)
+            with pytest.raises(IceFailed, match="the peer ended the transport"):
+                await client.connected()
+        assert client.state is PeerState.FAILED
+
+
 async def test_a_failed_peer_comes_back() -> None:
     """A peer whose path and handshake are gone gets both anew with another offer: lines and taps stay as they are."""
     async with call() as (client, node):
