@@ -19,7 +19,7 @@ from ..errors import UsageError, WriteError
 from ..service.local_pages import LocalPages, Page
 from ..service.metrics import CONTENT_TYPE, metrics_page, write_textfile
 from ..tasks import task_owner
-from .jobs import load_jobs
+from .jobs import FleetFile, load_jobs
 from .processes import ProcessEngine
 from .status import FleetStatus, serialize_status, write_status
 from .supervisor import Supervisor
@@ -76,7 +76,7 @@ async def run_fleet(
         await stack.enter_async_context(world)
         engine = ProcessEngine(file.workers or os.cpu_count() or 1)
         supervisor = Supervisor(file, engine, on_happening=world.note)
-        fleet = _Fleet(options, supervisor, world, note)
+        fleet = _Fleet(options, file, supervisor, world, note)
         pages = None
         if options.listen is not None:
             pages = await stack.enter_async_context(LocalPages(options.listen, fleet.pages))
@@ -91,16 +91,22 @@ async def run_fleet(
         await stopping()
         keeping.cancel()
         await asyncio.wait((keeping,))
-        finished = await fleet.drain(file.drain_s)
+        finished = await fleet.drain()
     fleet.write()
     return finished
 
 
 class _Fleet:
     def __init__(
-        self, options: FleetOptions, supervisor: Supervisor, world: World, note: Callable[[str], None]
+        self,
+        options: FleetOptions,
+        file: FleetFile,
+        supervisor: Supervisor,
+        world: World,
+        note: Callable[[str], None],
     ) -> None:
         self._options = options
+        self._began_with = self._file = file
         self._supervisor = supervisor
         self._world = world
         self._note = note
@@ -108,8 +114,9 @@ class _Fleet:
         self._can_write = True
         self.pages = {"/metrics": self._metrics, "/status": self._status, "/healthz": self._health}
 
-    async def drain(self, deadline_s: float) -> bool:
-        """Let all jobs finish; return whether they did within the deadline."""
+    async def drain(self) -> bool:
+        """Let all jobs finish; return whether they did within `drain_s` of the file as it was read last."""
+        deadline_s = self._file.drain_s
         try:
             async with asyncio.timeout(deadline_s):
                 await self._supervisor.drain()
@@ -129,6 +136,7 @@ class _Fleet:
             except UsageError as exc:
                 self._note(f"the jobs stay as they were: {exc}")
                 continue
+            self._file = file
             self._world.apply(file)
             changes = self._supervisor.apply(file)
             parts = [
@@ -136,7 +144,8 @@ class _Fleet:
                 for word, ids in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed))
                 if ids
             ]
-            self._note(f"read {self._options.path}: {'; '.join(parts) or 'nothing changed'}")
+            parts += [f"{word} as they were until the next start" for word in _fixed(self._began_with, file)]
+            self._note(f"read {self._options.path}: {'; '.join(parts) or 'no job changed'}")
 
     async def tidy_now_and_then(self) -> None:
         """Upload what was left, mend what was killed, and remove old files, where that is asked for."""
@@ -188,3 +197,13 @@ class _Fleet:
         status = self._supervisor.status()
         well = not status.draining and all(worker.pid is not None for worker in status.workers)
         return Page(body=b"ok\n" if well else b"not well\n", content_type="text/plain", status=200 if well else 503)
+
+
+def _fixed(before: FleetFile, after: FleetFile) -> list[str]:
+    """Return what the file says otherwise, and a running fleet does not change."""
+    same = {
+        "workers": before.workers == after.workers,
+        "webhooks": before.webhooks == after.webhooks,
+        "uploads": before.upload == after.upload,
+    }
+    return [word for word, is_same in same.items() if not is_same]

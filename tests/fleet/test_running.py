@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.fleet.running import FleetOptions, run_fleet
 from pexrtc_py.node.server import Node
+from pexrtc_py.tasks import task_owner
 
 from .fleet_process import run_fleet_process
 
@@ -121,6 +123,46 @@ async def test_a_fleet_that_is_killed_leaves_finished_files(tmp_path: Path) -> N
         assert ".part" not in file.name
         with av.open(str(file)) as container:
             assert sum(1 for packet in container.demux(audio=0) if packet.size) >= 25
+
+
+@pytest.mark.slow
+async def test_what_a_new_list_changes_and_what_not(tmp_path: Path) -> None:
+    """What takes a new start is told, and a file that cannot be used changes nothing."""
+    path, notes, reload, over = tmp_path / "jobs.toml", Notes(), asyncio.Event(), asyncio.Event()
+    path.write_text("[fleet]\nworkers = 1\n")
+    options = FleetOptions(path=path)
+    async with task_owner() as tasks:
+        fleet = tasks.start(run_fleet(options, stopping=over.wait, reload=reload, note=notes.add), name="fleet")
+        await notes.wait("keeping 0 jobs going in 1 processes")
+        path.write_text("[fleet]\nwrokers = 2\n")
+        reload.set()
+        await notes.wait(f"the jobs stay as they were: {path}: [fleet]: unknown field `wrokers`")
+        path.write_text(f'[fleet]\nworkers = 2\n[upload]\nto = "{tmp_path}"\n')
+        reload.set()
+        words = "workers as they were until the next start; uploads as they were until the next start"
+        await notes.wait(f"read {path}: {words}")
+        over.set()
+        assert await fleet is True
+
+
+class Notes:
+    """What a fleet told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+        self._changed = asyncio.Event()
+
+    def add(self, text: str) -> None:
+        """Take a line."""
+        self._told.append(text)
+        self._changed.set()
+
+    async def wait(self, text: str) -> None:
+        """Wait for a line."""
+        async with asyncio.timeout(15):
+            while text not in self._told:
+                self._changed.clear()
+                await self._changed.wait()
 
 
 def is_alive(pid: int) -> bool:
