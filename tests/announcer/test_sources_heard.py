@@ -212,13 +212,14 @@ def folder(tmp_path: Path) -> Path:
         assert isinstance(picture, av.VideoStream)
         picture.width, picture.height, picture.pix_fmt = 320, 180, "yuv420p"
         sound = hls.add_stream("aac", 48000)
-        for frame in given.decode():
-            stream = picture if isinstance(frame, av.VideoFrame) else sound
+        for frame in given.decode(*given.streams.video, *given.streams.audio):
             if isinstance(frame, av.VideoFrame):
                 frame.pict_type = 0
-            hls.mux(stream.encode(frame))
-        for stream in (picture, sound):
-            hls.mux(stream.encode(None))
+                hls.mux(picture.encode(frame))
+            elif isinstance(frame, av.AudioFrame):
+                hls.mux(sound.encode(frame))
+        for last in (picture.encode(None), sound.encode(None)):
+            hls.mux(last)
     return tmp_path
 
 
