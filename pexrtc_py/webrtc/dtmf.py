@@ -21,6 +21,9 @@ _VOLUME = 10  # -10 dBm0, what libwebrtc sends
 _END_PACKETS = 3  # RFC 4733 section 2.5.1.4
 _MOST_WAITING = 8192  # packets: three minutes of digits, which nobody waits for
 _LONGEST_SEGMENT = 0xFFFF  # RFC 4733 section 2.5.1.3
+# Ticks by which an event may be late: 11 s at 48 kHz, a minute at 8. What is further back is of another run of
+# timestamps: of a sender that began anew, or of another one.
+_LATEST = 1 << 19
 
 
 class EventReader:
@@ -44,10 +47,10 @@ class EventReader:
         if last is not None:
             last_event, last_timestamp, last_duration = last
             newer = signed_difference(timestamp, last_timestamp, 32)
-            if newer <= 0:
+            if -_LATEST < newer <= 0:
                 self._last = (last_event, last_timestamp, max(duration, last_duration) if not newer else last_duration)
                 return None
-            if event == last_event and not marker and newer >= _LONGEST_SEGMENT // 2 and newer <= last_duration + 1:
+            if event == last_event and not marker and _LONGEST_SEGMENT // 2 <= newer <= last_duration + 1:
                 return None  # the next segment of a long event
         return DIGITS[event] if event < len(DIGITS) else None
 

@@ -307,6 +307,21 @@ def test_digits_are_told_once_each_whatever_is_lost() -> None:
     assert len(bench.tap.frames) == 2
 
 
+@pytest.mark.parametrize("ssrc", [5, 6])
+def test_digits_go_on_after_timestamps_that_began_anew(ssrc: int) -> None:
+    """A sender that begins anew, as another source or not, stands anywhere: half of them were mute for hours."""
+    bench = Bench(Kind.AUDIO)
+    digits: list[str] = []
+    bench.receiver.on_digit = digits.append
+    bench.sound(1, timestamp=3_000_000_000)
+    bench.rtp(struct.pack("!BBH", 1, 10, 960), 2, 3_000_000_960, kind=EVENT, marker=True)
+    bench.wait(1.0)
+    bench.sound(3, timestamp=2_000_000_000, ssrc=ssrc)
+    bench.rtp(struct.pack("!BBH", 2, 10, 960), 4, 2_000_000_960, kind=EVENT, marker=True, ssrc=ssrc)
+    bench.rtp(struct.pack("!BBH", 3, 10, 960), 5, 2_000_010_000, kind=EVENT, marker=True, ssrc=ssrc)
+    assert digits == ["1", "2", "3"]
+
+
 def test_a_digit_held_for_long_is_one_digit() -> None:
     bench = Bench(Kind.AUDIO)
     digits: list[str] = []
