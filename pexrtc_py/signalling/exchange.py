@@ -22,7 +22,7 @@ import msgspec
 
 from ..errors import LocalProtocolError, NodeError, PexrtcError, RemoteProtocolError, TokenExpired, UsageError
 from ..protocol.backoff import Backoff
-from ..protocol.models import Body, decode_model, decode_reply, encode_model
+from ..protocol.models import Body, RefreshResult, TokenResult, decode_model, decode_reply, encode_model
 from ..protocol.operations import Answer, Operation
 from .failures import Redirected, is_safe_to_retry, printable, refusal, translated
 
@@ -292,4 +292,11 @@ def _result(operation: Operation, result: msgspec.Raw) -> object:
     # Nodes answer null where the guide has a boolean, and the other way round.
     if operation.result is bool and bytes(result) == b"null":
         return True
-    return decode_model(result, operation.result)
+    decoded = decode_model(result, operation.result)
+    if isinstance(decoded, TokenResult | RefreshResult) and not _is_header(decoded.token):
+        raise RemoteProtocolError("a token that no header can carry")
+    return decoded
+
+
+def _is_header(token: str) -> bool:
+    return bool(token) and token.isascii() and token.isprintable()

@@ -295,6 +295,18 @@ async def test_retries_only_what_is_safe() -> None:
     assert counts == {"message": 2, "request_token": 1}
 
 
+@pytest.mark.parametrize("token", ["é", "a\nb", ""])
+async def test_a_token_that_cannot_be_sent_is_none(token: str) -> None:
+    """It went on to the next request, which failed with a UnicodeEncodeError that nobody expected."""
+    result = {"token": token, "expires": "120", "participant_uuid": "u", "display_name": "A", "role": "HOST"}
+    result |= {"current_service_type": "conference"}
+    node = client(lambda _: reply(result))
+    with pytest.raises(RemoteProtocolError, match=r"^request_token: a token that no header can carry$"):
+        await node.request_token(TokenRequest(display_name="A"), pin="none")
+    with pytest.raises(RemoteProtocolError, match=r"^refresh_token: a token that no header can carry$"):
+        await node.refresh_token()
+
+
 async def test_token_replaced_under_way() -> None:
     """A request refused because the token was refreshed while it was under way is asked again with the new one."""
     seen: list[str] = []
