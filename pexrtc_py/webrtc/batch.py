@@ -2,7 +2,10 @@
 
 Python's sockets have no such call, so it is called through cffi (which pylibsrtp brings along). All sockets of a
 process share one arena, for what is in it is handed on before the next call. The kernel's time stamps are what makes it
-possible to read late: jitter, delay and transport feedback are of the network then, not of our reading.
+possible to read late: jitter, delay and transport feedback are of the network then, not of our reading. That holds for
+seconds: what a socket kept while the process stood still (1 MB if Linux grants it, five seconds of a call, twenty of
+sound) came when it came, and read as of now it would be placed that much too late. Only what the socket had no room for
+is lost (`UdpTransport.overflowed`).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 from cffi import FFI  # type: ignore[import-untyped]  # it has no types
 
-__all__ = ["BATCH", "receive_batch", "stamp"]
+__all__ = ["BATCH", "StampedClock", "receive_batch", "stamp"]
 
 BATCH = 64
 """Datagrams a call takes at most."""
@@ -26,7 +29,9 @@ _NAME = 28  # sockaddr_in6
 _CONTROL = 64
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h, with the old layout: two longs
 _MSG_DONTWAIT = 0x40
-_LATEST_S = 1.0  # a stamp further from now tells of a clock that was set
+_OLDEST_S = 30.0  # more than a socket holds of a call
+_SET_S = 0.1  # by which the wall clock parts from the monotonic one when it is set, or the machine slept
+_SET_BEFORE_S = 1.0  # stamps of before are trusted so far back, as they were made within the last sweep or two
 
 _ffi = FFI()
 _ffi.cdef(
@@ -41,6 +46,27 @@ _ffi.cdef(
 )
 
 
+class StampedClock:
+    """Says which stamps can be trusted. They are of the wall clock, which may be set; ours is the monotonic one."""
+
+    def __init__(self) -> None:
+        self.to_monotonic: float | None = None
+        """To be added to a stamp."""
+        self._set_at = float("-inf")
+
+    def oldest(self, now: float, wall: float) -> float:
+        """Return since when on the monotonic clock stamps are good.
+
+        Args:
+            now: the monotonic clock.
+            wall: the wall clock at the same moment.
+        """
+        before, self.to_monotonic = self.to_monotonic, now - wall
+        if before is None or abs(self.to_monotonic - before) > _SET_S:
+            self._set_at = now
+        return max(now - _OLDEST_S, self._set_at - _SET_BEFORE_S)
+
+
 class _Arena:
     """Room for a batch."""
 
@@ -53,6 +79,7 @@ class _Arena:
         self.control = _ffi.new("char[]", BATCH * _CONTROL)
         self.parts = _ffi.new("struct iovec[]", BATCH)
         self.messages = _ffi.new("struct mmsghdr[]", BATCH)
+        self.stamped = StampedClock()
         self.headers = [self.messages[number].header for number in range(BATCH)]
         self.stamps = [_ffi.cast("struct stamp *", self.control + number * _CONTROL) for number in range(BATCH)]
         for number, header in enumerate(self.headers):
@@ -107,13 +134,14 @@ def receive_batch(
     if count <= 0:
         return 0  # nothing there; what ICMP told is not ours to know: the peer's silence tells more
     now = time.monotonic()
-    to_monotonic = now - time.time()
+    oldest = arena.stamped.oldest(now, time.time())
+    to_monotonic = arena.stamped.to_monotonic or 0.0
     data, messages = arena.bytes, arena.messages
     for number in range(count):
         header = arena.headers[number]
         stamped = arena.stamps[number]
         arrival = stamped.seconds + stamped.nanoseconds * 1e-9 + to_monotonic
-        if not (header.control_length and now - _LATEST_S < arrival < now):
+        if not (header.control_length and oldest < arrival < now):
             arrival = now
         header.control_length = _CONTROL
         at = number * _SLOT

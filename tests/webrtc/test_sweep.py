@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pexrtc_py.webrtc.batch import StampedClock
 from pexrtc_py.webrtc.sweep import HOLD_S
 from pexrtc_py.webrtc.udp import UdpTransport, bind_udp
 
@@ -90,6 +91,43 @@ async def test_arrivals_are_when_the_kernel_took_them() -> None:
             late = [read - arrival for _, arrival, read in reader.media]
             assert sorted(late)[5] < HOLD_S + 0.05
             assert max(late) > 0.004  # several came together
+
+
+def stand_still(sender: socket.socket, name: tuple[object, ...]) -> list[float]:
+    """Send 65 datagrams in 1.3 s while nobody reads; return when."""
+    sent = []
+    for number in range(65):
+        sent.append(time.monotonic())
+        sender.sendto(b"\x80%d" % number, name)
+        time.sleep(0.02)
+    return sent
+
+
+async def test_a_process_that_stood_still_finds_everything_when_it_came() -> None:
+    """Longer than a second: nothing is lost, nothing is later than it was; what was older was said to come just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        async with relaxed("127.0.0.1", 1) as [(reader, _, name)]:
+            sender.sendto(b"\x80first", name)
+            await reader.has(1, 0)
+            sent = stand_still(sender, name)
+            await reader.has(66, 0)
+            assert [packet for packet, _, _ in reader.media[1:]] == [b"\x80%d" % number for number in range(65)]
+            lags = sorted(arrival - moment for moment, (_, arrival, _) in zip(sent, reader.media[1:], strict=True))
+            assert lags[0] > -0.001
+            assert lags[32] < 0.004
+            assert reader.media[1][2] - reader.media[1][1] > 1.2
+
+
+def test_stamps_of_before_the_clock_was_set_are_not_trusted() -> None:
+    """While both clocks run alike stamps are good for half a minute; those from before a step for the last second."""
+    clock = StampedClock()
+    assert clock.oldest(100.0, 1_000_100.0) == 99.0
+    assert clock.oldest(120.0, 1_000_120.01) == 99.0
+    assert clock.oldest(150.0, 1_000_150.0) == 120.0
+    assert clock.oldest(151.0, 1_003_751.0) == 150.0  # an hour ahead
+    assert clock.to_monotonic == -1_003_600.0
+    assert clock.oldest(160.0, 1_003_760.0) == 150.0
+    assert clock.oldest(190.0, 1_003_790.0) == 160.0
 
 
 async def test_a_socket_closed_by_what_it_received() -> None:
