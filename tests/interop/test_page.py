@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 import pexrtc_py
-from pexrtc_py import CallConfig, Direction, VideoDecoder, clip_path
+from pexrtc_py import CallConfig, Direction, Present, VideoDecoder, clip_path
 from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.pages import RECORDER_TAG
@@ -303,6 +303,91 @@ async def test_presentations_both_ways(node: Node, visit: Visit) -> None:
             assert await alice.evaluate("document.querySelector('#share').ariaPressed") == "false"
         for person in (alice, bob):
             await person.until("document.querySelector('#slides-figure').hidden")
+
+
+@pytest.mark.timeout(120)
+async def test_sharing_begins_and_ends(node: Node, visit: Visit) -> None:
+    """What a person shares is seen by another and by a bot until the button is pressed again, and again afterwards."""
+    async with asyncio.timeout(100), watcher(node, "Watch") as (ours, _):
+        alice, bob = await visit(), await visit()
+        await alice.join("meet.alice", "Alice")
+        await bob.join("meet.alice", "Bob", "Watch and listen only")
+        await alice.people("Alice", "Bob", "Watch")
+        for _ in range(2):
+            await alice.press("Share")
+            await alice.until("document.querySelector('#share').ariaPressed === 'true'")
+            await ours.session.wait_for(lambda s: s.roster.presentation is not None)
+            assert ours.presentation.presenter_name == "Alice"
+            await bob.until("!document.querySelector('#slides-figure').hidden")
+            assert await bob.evaluate("document.querySelector('#presenter').textContent") == "Alice"
+            await bob.until("document.querySelector('#roster').textContent.includes('Presents')")
+            slides = CallConfig(audio=Direction.INACTIVE, video=Direction.RECVONLY, present=Present.RECEIVE)
+            async with ours.call(slides) as call:
+                assert call.video is not None
+                assert call.video.receiver is not None
+                ask = call.video.receiver.request_key_frame
+                async with VideoDecoder(request_key_frame=ask) as decoder:
+                    call.video.receiver.add_tap(decoder)
+                    async for picture in decoder.pictures():
+                        assert picture.frame.width >= 320
+                        break
+            shown = await bob.evaluate(
+                "document.querySelector('#slides-video').getVideoPlaybackQuality().totalVideoFrames"
+            )
+            await bob.until(
+                f"document.querySelector('#slides-video').getVideoPlaybackQuality().totalVideoFrames > {shown} + 3"
+            )
+            await alice.press("Share")
+            await bob.until("document.querySelector('#slides-figure').hidden")
+            await ours.session.wait_for(lambda s: s.roster.presentation is None)
+            assert await alice.evaluate("document.querySelector('#share').ariaPressed") == "false"
+            await bob.until("!document.querySelector('#roster').textContent.includes('Presents')")
+
+
+@pytest.mark.timeout(120)
+async def test_hands(node: Node, visit: Visit) -> None:
+    """A Host sees a Guest's hand and lowers it, by the page and by the API; a Guest sees a hand and lowers its own."""
+    async with asyncio.timeout(100), pexrtc_py.connect(node.url, "meet.pin", display_name="Ours", pin="1234") as ours:
+        alice, bob = await visit(), await visit()
+        await alice.join("meet.pin", "Alice", "Watch and listen only")
+        await alice.page.get_by_label("PIN").fill("1234")
+        await alice.press("Watch and listen only")
+        await bob.join("meet.pin", "Bob", "Watch and listen only")
+        await bob.page.get_by_label("PIN").wait_for()
+        await bob.press("Watch and listen only")
+        for person in (alice, bob):
+            await person.people("Alice", "Bob", "Ours")
+        who = {p.display_name: p.uuid for p in ours.participants.values()}
+
+        async def raised(*names: str) -> None:
+            def is_so(session: Any) -> bool:
+                up = {p.display_name for p in session.roster.participants.values() if (p.buzz_time or 0) > 0}
+                return up == set(names)
+
+            await ours.session.wait_for(is_so)
+            hands = "[...document.querySelectorAll('#roster .tag')].filter(tag => tag.textContent === 'Hand up').length"
+            for person in (alice, bob):
+                await person.until(f"{hands} === {len(names)}")
+                own = "Alice" if person is alice else "Bob"
+                is_up = str(own in names).lower()
+                await person.until(f"document.querySelector('#hand').ariaPressed === '{is_up}'")
+
+        await bob.press("Hand")
+        await raised("Bob")
+        await alice.fits()
+        await alice.press("Hand up: lower it for Bob")
+        await raised()
+        await bob.press("Hand")
+        await raised("Bob")
+        await ours.client.participant_clearbuzz(who["Bob"])
+        await raised()
+        await alice.press("Hand")
+        await raised("Alice")
+        assert await bob.page.get_by_role("button", name="lower it").count() == 0, "a Guest lowers nobody's"
+        assert await alice.page.get_by_role("button", name="lower it").count() == 0, "one's own button is below"
+        await alice.press("Hand")
+        await raised()
+        assert {what for _, what in (*alice.refused, *bob.refused)} == {"request_token"}, "for the PIN"
 
 
 @pytest.mark.timeout(120)

@@ -314,6 +314,11 @@ view.hand.addEventListener('click', () => {
   session.mine(up ? 'clearbuzz' : 'buzz').catch(error => { $('#connection').textContent = error.message; });
 });
 
+view.roster.addEventListener('click', event => {
+  const whose = event.target.closest('[data-lowers]')?.dataset.lowers;
+  if (whose) session.theirs(whose, 'clearbuzz').catch(error => { $('#connection').textContent = error.message; });
+});
+
 view.share.addEventListener('click', async () => {
   if (shared) {
     stopSharing({ tell: true });

@@ -21,7 +21,8 @@ export function toneOf(name) {
   return String(sum % 6);
 }
 
-function marks(person, { isMe, hasGuests }) {
+/** What is said of a person: words, how they look, and whose hand a Host lowers by them. */
+function marks(person, { isMe, hasGuests, lowers }) {
   const words = [];
   if (isMe) words.push(['You', '']);
   if (records(person)) words.push([person.is_streaming_conference === true ? 'Streams' : 'Records', 'recording']);
@@ -29,13 +30,25 @@ function marks(person, { isMe, hasGuests }) {
   if (hasGuests) words.push([person.role === 'chair' ? 'Host' : 'Guest', '']);
   if (['waiting_room', 'ivr', 'connecting'].includes(person.service_type)) words.push(['Waiting', '']);
   if (person.is_presenting === 'YES') words.push(['Presents', 'busy']);
-  if (person.buzz_time > 0) words.push(['Hand up', 'busy']);
+  if (person.buzz_time > 0) words.push(['Hand up', 'busy', lowers && !isMe ? person.uuid : null]);
   if (person.is_muted === 'YES') words.push(['Muted', '']);
   else if (person.is_client_muted === true) words.push(['Microphone off', '']);
   return words;
 }
 
-function entry(person, { isMe, speaks, hasGuests }) {
+function mark(text, kind, lowers, name) {
+  const tag = document.createElement(lowers ? 'button' : 'span');
+  tag.className = `tag ${kind}`;
+  tag.textContent = text;
+  if (lowers) {
+    tag.type = 'button';
+    tag.dataset.lowers = lowers;
+    tag.title = tag.ariaLabel = `${text}: lower it for ${name}`;
+  }
+  return tag;
+}
+
+function entry(person, { isMe, speaks, hasGuests, lowers }) {
   const item = document.createElement('li');
   item.dataset.uuid = person.uuid;
   item.dataset.speaking = String(speaks);
@@ -52,11 +65,8 @@ function entry(person, { isMe, speaks, hasGuests }) {
 
   const about = document.createElement('span');
   about.className = 'about';
-  for (const [text, kind] of marks(person, { isMe, hasGuests })) {
-    const tag = document.createElement('span');
-    tag.className = `tag ${kind}`;
-    tag.textContent = text;
-    about.append(tag);
+  for (const [text, kind, whose] of marks(person, { isMe, hasGuests, lowers })) {
+    about.append(mark(text, kind, whose, name.textContent));
   }
   const words = document.createElement('span');
   words.className = 'words';
@@ -81,9 +91,13 @@ export function showRoster(list, session) {
     (a, b) => rank(a) - rank(b) || a.display_name.localeCompare(b.display_name),
   );
   const hasGuests = people.some(person => person.role !== 'chair'); // where all are Hosts nobody wants to read it
+  const lowers = session.myself?.role === 'chair';
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.lowers : undefined;
   list.replaceChildren(...people.map(person => entry(person, {
-    isMe: person.uuid === session.me, hasGuests, speaks: session.speaking.includes(person.uuid),
+    isMe: person.uuid === session.me, hasGuests, lowers, speaks: session.speaking.includes(person.uuid),
   })));
+  // Who came here by keyboard stays: at the same hand, or in the list when it is down.
+  if (focused) (list.querySelector(`[data-lowers="${CSS.escape(focused)}"]`) ?? list).focus();
 }
 
 /** Show who speaks, and change nothing else: this comes several times a second. */

@@ -66,6 +66,11 @@ export class Session extends EventTarget {
     return this.#api.ask(`participants/${this.me}/${path}`, body);
   }
 
+  /** An operation on somebody else, for Hosts. */
+  theirs(uuid, path, body = null) {
+    return this.#api.ask(`participants/${encodeURIComponent(uuid)}/${path}`, body);
+  }
+
   say(payload) {
     return this.#api.ask('message', { type: 'text/plain', payload });
   }
