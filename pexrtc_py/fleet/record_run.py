@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from ..announcer.readiness import cache_folder
 from ..endpoint.conference import Conference
 from ..errors import SessionClosedError, WriteError
 from ..media.writers.container import WriterConfig
@@ -109,6 +110,7 @@ def _record_job(job: RecordJobEntry, session: SessionConfig, path: Path, *, conf
         sidecars=job.sidecars,
         notice=job.notice,
         announcement=Path(job.announce).expanduser() if job.announce is not None else None,
+        announcement_cache=cache_folder(),
         slides_as_track=job.slides == "track",
         thumbnails=job.thumbnails,
         transcode=job.transcode,

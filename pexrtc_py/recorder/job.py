@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from ..endpoint.conference import Conference
-from ..errors import PexrtcError, UsageError
+from ..errors import PexrtcError, UsageError, WriteError
 from ..media.prepare import prepare
 from ..media.transcoding import preset_named
 from ..protocol.events import Event
@@ -81,10 +81,7 @@ async def record(
     recording = Recording(job.recording)
     _check(job, recording)
     async with AsyncExitStack() as beside:
-        if job.announcement is not None:
-            folder = beside.enter_context(TemporaryDirectory(prefix="pexrtc-"))
-            prepared = await prepare(job.announcement, Path(folder))
-            job = replace(job, announcement=prepared.path)
+        job = await _ready_to_announce(job, beside)
         sidecars: Sidecars | None = None
         visits: Visits | None = None
         error: PexrtcError | None = None
@@ -125,6 +122,21 @@ async def record(
         interruptions=tuple(visits.interruptions),
         sidecars=written,
     )
+
+
+async def _ready_to_announce(job: RecordJob, beside: AsyncExitStack) -> RecordJob:
+    """Return the job with an announcement that can be played as it is, in a folder that lasts as long as the stack."""
+    if job.announcement is None:
+        return job
+    if job.announcement_cache is not None:
+        try:
+            prepared = await prepare(job.announcement, job.announcement_cache)
+            return replace(job, announcement=prepared.path)
+        except (WriteError, UsageError) as exc:
+            logger.info("- %s: nothing is kept: %s", job.announcement, exc)
+    folder = beside.enter_context(TemporaryDirectory(prefix="pexrtc-"))
+    prepared = await prepare(job.announcement, Path(folder))
+    return replace(job, announcement=prepared.path)
 
 
 async def _until_over(recording: Recording, visits: Visits, stopping: Callable[[], Awaitable[object]] | None) -> str:

@@ -43,6 +43,8 @@ class RecordJob:
     """Chat message to everybody once recording begins."""
     announcement: Path | None = None
     """What everybody hears once recording begins: any file with sound. It is not part of the recording."""
+    announcement_cache: Path | None = None
+    """Where what is made of it for sending is kept for the next time; where nothing can be kept, it is made anew."""
     slides_as_track: bool = False
     """Whether to put a presentation into the file of sound and picture, when that is complete."""
     thumbnails: bool = False

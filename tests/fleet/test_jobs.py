@@ -109,6 +109,18 @@ def test_secrets_have_no_place_in_the_file(text: str) -> None:
     assert "8317" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "again"),
+    [("", False), ("slides = 'file'", False), ("slides = 'track'", True), ("sidecars = true", True),
+     ("thumbnails = true", True), ("transcode = 'mp4'", True)],
+)  # fmt: skip
+def test_files_that_are_needed_again(more: str, *, again: bool) -> None:
+    """They are not removed after an upload until the run has ended."""
+    [job] = parse_jobs(HEAD + f'[[record]]\nalias = "a"\n{more}').jobs
+    assert isinstance(job, RecordJobEntry)
+    assert job.reads_again is again
+
+
 def test_a_link_is_not_repeated_in_an_error() -> None:
     """It may have a PIN in it; the number of the job must do."""
     text = '[[record]]\nalias = "https://node.example.com/webapp/m/a?pin=8317"\nduraton_s = 3'

@@ -393,7 +393,8 @@ async def test_it_says_aloud_that_it_records(node: Node, tmp_path: Path) -> None
     """People hear the announcement once, whatever kind of file it is; the recording does not have it."""
     announcement = tmp_path / "announcement.wav"
     write_wav(announcement, (9000 * np.sin(2 * np.pi * 440 * np.arange(96000) / 48000)).astype(np.int16))
-    job = job_of(node.url, tmp_path / "out" / "talk.mkv", announcement=announcement)
+    cache = tmp_path / "cache"
+    job = job_of(node.url, tmp_path / "out" / "talk.mkv", announcement=announcement, announcement_cache=cache)
     ear = _Ear()
     async with pexrtc_py.connect(node.url, ALICE, display_name="Host") as host:
         config = pexrtc_py.CallConfig(audio=pexrtc_py.Direction.RECVONLY, video=pexrtc_py.Direction.INACTIVE)
@@ -412,6 +413,7 @@ async def test_it_says_aloud_that_it_records(node: Node, tmp_path: Path) -> None
         sound = [one for frame in container.decode(audio=0) for one in resampler.resample(frame)]
     heard = np.concatenate([frame.to_ndarray()[0] for frame in sound])
     assert tone_level(heard, 440) < 0.005
+    assert [path.suffix for path in cache.iterdir()] == [".mkv"], "kept for the next time"
 
 
 async def test_a_preset_and_an_announcement_are_looked_at_before_joining(tmp_path: Path) -> None:
@@ -423,3 +425,12 @@ async def test_a_preset_and_an_announcement_are_looked_at_before_joining(tmp_pat
     with pytest.raises(pexrtc_py.errors.SourceError, match=r"no\.wav"):
         await pexrtc_py.record(job)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_a_cache_that_cannot_be_costs_no_recording(tmp_path: Path) -> None:
+    """A service often has no home: the announcement is made anew, and what fails then is the node that is not there."""
+    clip = pexrtc_py.clip_path("announcement.mkv")
+    job = job_of("http://127.0.0.1:1", tmp_path / "a.mkv", announcement=clip, announcement_cache=Path("/proc/cache"))
+    with pytest.raises(pexrtc_py.errors.TransportError):
+        await pexrtc_py.record(job)
