@@ -81,6 +81,7 @@ class Peer:
         handlers = TransportHandlers(on_rtp=router.handle_rtp, on_rtcp=router.handle_rtcp, on_state=self._follow)
         self._transport = MediaTransport(self._config, handlers, self.timings)
         self._lines.media = self._transport.media
+        router.on_forgotten = self._transport.media.forget
 
     @property
     def lines(self) -> Sequence[Line]:

@@ -22,8 +22,9 @@ __all__ = ["Router", "RtcpReceiver", "RtpReceiver"]
 
 logger = logging.getLogger(__name__)
 
-# Sources a peer may show before the learnt ones are forgotten; a call has ten.
+# Sources that a peer may show before those are forgotten that were silent meanwhile; a call has ten.
 _MAX_SOURCES = 256
+_RTCP_HEAD = 8  # bytes up to the sender's SSRC, by which SRTCP is decrypted (RFC 3711 section 3.4)
 
 
 class RtpReceiver(Protocol):
@@ -55,9 +56,14 @@ class Router:
 
     Attributes:
         unrouted: packets that belong to no line, or are no RTP at all.
+        on_forgotten: told which sources have been silent while many new ones came: nobody need keep anything of them.
     """
 
     def __init__(self) -> None:
+        self.on_forgotten: Callable[[Collection[int]], None] = lambda _: None
+        # All that were heard, of whatever kind, since so many came; and before.
+        self._sources: dict[int, None] = {}
+        self._sources_before: dict[int, None] = {}
         self._by_ssrc: dict[int, RtpReceiver] = {}
         self._announced: dict[int, str] = {}
         self._routes: dict[str, _Route] = {}
@@ -125,6 +131,8 @@ class Router:
 
     def handle_rtcp(self, data: bytes, arrival: float) -> None:
         """Hand each packet of a compound to whom it concerns. What is damaged is dropped."""
+        if len(data) >= _RTCP_HEAD:
+            self._note_source(int.from_bytes(data[4:_RTCP_HEAD], "big"))
         try:
             packets = parse_compound(data, transport_feedback=self._feedback is not None)
         except RemoteProtocolError as exc:
@@ -155,15 +163,25 @@ class Router:
             for sender in self._senders:
                 sender.handle_rtcp(packet)
 
+    def _note_source(self, ssrc: int) -> None:
+        """Remember a source; those that speak in every generation of so many are never forgotten."""
+        if ssrc in self._sources:
+            return
+        if len(self._sources) >= _MAX_SOURCES:
+            silent = self._sources_before.keys() - self._sources.keys()
+            self._sources_before, self._sources = self._sources, {}
+            self._by_ssrc.clear()  # so that those who speak are noted again
+            self.on_forgotten(silent)
+        self._sources[ssrc] = None
+
     def _learn(self, packet: bytes, header: RtpHeader, arrival: float) -> RtpReceiver | None:
+        self._note_source(header.ssrc)
         route = self._route_of(packet, header)
         if route is None:
             return None
         if not route.has_source:
             route.has_source = True
             route.on_first(arrival)
-        if len(self._by_ssrc) >= _MAX_SOURCES:
-            self._by_ssrc.clear()
         self._by_ssrc[header.ssrc] = route.receiver
         return route.receiver
 

@@ -7,7 +7,8 @@ lost to the order of two callbacks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .dtls import SrtpError, SrtpSession, protect_in_place
@@ -49,6 +50,13 @@ class SrtpPath:
         self._protect = protect_in_place(sending)
         early, self._early = self._early, None
         return early if early is not None else deque()
+
+    def forget(self, ssrcs: Collection[int]) -> None:
+        """Let what is kept of some sources go: libsrtp looks through all of a peer's at each packet, and frees none."""
+        if self._receiving is not None:
+            for ssrc in ssrcs:
+                with suppress(SrtpError):  # of other keys
+                    self._receiving.remove_stream(ssrc)
 
     def renew(self) -> None:
         """Forget the keys: others are coming."""

@@ -123,6 +123,21 @@ def test_a_peer_with_many_sources_costs_no_memory() -> None:
     assert len(router._by_ssrc) <= 256
 
 
+def test_sources_that_fell_silent_are_told_of() -> None:
+    """Whoever keeps something of each source must hear which are gone, of all kinds, and never of those that speak."""
+    router, main, _ = two_lines()
+    forgotten: list[int] = []
+    router.on_forgotten = forgotten.extend
+    for number in range(1000, 3000):
+        router.handle_rtp(rtp(7, number, mid="1"), 0.0)
+        router.handle_rtp(rtp(number, 1, payload_type=33), 0.0)
+        router.handle_rtcp(ReceiverReport(ssrc=10_000 + number).serialize(), 0.0)
+    assert len(main.sequences) == 2000
+    assert 7 not in forgotten
+    assert len(forgotten) == len(set(forgotten))
+    assert 4001 - len(forgotten) <= 2 * 256
+
+
 def test_reports_reach_whom_they_concern() -> None:
     """Sender reports and BYE go to the source's receiver, everything to the senders."""
     router, main, slides = two_lines(main=[7], slides=[8])
