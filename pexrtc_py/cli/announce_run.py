@@ -35,7 +35,7 @@ from ..signalling import SessionConfig
 from ..tasks import TaskOwner, first_of, task_owner
 from ..webrtc.peer import PeerConfig
 from .announce_options import Moments
-from .exits import ExitCode, exit_code_of
+from .exits import ExitCode, exit_code_of, told
 from .joining import WayIn, find_session
 from .running import Stopping
 from .screen import Screen
@@ -311,7 +311,7 @@ class _Run:
                 continue
             if len(aliases) == 1:
                 raise place
-            self._screen.error(f"{alias}{what}: {place}")
+            self._screen.error(f"{alias}{what}: {told(place)}")
             self._code = self._code or exit_code_of(place)
             self._results.append({"alias": alias, "error": str(place)})
 

@@ -59,21 +59,22 @@ def pexrtc(
     """A Pexip Infinity endpoint without a browser: records, announces, probes; and a node to try it on."""
 
 
-app.command("record")(record_command)
-app.command("verify")(verify_command)
-app.command("repair")(repair_command)
-app.command()(announce)
+# What the list of commands says of each: a whole sentence on a terminal of 80 columns.
+app.command("record", short_help="Record conferences to files, as they are sent.")(record_command)
+app.command("verify", short_help="Tell what is wrong with recordings.")(verify_command)
+app.command("repair", short_help="Copy what can be read of a damaged recording.")(repair_command)
+app.command(short_help="Play files, speech or devices into conferences.")(announce)
 app.command("play", hidden=True)(announce)
-app.command("prepare")(prepare_command)
-app.command()(probe)
-app.command()(doctor)
-app.command("events")(events_command)
-app.command("roster")(roster_command)
-app.command("chat")(chat_command)
-app.command("control")(control_command)
-app.command("run")(run_command)
-app.command()(node)
-app.command()(demo)
+app.command("prepare", short_help="Make files ready to be announced without encoding.")(prepare_command)
+app.command(short_help="Measure what a participant sees and hears: pass or fail.")(probe)
+app.command(short_help="Find out, step by step, why calls do not come up.")(doctor)
+app.command("events", short_help="Print what happens in a conference, as lines of JSON.")(events_command)
+app.command("roster", short_help="List who is in a conference.")(roster_command)
+app.command("chat", short_help="Say something in a conference, or print what is said.")(chat_command)
+app.command("control", short_help="Mute, lock, dial, ...: any operation of the client API.")(control_command)
+app.command("run", short_help="Keep many recordings, announcements and probes going.")(run_command)
+app.command(short_help="Run a conferencing node on this machine.")(node)
+app.command(short_help="Show it: a clip played, recorded and compared, here.")(demo)
 
 
 # Whatever typer has to say against arguments; it has had this class under names that came and went.

@@ -8,21 +8,15 @@ from contextlib import asynccontextmanager
 
 from ..endpoint.conference import is_bot
 from ..errors import NodeError, UsageError
-from ..protocol.models import Participant, ParticipantUuid, ServiceType
+from ..protocol.models import Participant, ParticipantUuid
 from ..protocol.roster import Breakout
 from ..signalling import Session, SessionConfig, open_session
 from .screen import Screen, plain
 
-__all__ = ["attend", "described", "find_participant", "where_we_wait"]
+__all__ = ["attend", "described", "find_participant"]
 
 _SYNC_S = 15.0
 """How long a node may take to tell who is there; real ones take well under a second."""
-
-_WAITING = {
-    ServiceType.WAITING_ROOM: "in the waiting room: the conference is locked, or no Host is there yet",
-    ServiceType.IVR: "asked for a PIN",
-    ServiceType.CONNECTING: "still connecting",
-}
 
 
 @asynccontextmanager
@@ -40,14 +34,9 @@ async def attend(config: SessionConfig, screen: Screen) -> AsyncIterator[Session
                 await session.wait_for(lambda s: s.roster.synced)
         except TimeoutError:
             raise NodeError("events", 0, f"no participant list within {_SYNC_S:g} s") from None
-        if why := where_we_wait(session):
+        if why := session.why_waiting:
             screen.note(f"{session.config.alias}: we are {why}")
         yield session
-
-
-def where_we_wait(session: Session) -> str:
-    """Say why we are not in the conference yet; empty when we are."""
-    return _WAITING.get(session.place, "")
 
 
 def find_participant(session: Session, text: str, inside: Breakout | None = None) -> ParticipantUuid:

@@ -12,7 +12,7 @@ from ..protocol.events import MessageReceived
 from ..protocol.models import Message
 from ..signalling import Session, SessionConfig, follow_transfers
 from ..tasks import first_of
-from .attending import attend, find_participant, where_we_wait
+from .attending import attend, find_participant
 from .exits import ExitCode
 from .joining import WayIn, find_session
 from .lines import json_line, write_line
@@ -82,7 +82,7 @@ async def _say(config: SessionConfig, text: str, to: str | None, screen: Screen)
     if not said:
         raise UsageError("there is nothing to say")
     async with attend(config, screen) as session:
-        if where_we_wait(session):
+        if session.why_waiting:
             screen.error("nobody in the conference hears us: we were not let in")
             return ExitCode.REFUSED
         if not session.token_result.chat_enabled:

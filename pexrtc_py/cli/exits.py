@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from .. import errors
 
-__all__ = ["ExitCode", "exit_code_of"]
+__all__ = ["ExitCode", "exit_code_of", "told"]
 
 
 class ExitCode(IntEnum):
@@ -53,3 +53,15 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.UNREACHABLE
         case _:
             return ExitCode.BUG
+
+
+def told(error: BaseException) -> str:
+    """Return the line that says what went wrong, with the option that mends it where there is one."""
+    match error:
+        case errors.PinRequired():
+            cure = ": set PEXRTC_PIN, or give --pin-file FILE"
+        case errors.ExtensionRequired():
+            cure = ": say where to go with --extension ALIAS"
+        case _:
+            cure = ""
+    return f"{error}{cure}"

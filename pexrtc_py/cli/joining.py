@@ -71,7 +71,9 @@ async def find_session(
             if link.alias == alias:
                 link_pin, extension = link.pin, extension or link.extension
     if node_url is None and not is_link and "@" not in alias:
-        raise UsageError(f"no node known for {alias!r}: give --node URL, or an alias with its domain, or a join link")
+        raise UsageError(
+            f"no node known for {alias!r}: give --node URL, or PEXRTC_NODE, or an alias with its domain, or a join link"
+        )
     if node_url is not None:
         _check_address(node_url)
     found = await find_destination(alias, node_url=node_url, resolve=resolve)
@@ -141,4 +143,10 @@ def _link_as_node(text: str) -> JoinLink:
 def _check_address(node_url: str) -> None:
     parts = _split(node_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--node {node_url}: say https://node.example.com")
+        instead = f"https://{node_url} or http://{node_url}" if _names_host(node_url) else "https://node.example.com"
+        raise UsageError(f"--node {node_url}: say {instead}")
+
+
+def _names_host(text: str) -> bool:
+    """Whether only the scheme is missing: `127.0.0.1:8080`."""
+    return "://" not in text and _split(f"https://{text}").hostname is not None

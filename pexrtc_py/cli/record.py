@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ..announcer.readiness import cache_folder
 from ..endpoint.conference import Conference
 from ..errors import LocalProtocolError, PexrtcError
 from ..recorder.job import Recorded, RecordJob, record
@@ -20,7 +21,7 @@ from ..recorder.results import RecordingResult
 from ..recorder.stopping import Ended
 from ..tasks import task_owner
 from . import record_options as wish
-from .exits import ExitCode, exit_code_of
+from .exits import ExitCode, exit_code_of, told
 from .joining import RECORDER_TAG, WayIn, find_session, peer_config
 from .options import (
     CaFile,
@@ -132,6 +133,7 @@ def record_command(
                 sidecars=not no_sidecars,
                 notice=notice,
                 announcement=announce,
+                announcement_cache=cache_folder(),
                 slides_as_track=slides == "track",
                 thumbnails=thumbnails,
                 transcode=transcode,
@@ -245,7 +247,7 @@ def _report(aliases: list[str], outcomes: list[Recorded | PexrtcError], running:
     results: list[dict[str, object]] = []
     for number, (alias, outcome) in enumerate(zip(aliases, outcomes, strict=True)):
         if isinstance(outcome, PexrtcError):
-            screen.error(f"{alias}: {outcome}" if len(aliases) > 1 else str(outcome))
+            screen.error(f"{alias}: {told(outcome)}" if len(aliases) > 1 else told(outcome))
             code = code or exit_code_of(outcome)
             results.append({"alias": alias, "error": str(outcome), **_kept(running.recordings.get(number))})
             continue

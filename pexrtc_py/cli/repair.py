@@ -17,7 +17,7 @@ from .exits import ExitCode
 from .options import Json, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen
-from .verify import Deadline
+from .verify import Deadline, check_readable
 
 __all__ = ["repair_command"]
 
@@ -58,6 +58,7 @@ def repair_command(
     screen = Screen(json=json, quiet=quiet)
 
     async def work(stopping: Stopping) -> ExitCode:
+        check_readable(file)
         half = repairing_path(output if output is not None else repaired_path(file))
         is_ours = not half.exists()
         repairing = in_child("repair", file, *([output] if output is not None else []), deadline_s=deadline)

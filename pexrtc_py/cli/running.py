@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import typer
 
 from ..errors import PexrtcError
-from .exits import ExitCode, exit_code_of
+from .exits import ExitCode, exit_code_of, told
 from .screen import Screen
 
 __all__ = ["Stopping", "run"]
@@ -65,7 +65,7 @@ def run(command: Command, screen: Screen) -> ExitCode:
             runner.get_loop().set_default_executor(_Threads(thread_name_prefix="asyncio"))
             return runner.run(_until_done(command, screen))
     except PexrtcError as exc:
-        screen.error(str(exc))
+        screen.error(told(exc))
         return exit_code_of(exc)
     except (KeyboardInterrupt, typer.Abort):  # the latter at a prompt
         return ExitCode.INTERRUPTED

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ..errors import PexrtcError
+from ..errors import PexrtcError, UsageError
 from ..media.child import in_child
 from ..recorder.manifest import changed_files
 from ..recorder.naming import recording_paths
@@ -22,7 +22,7 @@ from .options import Json, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen
 
-__all__ = ["Deadline", "verify_command"]
+__all__ = ["Deadline", "check_readable", "verify_command"]
 
 Deadline = Annotated[
     float, typer.Option("--deadline", min=1, metavar="S", help="Give a file up after S seconds: it may be hostile.")
@@ -90,7 +90,20 @@ def verify_command(
     raise typer.Exit(run(work, screen))
 
 
+def check_readable(path: Path) -> None:
+    """Look at a file that was named before anything is started for it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder, not a file")
+
+
 async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen) -> tuple[bool, Mapping[str, object]]:
+    check_readable(path)
     raw = await in_child("verify", path, *(["decode"] if decode else []), deadline_s=deadline_s)
     found = msgspec.convert(raw, _Integrity)
     problems = list(found.problems)

@@ -41,6 +41,15 @@ __all__ = ["Session"]
 
 logger = logging.getLogger(__name__)
 
+_SHORT_WAIT_S = 2.0
+"""Waiting to be let in for longer is told: a Host may have to do something about it. Joining itself is faster."""
+
+_WAITING = {
+    ServiceType.WAITING_ROOM: "in the waiting room: the conference is locked, or no Host is there yet",
+    ServiceType.IVR: "asked for a PIN",
+    ServiceType.CONNECTING: "still connecting",
+}
+
 
 class Session:
     """One participant in one conference; made by `open_session`.
@@ -112,6 +121,11 @@ class Session:
         return participant.service_type
 
     @property
+    def why_waiting(self) -> str:
+        """Why we are not in the conference yet; empty when we are."""
+        return _WAITING.get(self.place, "")
+
+    @property
     def listening(self) -> bool:
         """Whether the event stream is up just now."""
         return self._listening
@@ -148,11 +162,17 @@ class Session:
     async def wait_in_conference(self) -> None:
         """Wait to be let in: by a Host who comes, unlocks, or lets us in from the waiting room. Cancelling is safe.
 
+        A wait that is not a short one is logged as a warning.
+
         Raises:
             SessionClosed: the session ended first.
         """
-        waiting = (ServiceType.WAITING_ROOM, ServiceType.IVR, ServiceType.CONNECTING)
-        await self.wait_for(lambda session: session.place not in waiting)
+        try:
+            async with asyncio.timeout(_SHORT_WAIT_S):
+                await self.wait_for(lambda session: not session.why_waiting)
+        except TimeoutError:
+            logger.warning("- %s: %s is %s", self._config.alias, self._config.display_name, self.why_waiting)
+            await self.wait_for(lambda session: not session.why_waiting)
 
     async def wait_closed(self) -> SessionClosed:
         """Wait for the end and say why. Cancelling is safe."""

@@ -65,7 +65,9 @@ async def test_a_refusal_is_captured_too(tmp_path: Path) -> None:
     async with Node(NodeConfig(conferences=rooms)) as node:
         done = await pexrtc("doctor", "--node", node.url, ALIAS, "--capture", str(path))
     assert done.code == ExitCode.REFUSED
-    assert error_lines(done) == ["error: request_token refused: 403 a PIN is required"]
+    assert error_lines(done) == [
+        "error: request_token refused: 403 a PIN is required: set PEXRTC_PIN, or give --pin-file FILE"
+    ]
     [request] = json.loads(path.read_text())["requests"]
     assert request["status"] == 403
     assert request["answer"]["result"]["pin"] == "required"

@@ -72,7 +72,9 @@ async def test_url_that_is_none() -> None:
     """A node named without a scheme is a usage error that says how to name it."""
     outcome = await pexrtc("record", "--node", "node.example.com", "meet.alice")
     assert outcome.code == ExitCode.USAGE
-    assert error_lines(outcome) == ["error: --node node.example.com: say https://node.example.com"]
+    assert error_lines(outcome) == [
+        "error: --node node.example.com: say https://node.example.com or http://node.example.com"
+    ]
 
 
 async def test_refused_connection(tmp_path: Path) -> None:
@@ -107,11 +109,37 @@ async def test_wrong_pin(node: Node) -> None:
 
 
 async def test_missing_pin(node: Node) -> None:
-    """Without a PIN one learns that there is one."""
+    """Without a PIN one learns that there is one, and how to give it."""
     outcome = await pexrtc("announce", "--node", node.url, "meet.pin", CLIP)
     assert outcome.code == ExitCode.REFUSED
     [line] = error_lines(outcome)
-    assert "a PIN is required" in line
+    assert "a PIN is required: set PEXRTC_PIN, or give --pin-file FILE" in line
+
+
+@pytest.mark.parametrize("command", ["verify", "repair"])
+async def test_recording_that_is_not_there(command: str, tmp_path: Path) -> None:
+    """A name that is no file was given wrong: nothing failed in the middle."""
+    for path, why in ((tmp_path / "no.mkv", "no such file"), (tmp_path, "a folder, not a file")):
+        outcome = await pexrtc(command, str(path))
+        assert outcome.code == ExitCode.USAGE
+        assert error_lines(outcome) == [f"error: {path}: {why}"]
+
+
+async def test_waiting_is_told(tmp_path: Path) -> None:
+    """Who waits to be let in says so, and for what: the program does not look hung."""
+    settings = {"meet.pin": RoomSettings(alias="meet.pin", pin="1234", allow_guests=True)}
+    async with Node(NodeConfig(conferences=settings)) as node:
+        process = await start("record", "--node", node.url, "meet.pin", "-o", str(tmp_path / "a.mkv"))
+        assert process.stderr is not None
+        try:
+            said = (await process.stderr.readline()).decode()
+            assert (
+                "meet.pin: Recorder is in the waiting room: the conference is locked, or no Host is there yet" in said
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+    assert process.returncode == ExitCode.DONE
 
 
 async def test_unreadable_file(node: Node, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_verify_and_repair(tmp_path: Path) -> None:
     assert "<v Alice>hello" in (tmp_path / "talk.chat.vtt").read_text()
     assert mended == str(tmp_path / "talk.repaired.mkv")
     outcome = runner.invoke(app, ["verify", mended, str(tmp_path / "no.mkv"), "--json"])
-    assert outcome.exit_code == ExitCode.FAILED
+    assert outcome.exit_code == ExitCode.USAGE
     whole, missing = json.loads(outcome.stdout)["files"]
     assert whole["problems"] == []
     assert "no such file" in missing["error"]
