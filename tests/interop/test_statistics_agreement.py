@@ -36,10 +36,10 @@ PROBES = 20
 """Packets that libwebrtc sends again at the beginning, to probe the path, and that no stream here counts."""
 SETTLED_S = 2.0
 """After which nothing of ours is under way, and the peer has counted it."""
-SAMPLE_S = 0.01
-"""Between two looks at our own jitter: no packet of sound lies between them."""
-ON_THE_WAY_S = 0.3
-"""What a report may take from the one who writes it to the one who is read, at most."""
+SAMPLE_S = 0.02
+"""Between two looks at our own jitter: one packet of sound."""
+ON_THE_WAY_S = 3.0
+"""What a report may take from being written to being read, at most: on the path, a late browser, a pipe."""
 FRAMES = 150
 """Pictures that the peer has decoded when both are compared."""
 
@@ -129,21 +129,25 @@ def rows(history: Sequence[Reading], log: JitterLog, elapsed_s: float) -> Iterat
 
 
 def _news(told: Sequence[float], times: Sequence[float]) -> tuple[int, float, float]:
-    """Return the place of the last report that was news, and between which moments it was written."""
-    news = max(place for place in range(1, len(told)) if told[place] != told[place - 1])
-    return news, times[news - 1] - ON_THE_WAY_S, times[news]
+    """Return the place of the last report that was news, and between which moments it was written: after the last but
+    one was read, as late as readings come."""
+    changed = [place for place in range(1, len(told)) if told[place] != told[place - 1]]
+    news = changed[-1] if changed else len(told) - 1  # the browser rounds to milliseconds
+    before = changed[-2] if len(changed) > 1 else 0
+    return news, times[before] - ON_THE_WAY_S, times[news]
 
 
 def _we_reported(same: Sequence[Row], times: Sequence[float], log: JitterLog) -> Row:
     """Return the last jitter that they know from us, beside what ours was when that report was written.
 
-    It is one of the values in between; what a packet changes between two looks is within the tolerance.
+    All of ours are known, packet for packet, so it must be one of them; what is within the tolerance is what packets
+    change that come in one turn of a loop that is late.
     """
     place, begin, until = _news([row.theirs for row in same], times)
     kind = same[0].stream.partition(",")[0]
     ours = [value for at, of, value in log.samples if of == kind and begin <= at <= until]
     told = same[place].theirs
-    near = min(max(told, min(ours)), max(ours))
+    near = min(ours, key=lambda value: abs(value - told))
     return replace(same[place], ours=near, within=share(near, 1.0, 0.1))
 
 
@@ -252,8 +256,8 @@ def has_trips(reading: Reading) -> bool:
 def has_news(history: Sequence[Reading]) -> bool:
     """Whether each side has had another report on each stream since the first reading: so its moment is known."""
     told = [
-        [item["jitter"] for item in reading.theirs if item["type"] == "remote-inbound-rtp"]
-        + [item.jitter for item in reading.ours if isinstance(item, RemoteInboundRtp)]
+        [item["roundTripTimeMeasurements"] for item in reading.theirs if item["type"] == "remote-inbound-rtp"]
+        + [item.round_trip_time_measurements for item in reading.ours if isinstance(item, RemoteInboundRtp)]
         for reading in history
     ]
     return all(len(set(each)) > 1 for each in zip(*told, strict=True))
