@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = [
     "MissingPeerError",
     "Usage",
     "Window",
+    "add_peers",
     "memory_mb",
     "python_peer",
     "read_commands",
@@ -33,6 +35,25 @@ _PATIENCE_S = 40.0
 
 class MissingPeerError(Exception):
     """A peer to compare with is not installed; the message names the package."""
+
+
+def add_peers(parser: argparse.ArgumentParser, names: Mapping[str, str]) -> None:
+    """Take `--peers ours,...`, all of them by default; an unknown one ends the program with one line that lists them.
+
+    Args:
+        parser: of the benchmark.
+        names: of the peers as given, and as the table has them.
+    """
+
+    def read(text: str) -> list[str]:
+        peers = text.split(",")
+        for peer in peers:
+            if peer not in names:
+                raise argparse.ArgumentTypeError(f"no peer {peer!r}; there are: {', '.join(names)}")
+        return peers
+
+    told = ", ".join(f"{name} ({title})" for name, title in names.items())
+    parser.add_argument("--peers", type=read, default=list(names), help=f"parted by commas: {told}")
 
 
 def python_peer(name: str, *args: object) -> list[str]:

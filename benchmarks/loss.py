@@ -16,7 +16,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -27,7 +27,7 @@ from rich.table import Table
 
 from pexrtc_py.webrtc.impairment import Impairment
 
-from ._children import Child, MissingPeerError, python_peer
+from ._children import Child, MissingPeerError, add_peers, python_peer
 from ._live import RATE
 from ._relay import Relay
 
@@ -215,7 +215,14 @@ def _report(said: dict[str, object], began: float) -> Report:
     )
 
 
-def show(found: dict[Network, dict[str, Fate]], console: Console) -> None:
+def _told(peers: Sequence[str]) -> str:
+    """Say who received at the same time, and who could have."""
+    absent = [name for peer, name in NAMES.items() if peer not in peers]
+    told = "at the same time, on networks alike: " + ", ".join(NAMES[peer] for peer in peers)
+    return told + (f"; not asked for: {', '.join(absent)}" if absent else "")
+
+
+def show(found: dict[Network, dict[str, Fate]], peers: Sequence[str], console: Console) -> None:
     """Print the table."""
     table = Table(
         "network: loss, round trip",
@@ -227,6 +234,7 @@ def show(found: dict[Network, dict[str, Fate]], console: Console) -> None:
         "picture delay before, in it, left, ms",
         "sound made up, %",
         "sound delay before, in it, left, ms",
+        caption=_told(peers),
     )
     for network, fates in found.items():
         for peer, fate in fates.items():
@@ -254,11 +262,16 @@ def show(found: dict[Network, dict[str, Fate]], console: Console) -> None:
     console.print(table)
 
 
+def _is_meant(names: Sequence[str]) -> Callable[[Network], bool]:
+    """Return what tells the networks whose name begins with one of these."""
+    return lambda network: any(network.name.startswith(name) for name in names)
+
+
 async def run(options: argparse.Namespace, console: Console) -> dict[Network, dict[str, Fate]]:
     """Measure on each network."""
     found: dict[Network, dict[str, Fate]] = {}
     for number, network in enumerate(NETWORKS):
-        if options.networks is not None and not any(network.name.startswith(name) for name in options.networks):
+        if options.networks is not None and not _is_meant(options.networks)(network):
             continue
         fates = await measure(network, options.peers, options.seconds, options.seed + number)
         found[network] = fates
@@ -274,15 +287,17 @@ def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench loss", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", type=lambda text: text.split(";"), help="beginnings of names, parted by ;")
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(NAMES))
+    add_peers(parser, NAMES)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each network is bad")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
+    if options.networks is not None and not any(map(_is_meant(options.networks), NETWORKS)):
+        parser.error(f"no network begins so; there are: {'; '.join(network.name for network in NETWORKS)}")
     console = Console(width=170)
     try:
         found = uvloop.run(run(options, console))
     except MissingPeerError as exc:
         print(f"bench loss: {exc}", file=sys.stderr)
         return 1
-    show(found, console)
+    show(found, options.peers, console)
     return 0

@@ -28,7 +28,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ._children import Child, MissingPeerError, Usage, Window, python_peer, system_peer
+from ._children import Child, MissingPeerError, Usage, Window, add_peers, python_peer, system_peer
 from ._clip import clip
 from .record import completeness
 
@@ -181,7 +181,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench node", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--counts", type=lambda text: [int(item) for item in text.split(",")], default=[1, 2, 8, 24])
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(NAMES))
+    add_peers(parser, NAMES)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--window", type=float, default=6.0, help="seconds measured in each run")
     options = parser.parse_args(argv)

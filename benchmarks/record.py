@@ -28,7 +28,7 @@ from rich.table import Table
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.webrtc.depayload import packet_duration
 
-from ._children import Child, MissingPeerError, Window, python_peer, system_peer
+from ._children import Child, MissingPeerError, Window, add_peers, python_peer, system_peer
 from ._clip import clip
 
 __all__ = ["main"]
@@ -201,7 +201,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench record", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--calls", type=lambda text: [int(item) for item in text.split(",")], default=[1, 8, 24])
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(NAMES))
+    add_peers(parser, NAMES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=float, default=8.0, help="seconds measured in each run")
     options = parser.parse_args(argv)
