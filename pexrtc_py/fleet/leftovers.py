@@ -39,6 +39,8 @@ _BYTES_PER_S = 2_000_000
 """Slower than this no disk copies."""
 _QUIET_S = 5.0
 """A file that was written so lately may have a writer that is about to lock it."""
+_HALF_JOINED = ".joined.part"
+"""What slides were being put into: all of it is in two files that are complete."""
 _TORN_BYTES = 1_000_000
 """Half a second, which is written at once, of all that a node sends at most (16 Mbit/s)."""
 
@@ -178,6 +180,8 @@ def _find(jobs: tuple[RecordJobEntry, ...]) -> list[_Left]:
     patterns = [(_pattern(job, has_alias=has_alias), job) for has_alias in (True, False) for job in jobs]
     found: list[_Left] = []
     for part in sorted(set(parts)):
+        if part.stem.endswith(_HALF_JOINED):
+            continue
         whole = repaired_path(part)
         job = next((job for pattern, job in patterns if pattern.fullmatch(str(whole))), None)
         if job is not None and part == part_path(whole) and _is_left(part):

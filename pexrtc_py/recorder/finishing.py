@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from ..errors import PexrtcError
 from ..media.child import in_child
 from ..media.thumbnails import Thumbnail
 from ..media.transcoding import preset_named, transcoded_path
+from ..media.writers.target import part_path
 from .record_job import RecordJob
 from .results import RecordingResult
 from .roles import Role
 
-__all__ = ["Finished", "finish"]
+__all__ = ["Finished", "finish", "other_forms"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,31 +41,54 @@ class Finished:
     result: RecordingResult
     """What was recorded, in the files it is in now."""
     made: tuple[Path, ...]
-    """Pictures of it, and files in other forms."""
+    """Pictures of it."""
 
 
 async def finish(job: RecordJob, result: RecordingResult) -> Finished:
-    """Do what was asked for. Cancelling leaves the recording as it is."""
-    made: list[Path] = []
-    if job.thumbnails:
-        made += await _pictures_of(result)
+    """Make pictures, and put slides into the file, as far as that is asked for. Cancelling leaves the recording."""
+    made = await _pictures_of(result) if job.thumbnails else []
     if job.slides_as_track:
         result = await _with_slides(result)
-    if job.transcode is not None:
-        preset = preset_named(job.transcode)
-        slides = _files_of(result, Role.SLIDES) - _files_of(result, Role.AUDIO, Role.VIDEO)
-        for path in result.files:
-            if path in slides:
-                continue
-            target = transcoded_path(path, preset)
-            deadline_s = _LEAST_S + _PER_SECOND * result.duration_s
-            try:
-                await in_child("transcode", path, target, preset.name, deadline_s=deadline_s)
-            except PexrtcError as exc:
-                logger.warning("! %s is not made: %s", target, exc)
-                continue
-            made.append(target)
     return Finished(result=result, made=tuple(made))
+
+
+async def other_forms(job: RecordJob, result: RecordingResult) -> tuple[Path, ...]:
+    """Make other forms of the files, but for the slides' own, if that is asked for; return what was made.
+
+    It may take as long as the recording did. Cancelling leaves the recording, and nothing half.
+    """
+    if job.transcode is None:
+        return ()
+    preset = preset_named(job.transcode)
+    slides = _files_of(result, Role.SLIDES) - _files_of(result, Role.AUDIO, Role.VIDEO)
+    made: list[Path] = []
+    for path in result.files:
+        if path in slides:
+            continue
+        target = transcoded_path(path, preset)
+        deadline_s = _LEAST_S + _PER_SECOND * result.duration_s
+        try:
+            with _nothing_half(target):
+                await in_child("transcode", path, target, preset.name, deadline_s=deadline_s)
+        except PexrtcError as exc:
+            logger.warning("! %s is not made: %s", target, exc)
+            continue
+        made.append(target)
+    return tuple(made)
+
+
+@contextmanager
+def _nothing_half(target: Path) -> Iterator[None]:
+    """Remove the target of a child that did not get to its end, unless it was there before."""
+    half = part_path(target)
+    was_there = half.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                half.unlink()
+        raise
 
 
 async def _pictures_of(result: RecordingResult) -> list[Path]:
@@ -98,7 +123,8 @@ async def _with_slides(result: RecordingResult) -> RecordingResult:
     [main], [beside] = mains, slides
     joined = main.with_name(f"{main.stem}.joined{main.suffix}")
     try:
-        await in_child("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+        with _nothing_half(joined):
+            await in_child("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
         size = joined.stat().st_size
         await asyncio.to_thread(joined.replace, main)
     except (PexrtcError, OSError) as exc:

@@ -21,7 +21,7 @@ from ..media.prepare import prepare
 from ..media.transcoding import preset_named
 from ..protocol.events import Event
 from ..tasks import first_of
-from .finishing import Finished, finish
+from .finishing import Finished, finish, other_forms
 from .persistence import Interruption
 from .record_job import RecordJob
 from .recording import Recording
@@ -113,10 +113,11 @@ async def record(
                 written = await _write(sidecars, finished.result, _about(job, visits, reason), error)
         if error is not None:
             raise error
+        others = await other_forms(job, finished.result)  # last, for it may take long; all else is there by now
     assert visits is not None
     return Recorded(
         result=finished.result,
-        made=finished.made,
+        made=(*finished.made, *others),
         join_ms=visits.join_ms,
         reason=reason,
         interruptions=tuple(visits.interruptions),

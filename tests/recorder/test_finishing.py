@@ -14,9 +14,10 @@ import av
 import pytest
 
 from pexrtc_py.media.writers.target import part_path
-from pexrtc_py.recorder.finishing import finish
+from pexrtc_py.recorder.finishing import finish, other_forms
 from pexrtc_py.recorder.results import RecordingResult
 from pexrtc_py.recorder.roles import Role
+from pexrtc_py.tasks import task_owner
 from tests.recorder.beacon import job_of
 from tests.recorder.test_recording import START, Scene, expected, read
 from tests.support.frames import opus_frames, vp8_frames
@@ -80,18 +81,30 @@ async def test_another_form_beside_it(tmp_path: Path, caplog: pytest.LogCaptureF
     before = await recorded(path)
     whole = path.read_bytes()
     job = replace(job_of("http://node", path), transcode="small")
-    finished = await finish(job, before)
-    assert finished.made == (tmp_path / "talk.mp4",)
-    assert finished.result == before
+    assert await other_forms(job, before) == (tmp_path / "talk.mp4",)
     assert path.read_bytes() == whole
-    with av.open(finished.made[0]) as container:
+    with av.open(tmp_path / "talk.mp4") as container:
         assert [one.codec_context.name for one in container.streams] == ["aac", "h264"]
         assert len(list(container.decode(video=0))) == 120
     with caplog.at_level(logging.WARNING):
-        again = await finish(job, before)
-    assert again.made == ()
+        assert await other_forms(job, before) == ()
     assert "talk.mp4 exists already" in caplog.text
     assert not part_path(tmp_path / "talk.mp4").exists()
+
+
+@pytest.mark.slow
+async def test_a_form_that_is_not_waited_for(tmp_path: Path) -> None:
+    """A fleet that drains, for example: the child ends, and leaves nothing half; the recording is whole."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    async with task_owner() as tasks:
+        making = tasks.start(other_forms(replace(job_of("http://node", path), transcode="mp4"), before), name="forms")
+        async with asyncio.timeout(20):
+            while not part_path(tmp_path / "talk.mp4").exists():  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.001)
+        making.cancel()
+    assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
+    assert child_with("transcode") is None
 
 
 @pytest.mark.slow
