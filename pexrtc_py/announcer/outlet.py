@@ -16,6 +16,7 @@ from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS, Call, CallConfig
 from ..endpoint.conference import Conference
 from ..errors import CodecMismatch
 from ..media.frames import Codec, EncodedFrame, Gap, Kind, Tap
+from ..media.player_ahead import Ahead
 from ..protocol.models import Present
 from ..protocol.sdp import Direction
 from ..webrtc.peer import PeerConfig
@@ -142,6 +143,13 @@ class _KeyWatch:
         self._sender.push(item)
         if isinstance(item, EncodedFrame) and item.key:
             self._on_key(self._sender)
+
+    def push_ahead(self, item: EncodedFrame, ahead: Ahead) -> bool:
+        if not self._sender.push_ahead(item, ahead):
+            return False
+        if item.key:
+            self._on_key(self._sender)
+        return True
 
     def end(self) -> None:
         self._sender.end()

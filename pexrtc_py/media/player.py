@@ -4,7 +4,7 @@ A thread of its own reads ahead, a bounded number of seconds, because reading ma
 moment at which something is due, however many taps there are, and pushes it to all of them; what is due within half
 a sound packet leaves with it. Time is a monotonic clock, so nothing drifts: frame n is due at start + its own time,
 not so and so long after frame n-1. What costs is the wake-up, with cold caches: so whatever can be done for many
-frames at once is.
+frames at once is, and of prepared media all but the sending itself (`player_ahead`).
 
 Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what
 several players push into one tap, one after the other, lies on one timeline, sound and picture alike.
@@ -16,7 +16,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -24,6 +24,7 @@ from typing import Final, Self
 from ..errors import PexrtcError, SourceError
 from .frames import EncodedFrame, Kind, Source, Tap
 from .holding import Hold
+from .player_ahead import Ahead, AheadTap
 from .player_clock import Clock, LoopClock, Timer
 from .player_events import Ended, Late, PlayerConfig, PlayerEnd, PlayerEvent, Started
 from .sources.raw import Interruptible
@@ -53,6 +54,11 @@ _READ_AHEAD_S: Final = 2.0
 # before it is heeded.
 _ENCODING_AHEAD_S: Final = 0.3
 _BATCH: Final = 32  # frames that get their times at once
+# What was made ahead and leaves so much later is made again: it says of itself when it leaves (abs-send-time).
+_STALE_S: Final = 0.05
+# After something had what was made ahead taken back (a key frame for one tap of many), frames have their time for so
+# long: events that come one after the other must not make it dearer than that.
+_LIVE_S: Final = 0.5
 _EVENTS_KEPT: Final = 100
 
 
@@ -84,7 +90,7 @@ class Player:
         ahead = self.config.read_ahead_s
         self._read_ahead_s = ahead if ahead is not None else _ENCODING_AHEAD_S if source.encodes else _READ_AHEAD_S
         self._head_start_s = min(_HEAD_START_S, self._read_ahead_s)
-        self._taps = {kind: list(some) for kind, some in taps.items()}
+        self._taps = {kind: [_asked(tap) for tap in some] for kind, some in taps.items()}
         self._clock = clock
         # Between the reading thread and the loop; every field under `_lock`, but `_played` is only written by the loop.
         self._lock = threading.Condition()
@@ -101,6 +107,9 @@ class Player:
         self._timer: Timer | None = None
         self._start: float | None = None  # the clock's time that is the source's 0
         self._stamped: deque[tuple[float, EncodedFrame]] = deque()  # the next: time in the source, and as pushed
+        self._made = Ahead(self._handle_taken_back)
+        self._may_make_ahead = self.config.make_ahead_s > 0 and not source.live
+        self._live_until = float("-inf")
         self._hold: Hold | None = None
         self._released = not self.config.hold
         self._position = 0.0
@@ -173,12 +182,14 @@ class Player:
 
     def add_tap(self, kind: Kind, tap: Tap) -> None:
         """Push to this tap too from the next frame on; a picture may begin in the middle, so ask for a key frame."""
-        self._taps.setdefault(kind, []).append(tap)
+        self._made.take_back()
+        self._taps.setdefault(kind, []).append(_asked(tap))
 
     def remove_tap(self, kind: Kind, tap: Tap) -> None:
         """Push to this tap no more."""
-        if tap in (taps := self._taps.get(kind, [])):
-            taps.remove(tap)
+        if (asked := _asked(tap)) in (taps := self._taps.get(kind, [])):
+            self._made.take_back()
+            taps.remove(asked)
 
     def request_key_frame(self) -> None:
         """Ask the source for a key frame; one that is held shows its first picture again. Thread-safe."""
@@ -255,20 +266,84 @@ class Player:
 
     def _handle_due(self) -> None:
         """Push all that is due, and be called again when the next is."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._over is None or self._over.done() or self._clock is None:
+        if self._made or self._over is None or self._over.done() or self._clock is None:
             return
+        self._cancel_timer()
         while self._stamped or self._take(self._clock.now()):
             now = self._clock.now()
-            late = now - self._stamped[0][1].time
+            due = self._stamped[0][1].time
+            late = now - due
+            if self._may_make_ahead and now >= self._live_until and late < _STALE_S and self._make_ahead(now):
+                self._call_at(self._made.next_at, self._handle_made)
+                return
             if late < -_TOGETHER_S and not self._live:
-                self._timer = self._clock.call_at(self._stamped[0][1].time, self._handle_due)
+                self._call_at(due, self._handle_due)
                 return
             if late > self.config.late_limit_s and not self._live:
                 self._put_off(late)
             self._push(*self._stamped.popleft())
+
+    def _handle_made(self) -> None:
+        """Let leave what was made for now. This is what is done at most wake-ups, so it does no more than it must."""
+        self._timer = None
+        ahead, clock = self._made, self._clock
+        if not ahead or clock is None:
+            return
+        if clock.now() - ahead.next_at > _STALE_S:
+            ahead.take_back()
+            return
+        self._position = ahead.depart()
+        if self._timer is not None:  # something was taken back meanwhile
+            return
+        if ahead:
+            self._timer = clock.call_at(ahead.next_at, self._handle_made)
+        else:
+            self._handle_due()
+
+    def _call_at(self, when: float, callback: Callable[[], None]) -> None:
+        assert self._clock is not None
+        self._cancel_timer()
+        self._timer = self._clock.call_at(when, callback)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _make_ahead(self, now: float) -> bool:
+        """Have made what leaves soon; False when there is no tap that can."""
+        if self._source.encodes or all(able is None for taps in self._taps.values() for _, able in taps):
+            return False
+        stamped, ahead = self._stamped, self._made
+        until = now + self.config.make_ahead_s
+        if stamped[-1][1].time <= until:
+            self._take_more(now)
+        while stamped and stamped[0][1].time <= until:
+            at = max(self._moment(), now)
+            ahead.begin(at)
+            while stamped and stamped[0][1].time <= at + _TOGETHER_S:
+                position, frame = stamped.popleft()
+                self._note(position, frame)
+                ahead.push(position, frame, self._taps.get(frame.kind, []))
+        return bool(ahead)
+
+    def _moment(self) -> float:
+        """Return when the next frame leaves: a picture with the next sound, if that is near; so sound is on time."""
+        due = self._stamped[0][1].time
+        for _, frame in self._stamped:
+            if frame.time > due + _TOGETHER_S:
+                return due
+            if frame.kind is Kind.AUDIO:
+                return frame.time
+        return due
+
+    def _handle_taken_back(self, frames: list[tuple[float, EncodedFrame]]) -> None:
+        """Push frames again at their times: something happened that those that were made did not know of."""
+        if self._over is None or self._over.done() or self._clock is None:
+            return
+        self._stamped.extendleft(reversed(frames))
+        self._live_until = self._clock.now() + _LIVE_S
+        self._call_at(self._stamped[0][1].time, self._handle_due)
 
     def _take(self, now: float) -> bool:
         """Take what has been read, and give it the clock's times. False when there is nothing to be pushed."""
@@ -290,6 +365,13 @@ class Player:
                 self._tell(Started(at=now))
             self._stamped.extend((frame.time, self._stamp(frame, self._start, now)) for frame in taken)
         return bool(taken)
+
+    def _take_more(self, now: float) -> None:
+        """Take what has been read beside what is there."""
+        if self._start is not None and self._read:
+            with self._lock:
+                taken = [self._read.popleft() for _ in range(min(len(self._read), _BATCH))]
+            self._stamped.extend((frame.time, self._stamp(frame, self._start, now)) for frame in taken)
 
     def _stamp(self, frame: EncodedFrame, start: float, now: float) -> EncodedFrame:
         due = start + frame.time
@@ -317,34 +399,38 @@ class Player:
             sound = self._source.formats.get(Kind.AUDIO)
             self._hold = Hold(now, picture, sound.codec if sound is not None else None)
         for frame in self._hold.frames(now + _TOGETHER_S):
-            for tap in self._taps.get(frame.kind, ()):
+            for tap, _ in self._taps.get(frame.kind, ()):
                 tap.push(frame)
-        self._timer = self._clock.call_at(self._hold.next_timer(), self._handle_due)
+        self._call_at(self._hold.next_timer(), self._handle_due)
 
     def _push(self, at: float, frame: EncodedFrame) -> None:
         """Push a frame whose time in the source is `at`."""
-        self._position = self._played = at
+        self._position = at
+        self._note(at, frame)
+        for tap, _ in self._taps.get(frame.kind, ()):
+            tap.push(frame)
+
+    def _note(self, at: float, frame: EncodedFrame) -> None:
+        """Note that a frame is done with, as far as reading goes."""
+        self._played = at
         self._end_at = frame.time + frame.duration / frame.codec.clock_rate
         if self._reader_waits and self._newest - at <= self._read_ahead_s / 2:
             with self._lock:
                 self._lock.notify()
-        for tap in self._taps.get(frame.kind, ()):
-            tap.push(frame)
 
     def _handle_source_over(self, now: float) -> None:
         """End, but not before the last frame has lasted its time."""
         if self._failure is None and self._clock is not None and self._end_at > now + _TOGETHER_S:
-            self._timer = self._clock.call_at(self._end_at, self._handle_due)
+            self._call_at(self._end_at, self._handle_due)
             return
         self._finish(PlayerEnd.FINISHED if self._failure is None else PlayerEnd.FAILED)
 
     def _finish(self, end: PlayerEnd) -> None:
         if self._over is None or self._over.done():
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
         self._over.set_result(end)
+        self._made.take_back()
         self._tell(Ended(why=end, position_s=self._position))
         with self._lock:
             self._quit = True
@@ -353,9 +439,14 @@ class Player:
         self._stamped.clear()
         if self.config.end_taps:
             for taps in self._taps.values():
-                for tap in taps:
+                for tap, _ in taps:
                     tap.end()
 
     def _tell(self, event: PlayerEvent) -> None:
         self._events.append(event)
         self._news.set()
+
+
+def _asked(tap: Tap) -> tuple[Tap, AheadTap | None]:
+    """Return a tap, and again if it can make ahead."""
+    return tap, tap if isinstance(tap, AheadTap) else None

@@ -19,6 +19,9 @@ class PlayerConfig:
     """Up to this much behind, everything is sent at once to catch up: 720p30 and sound are 150 packets then, and what
     Linux grants a receiver's socket by default holds 180. Beyond it (the machine slept, the source stalled) the rest is
     played later instead: no flood of packets, nothing left out, but a hole in time, which `Late` tells."""
+    make_ahead_s: float = 0.2
+    """Seconds of which packets are made at once before they are due, where taps can (see `player_ahead`) and the source
+    is prepared: neither live nor encoded anew. 0: each frame at its time."""
     hold: bool = False
     """Send silence and the first picture until `release` is called, so that nothing of the source is said too early."""
     end_taps: bool = False

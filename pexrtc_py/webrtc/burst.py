@@ -19,10 +19,12 @@ from typing import Any
 
 from cffi import FFI  # type: ignore[import-untyped]  # it has no types
 
-__all__ = ["Sent", "can_burst", "send_again", "send_burst"]
+__all__ = ["Magazine", "Sent", "can_burst", "send_again", "send_burst"]
 
 _BURST = 64
 """Packets that one system call takes; a larger picture needs another."""
+_HELD = 256
+"""Packets that are held for one peer: a fifth of a second at 12 Mb/s."""
 _SLOT = 2048  # aligned as libsrtp wants its packets
 _LONGEST = 1500 - 144  # what pylibsrtp takes: its buffer without libsrtp's longest trailer
 _MSG_DONTWAIT = 0x40
@@ -62,17 +64,18 @@ class Sent:
 
 
 class _Arena:
-    """Room for a burst."""
+    """Room for packets, each with what the kernel wants to know of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = _BURST) -> None:
         library: Any = _ffi.dlopen(None)
+        self.room = room
         self.send = library.sendmmsg
-        data = _ffi.new("char[]", _BURST * _SLOT + 16)
-        self.slots = [data + number * _SLOT for number in range(_BURST)]
+        data = _ffi.new("char[]", room * _SLOT + 16)
+        self.slots = [data + number * _SLOT for number in range(room)]
         self.buffers = [_ffi.buffer(slot, _SLOT) for slot in self.slots]
         self.length = _ffi.new("int *")
-        self.parts = _ffi.new("struct iovec[]", _BURST)
-        self.messages = _ffi.new("struct mmsghdr[]", _BURST)
+        self.parts = _ffi.new("struct iovec[]", room)
+        self.messages = _ffi.new("struct mmsghdr[]", room)
         self.name = _ffi.new("char[]", 28)  # sockaddr_in6
         self._kept = data
         for number, slot in enumerate(self.slots):
@@ -89,7 +92,7 @@ class _Arena:
         if address != self._address:
             self._address = address
             self._names[0 : len(address)] = address
-            for number in range(_BURST):
+            for number in range(self.room):
                 self.messages[number].header.name_length = len(address)
 
 
@@ -164,10 +167,89 @@ def send_again(fd: int, addr: tuple[Any, ...], packets: Sequence[bytes]) -> Sent
     return sent
 
 
-def _flush(arena: _Arena, fd: int, count: int, sent: Sent, *, hold: bool) -> None:
+class Magazine:
+    """Packets of one peer that are encrypted before their time, and then only given to the kernel.
+
+    They lie side by side in the order they were made in. Room is free again once none is held: whoever makes ahead
+    makes a batch, and the next one when that has left.
+    """
+
+    def __init__(self) -> None:
+        self._arena = _Arena(_HELD)
+        self._places = [self._arena.messages + number for number in range(_HELD)]
+        self._sizes = [0] * _HELD
+        self._addr: tuple[Any, ...] | None = None
+        self._next = 0
+        self.held = 0
+        """How many there are."""
+
+    def hold(self, packets: Sequence[bytes], protect: Callable[[Any, Any], int]) -> int | None:
+        """Encrypt packets; return the place of the first, None when there is no room or one cannot be encrypted.
+
+        Args:
+            packets: plain.
+            protect: see `send_burst`.
+        """
+        if not self.held:
+            self._next = 0
+        arena, first = self._arena, self._next
+        if first + len(packets) > _HELD:
+            return None
+        parts, slots, buffers, length = arena.parts, arena.slots, arena.buffers, arena.length
+        number = first
+        for packet in packets:
+            size = len(packet)
+            if size > _LONGEST:
+                return None
+            buffers[number][0:size] = packet
+            length[0] = size
+            if protect(slots[number], length):
+                return None
+            self._sizes[number] = parts[number].length = length[0]
+            number += 1
+        self._next = number
+        self.held += len(packets)
+        return first
+
+    def drop(self, count: int) -> None:
+        """Forget so many packets: they were sent, or never will be."""
+        self.held -= count
+
+    def packets(self, first: int, count: int) -> list[bytes]:
+        """Return packets as they are held, encrypted."""
+        arena = self._arena
+        return [arena.buffers[number][0 : arena.parts[number].length] for number in range(first, first + count)]
+
+    def send(self, fd: int, addr: tuple[Any, ...], first: int, count: int, *, hold: bool = False) -> Sent:
+        """Give packets to the kernel now, and hold them no more; what there is no room for comes back.
+
+        Args:
+            fd: the socket.
+            addr: where to, see `send_burst`.
+            first: place of the first.
+            count: how many.
+            hold: give back all.
+        """
+        arena = self._arena
+        if addr is not self._addr:
+            arena.set_address(_sockaddr(addr))
+            self._addr = addr
+        sent = Sent(bytes=sum(self._sizes[first : first + count]))
+        taken = 0 if hold else arena.send(fd, self._places[first], count, _MSG_DONTWAIT)
+        if taken == count:  # nearly always
+            sent.packets = count
+        else:
+            sent.packets = taken = max(0, taken)
+            _flush(arena, fd, count - taken, sent, hold=hold, first=first + taken)
+        self.held -= count
+        return sent
+
+
+def _flush(arena: _Arena, fd: int, count: int, sent: Sent, *, hold: bool, first: int = 0) -> None:
     """Give what is in the arena to the kernel, which may take a part of it only."""
     sent.packets += count
-    done = 0
+    done = first
+    count += first
     while done < count and not (hold or sent.rest):
         taken: int = arena.send(fd, arena.messages + done, count - done, _MSG_DONTWAIT)
         if taken > 0:

@@ -51,6 +51,11 @@ class TransportSequence:
         self._next = (number + 1) & 0xFFFF
         return number
 
+    def take_back(self, first: int, count: int) -> None:
+        """Give the last numbers out again: what had them was not sent. Not if others were given out since."""
+        if (first + count) & 0xFFFF == self._next:
+            self._next = first
+
 
 class TransportFeedbackRecorder:
     """Notes when each packet arrived, and reports it ten times a second while packets come.

@@ -27,7 +27,7 @@ from aioice.ice import CandidatePair, StunProtocol, get_host_addresses
 from aioice.stun import Message, TransactionError
 from aioice.turn import TurnClientProtocol, TurnTransport
 
-from .burst import Sent
+from .burst import Magazine, Sent
 from .udp import UdpTransport
 
 __all__ = ["IceCandidate", "IceConnection", "MediaProtocol", "host_addresses"]
@@ -165,6 +165,25 @@ class IceConnection(Connection):
         if self._socket is None or self._route is None:
             return None
         return self._socket.send_burst(packets, protect, self._route[1])
+
+    @property
+    def can_hold(self) -> bool:
+        """Whether `send_held` may be used on this path."""
+        return self._socket is not None
+
+    def send_held(self, magazine: Magazine, first: int, count: int) -> Sent | None:
+        """Send packets that were encrypted ahead, over whichever path there is now; None where there is none."""
+        if self._route is None:
+            magazine.drop(count)
+            return None
+        send, addr = self._route
+        if self._socket is not None:
+            return self._socket.send_held(magazine, first, count, addr)
+        packets = magazine.packets(first, count)
+        magazine.drop(count)
+        for packet in packets:
+            send(packet, addr)
+        return Sent(packets=count, bytes=sum(map(len, packets)))
 
     def relax(self) -> None:
         """Let all that arrives be read some milliseconds late."""

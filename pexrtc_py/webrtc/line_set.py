@@ -189,6 +189,7 @@ class LineSet:
                 self.media.send_rtcp,
                 self.send_clock,
                 transport_sequence=self._transport_sequence,
+                holding=self.media,
             )
             line.sender.on_timer = self._timer.arm
             self.router.add_sender(line.sender)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..errors import LocalProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind
+from ..media.player_ahead import Ahead
 from .clock import SendClock
 from .dtmf import EventSchedule
 from .feedback import TransportSequence
@@ -32,6 +34,7 @@ from .rtcp import (
     serialize_compound,
 )
 from .rtp import FIXED_HEADER
+from .sender_ahead import Before, Holding, MadeAhead
 from .sender_config import SenderConfig
 from .sender_extensions import ExtensionWriter
 from .sender_history import SentPackets, rtx_packet
@@ -46,11 +49,12 @@ logger = logging.getLogger(__name__)
 
 _REPORT_INTERVAL_S = 1.0  # see receiver
 _DISCONTINUITY_S = 0.5  # RTP times and times of frames that part by more are of another run
+_SAME_CLOCK_S = 5.0  # what a player makes ahead by another clock than ours leaves at no time of ours
 _EXTENSION_ROOM = 44  # of the packet's size: fixed header and extensions with a MID of 16 bytes
 
 
 class Sender:
-    """Sends one media line. It is a `Tap`; see the module for what drives it.
+    """Sends one media line. It is an `AheadTap`; see the module for what drives it.
 
     Args:
         config: what was negotiated.
@@ -58,6 +62,7 @@ class Sender:
         send_rtcp: takes each RTCP packet, at once.
         clock: of the peer; the same for all its senders.
         transport_sequence: numbers of all the peer's packets; needed when the extension was negotiated.
+        holding: where packets wait that are made before their time; without it none are.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Sender:
         clock: SendClock,
         *,
         transport_sequence: TransportSequence | None = None,
+        holding: Holding | None = None,
     ) -> None:
         self.config = config
         self.on_key_frame_request: Callable[[], None] | None = None
@@ -87,6 +93,8 @@ class Sender:
         self._payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
         self._extensions = ExtensionWriter(config, transport_sequence)
         self._history = SentPackets()
+        self._holding = holding
+        self._made_ahead = MadeAhead()
         self._sequence = config.first_sequence
         self._rtx_sequence = config.first_sequence
         self._enabled = True
@@ -123,6 +131,7 @@ class Sender:
         """Send a frame. Before the first key frame, and after `set_enabled`, others are dropped and one asked for."""
         if isinstance(item, Gap) or not self._enabled or self._closed:
             return
+        self._made_ahead.take_back()
         if item.codec is not self.config.codec:
             self._drop_mismatch(item)
             return
@@ -137,22 +146,87 @@ class Sender:
             return
         if now >= self._next_report or self._next_report == float("inf"):
             self._report(now)
+        packets = self._frame_packets(item, timestamp, now)
+        if packets:
+            self._send_rtp(packets)
+
+    def push_ahead(self, item: EncodedFrame, ahead: Ahead) -> bool:
+        """See `AheadTap.push_ahead`. Only plain frames in a running stream are made ahead, so all else has its time."""
+        holding, at = self._holding, ahead.at
+        if (
+            holding is None
+            or not self._enabled
+            or self._closed
+            or self._need_key
+            or item.codec is not self.config.codec
+            or self._next_report == float("inf")
+            or self._events.next_timer() != float("inf")
+            or self._events.in_event(at)
+            or abs(at - self._clock.now()) > _SAME_CLOCK_S
+        ):
+            return False
+        if not self._made_ahead.add(self._before(at), ahead):
+            return False
+        packets = self._frame_packets(item, self._timestamp(item, at), at)
+        first = holding.hold_rtp(packets) if packets else 0
+        if first is None:
+            self._undo(packets, held=False)
+            return False
+        ahead.on_undo(partial(self._undo, packets, held=bool(packets)))
+        if packets:
+            ahead.add(holding, first, len(packets))
+        return True
+
+    def _before(self, at: float) -> Before:
+        counts, numbers = self.counts, self._transport_sequence
+        return Before(
+            at,
+            self._sequence,
+            self._payloader.picture_id,
+            self._offset,
+            self._last,
+            self._last_sent,
+            numbers.upcoming if numbers is not None else 0,
+            counts.packets,
+            counts.payload_bytes,
+            counts.header_bytes,
+            counts.frames,
+            counts.key_frames,
+            (counts.width, counts.height),
+        )
+
+    def _undo(self, packets: Sequence[bytes], *, held: bool) -> None:
+        """Be as before the last frame that was made ahead. Its numbers are free again: nobody has seen them."""
+        before = self._made_ahead.pop()
+        self.counts = before.counts(self.counts)
+        self._sequence, self._offset = before.sequence, before.offset
+        self._last, self._last_sent = before.last, before.last_sent
+        self._payloader.picture_id = before.picture_id
+        if packets and self.config.nack:
+            self._history.take_back()
+        if packets and self._transport_sequence is not None:
+            self._transport_sequence.take_back(before.number, len(packets))
+        if held and self._holding is not None:
+            self._holding.drop_held(len(packets))
+
+    def _frame_packets(self, frame: EncodedFrame, timestamp: int, now: float) -> list[bytes]:
         config = self.config
-        payloads = self._payloader.split(item, config.max_packet - _EXTENSION_ROOM)
+        payloads = self._payloader.split(frame, config.max_packet - _EXTENSION_ROOM)
         if not payloads:
-            return
+            return []
         self.counts.frames += 1
-        if item.key:
+        if frame.key:
             self.counts.key_frames += 1
-            self.counts.width, self.counts.height = item.width, item.height
+            self.counts.width, self.counts.height = frame.width, frame.height
         # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
         marker = config.kind is Kind.VIDEO or self.counts.packets == 0
-        self._send(payloads, config.payload_type, timestamp, now, marker=marker)
+        return self._packets(payloads, config.payload_type, timestamp, now, marker=marker)
 
     def end(self) -> None:
         """Send BYE, and nothing any more. Idempotent."""
         if self._closed:
             return
+        self._made_ahead.take_back()
         self._closed = True
         if self.counts.packets:
             self._send_rtcp(
@@ -179,8 +253,10 @@ class Sender:
         self._last_sent = now
         return (frame.rtp_time + self._offset) & 0xFFFFFFFF
 
-    def _send(self, payloads: Sequence[bytes], payload_type: int, timestamp: int, now: float, *, marker: bool) -> None:
-        """Send the packets of one moment; `marker` is of the last of them."""
+    def _packets(
+        self, payloads: Sequence[bytes], payload_type: int, timestamp: int, now: float, *, marker: bool
+    ) -> list[bytes]:
+        """Make the packets that leave at one moment; `marker` is of the last of them."""
         sequence = first_sequence = self._sequence
         ssrc = self.config.ssrc
         before, after = self._extensions.around(now, self.audio_level)
@@ -208,10 +284,12 @@ class Sender:
             self._history.add(first_sequence, packets, whole, now)
         if numbers is not None and numbers.follower is not None:
             numbers.follower.note_sent(first_number, [*map(len, packets)], now)
-        self._send_rtp(packets)
+        return packets
 
     def set_enabled(self, *, enabled: bool) -> None:
         """Send, or drop what is pushed (mute, hold). Video goes on with a key frame."""
+        if enabled is not self._enabled:
+            self._made_ahead.take_back()
         if enabled and not self._enabled and self.config.kind is Kind.VIDEO:
             self._need_key = True
             self._ask_for_key_frame(self._clock.now())
@@ -219,6 +297,7 @@ class Sender:
 
     def reconfigure(self, config: SenderConfig) -> None:
         """Go on under what was negotiated anew. SSRC, sequence numbers and timestamps go on as they are."""
+        self._made_ahead.take_back()
         if config.codec is not self.config.codec or config.packetization_mode != self.config.packetization_mode:
             self._payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
             self._need_key = config.kind is Kind.VIDEO
@@ -239,7 +318,11 @@ class Sender:
             self.on_timer()
 
     def _report_packets(self, now: float) -> list[RtcpPacket]:
-        """A report whose NTP and RTP times are those of the last frame, both moved on to now."""
+        """A report whose NTP and RTP times are those of the last frame, both moved on to now.
+
+        Of frames that are made ahead it may be one to come; what is counted has left.
+        """
+        counts = self._counts_sent()
         rtp_time, time = self._last or (0, now)
         passed = now - self._last_sent if self._last is not None else 0.0
         ntp = ntp_from_unix(self._clock.unix_time(time + passed))
@@ -248,10 +331,14 @@ class Sender:
             ssrc=self.config.ssrc,
             ntp=ntp,
             rtp_time=(rtp_time + round(passed * self.config.codec.clock_rate) + self._offset) & 0xFFFFFFFF,
-            packets=self.counts.packets,
-            octets=self.counts.payload_bytes,
+            packets=counts.packets,
+            octets=counts.payload_bytes,
         )
         return [report, SourceDescription(cnames=((self.config.ssrc, self.config.cname),))]
+
+    def _counts_sent(self) -> SenderCounts:
+        first = self._made_ahead.first
+        return self.counts if first is None else first.counts(self.counts)
 
     # What the receiver says
 
@@ -285,6 +372,8 @@ class Sender:
         follower = numbers.follower if numbers is not None else None
         crowded = follower is not None and follower.is_crowded(now)
         for sequence in sequences:
+            if not self._made_ahead.has_left(sequence):
+                continue
             packet = self._history.again(sequence, now, self.round_trip_s or 0.0, crowded=crowded)
             if packet is None:
                 continue
@@ -316,6 +405,7 @@ class Sender:
 
     def _ask_for_key_frame(self, now: float) -> None:
         if self._requests.ask(now):
+            self._made_ahead.take_back()
             if self.on_key_frame_request is not None:
                 self.on_key_frame_request()
         elif self.on_timer is not None:
@@ -324,8 +414,9 @@ class Sender:
     @property
     def acknowledged(self) -> bool:
         """Whether the receiver has reported a sequence number as high as that of the last packet sent."""
-        block = self.last_block
-        return block is not None and block.highest_sequence & 0xFFFF == (self._sequence - 1) & 0xFFFF
+        block, first = self.last_block, self._made_ahead.first
+        upcoming = self._sequence if first is None else first.sequence
+        return block is not None and block.highest_sequence & 0xFFFF == (upcoming - 1) & 0xFFFF
 
     def handle_report_block(self, block: ReportBlock) -> None:
         """Take what the receiver reports: the round trip (RFC 3550 section 6.4.1) and losses."""
@@ -354,7 +445,7 @@ class Sender:
         target = self.rate.bitrate_bps
         active = self._enabled and not self._closed
         return sender_statistics(
-            self.config, self.counts, self.last_block, self.round_trip_s, target, now, active=active
+            self.config, self._counts_sent(), self.last_block, self.round_trip_s, target, now, active=active
         )
 
     # Digits
@@ -372,6 +463,7 @@ class Sender:
         """
         if self.config.event_payload_type is None:
             raise LocalProtocolError("telephone events were not negotiated")
+        self._made_ahead.take_back()
         now = self._clock.now()
         rate = self.config.codec.clock_rate
         rtp_time = self._last[0] + round((now - self._last_sent) * rate) if self._last is not None else 0
@@ -393,7 +485,7 @@ class Sender:
         payload_type = self.config.event_payload_type
         for payload, timestamp, marker in self._events.due(now):
             if payload_type is not None:
-                self._send((payload,), payload_type, timestamp, now, marker=marker)
+                self._send_rtp(self._packets((payload,), payload_type, timestamp, now, marker=marker))
         if now >= self._requests.next_timer():
             self._ask_for_key_frame(now)
         if now >= self._next_report:

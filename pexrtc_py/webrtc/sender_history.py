@@ -51,6 +51,13 @@ class SentPackets:
                 kept.pop(number & 0xFFFF, None)  # 4096 and a frame are kept at most, so no number comes twice
                 self._resent.pop(number & 0xFFFF, None)
 
+    def take_back(self) -> None:
+        """Forget the frame that was added last: it was not sent."""
+        _, first, count, size = self._order.pop()
+        self._bytes -= size
+        for number in range(first, first + count):
+            self._packets.pop(number & 0xFFFF, None)
+
     def again(self, sequence: int, now: float, round_trip_s: float, *, crowded: bool) -> bytes | None:
         """Return a packet to be sent again; None when it is gone, on its way again already, was sent often enough,
         or enough of others were.

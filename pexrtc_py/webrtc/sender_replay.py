@@ -7,9 +7,11 @@ the next; so each sender of it has a `GroupReplay` of its own before it: only th
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ..media.frames import EncodedFrame, Gap, Kind, Tap
 from ..media.player import Player
+from ..media.player_ahead import Ahead, AheadTap
 from .sender import Sender
 
 __all__ = ["GroupReplay", "feed_sender"]
@@ -32,6 +34,7 @@ class GroupReplay:
 
     def __init__(self, tap: Tap, *, frame_ticks: int = 1500) -> None:
         self._tap = tap
+        self._able = tap if isinstance(tap, AheadTap) else None
         self._frame_ticks = frame_ticks
         self._group: list[EncodedFrame] = []
         self._bytes = 0
@@ -39,16 +42,31 @@ class GroupReplay:
     def push(self, item: EncodedFrame | Gap) -> None:
         """See `Tap.push`."""
         if isinstance(item, EncodedFrame):
-            if item.key:
-                self._group = []
-                self._bytes = 0
-            if item.key or self._group:
-                self._bytes += len(item.data)
-                if self._bytes > _MOST_BYTES:
-                    self._group = []
-                else:
-                    self._group.append(item)
+            self._keep(item)
         self._tap.push(item)
+
+    def push_ahead(self, item: EncodedFrame, ahead: Ahead) -> bool:
+        """See `AheadTap.push_ahead`."""
+        if self._able is None or not self._able.push_ahead(item, ahead):
+            return False
+        ahead.on_undo(partial(self._undo, self._group, len(self._group), self._bytes))
+        self._keep(item)
+        return True
+
+    def _keep(self, frame: EncodedFrame) -> None:
+        if frame.key:
+            self._group = []
+            self._bytes = 0
+        if frame.key or self._group:
+            self._bytes += len(frame.data)
+            if self._bytes > _MOST_BYTES:
+                self._group = []
+            else:
+                self._group.append(frame)
+
+    def _undo(self, group: list[EncodedFrame], count: int, size: int) -> None:
+        del group[count:]
+        self._group, self._bytes = group, size
 
     def end(self) -> None:
         """See `Tap.end`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .burst import Magazine
 from .dtls import SrtpError, SrtpSession, protect_in_place
 from .ice import IceConnection
 from .transport_statistics import MediaCounts
@@ -42,6 +43,8 @@ class SrtpPath:
         self._receiving: SrtpSession | None = None
         self._sending: SrtpSession | None = None
         self._protect: Callable[[Any, Any], int] | None = None
+        self._magazine: Magazine | None = None
+        self._held_by: Callable[[Any, Any], int] | None = None
         self.counts = MediaCounts()
 
     def open(self, sending: SrtpSession, receiving: SrtpSession) -> deque[tuple[bytes, float]]:
@@ -86,6 +89,39 @@ class SrtpPath:
         counts.packets_sent += sent.packets
         counts.bytes_sent += sent.bytes
         counts.packets_discarded += sent.refused
+
+    def hold_rtp(self, packets: Sequence[bytes]) -> int | None:
+        """Encrypt packets now, for `send_held`; return the place of the first, None when this path cannot do that.
+
+        A number that is used again, after packets were dropped instead of sent, has been seen by nobody.
+        """
+        protect = self._protect
+        if protect is None or not self.ice.can_hold:
+            return None
+        magazine = self._magazine
+        if magazine is None:
+            magazine = self._magazine = Magazine()
+        if magazine.held and self._held_by is not protect:
+            return None
+        self._held_by = protect
+        return magazine.hold(packets, protect)
+
+    def send_held(self, first: int, count: int) -> None:
+        """Send packets that were held. Those of keys that are gone are dropped."""
+        magazine = self._magazine
+        assert magazine is not None
+        if self._protect is not self._held_by:
+            magazine.drop(count)
+            return
+        sent = self.ice.send_held(magazine, first, count)
+        if sent is not None:
+            self.counts.packets_sent += sent.packets
+            self.counts.bytes_sent += sent.bytes
+
+    def drop_held(self, count: int) -> None:
+        """Forget so many packets that were held: they will not be sent."""
+        if self._magazine is not None:
+            self._magazine.drop(count)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt a compound RTCP packet and send it now; dropped likewise."""

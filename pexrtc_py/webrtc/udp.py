@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import Any
 
 from .batch import BATCH, receive_batch, stamp
-from .burst import Sent, can_burst, send_again, send_burst
+from .burst import Magazine, Sent, can_burst, send_again, send_burst
 from .sweep import Sweep, sweep_of
 
 __all__ = ["DATAGRAMS_PER_WAKEUP", "UdpTransport", "bind_udp"]
@@ -101,6 +101,18 @@ class UdpTransport(asyncio.DatagramTransport):
         if self._waiting:
             self._send_waiting()
         sent = send_burst(self._socket.fileno(), addr, packets, protect, hold=bool(self._waiting))
+        if sent.rest or sent.dropped:
+            self._follow_up(sent, addr)
+        return sent
+
+    def send_held(self, magazine: Magazine, first: int, count: int, addr: tuple[Any, ...]) -> Sent | None:
+        """Send packets that were encrypted ahead; what there is no room for follows in milliseconds."""
+        if self._closing:
+            magazine.drop(count)
+            return None
+        if self._waiting:
+            self._send_waiting()
+        sent = magazine.send(self._socket.fileno(), addr, first, count, hold=bool(self._waiting))
         if sent.rest or sent.dropped:
             self._follow_up(sent, addr)
         return sent

@@ -56,6 +56,34 @@ class Recorder:
         return [time for item, time in zip(self.items, self.times, strict=True) if isinstance(item, EncodedFrame)]
 
 
+class Shelf:
+    """Keeps packets that are made before their time, in the clear."""
+
+    def __init__(self, send: Callable[[Sequence[bytes]], None]) -> None:
+        self._send = send
+        self.packets: dict[int, bytes] = {}
+        self.most = 0
+        self.dropped = 0
+        self._next = 0
+
+    def hold_rtp(self, packets: Sequence[bytes]) -> int | None:
+        first = self._next
+        for packet in packets:
+            self.packets[self._next] = packet
+            self._next += 1
+        self.most = max(self.most, len(self.packets))
+        return first
+
+    def send_held(self, first: int, count: int) -> None:
+        self._send([self.packets.pop(number) for number in range(first, first + count)])
+
+    def drop_held(self, count: int) -> None:
+        for _ in range(count):
+            self._next -= 1
+            del self.packets[self._next]
+        self.dropped += count
+
+
 class Link:
     """One sender, one receiver, and the way between them.
 
@@ -67,6 +95,7 @@ class Link:
         feedback: what the receiver may send; by default what suits the codec.
         rtx: whether retransmissions have a payload type of their own.
         clock: of the call, when two links are of one.
+        hold: whether packets can be made before their time.
     """
 
     def __init__(
@@ -78,6 +107,7 @@ class Link:
         feedback: Feedback | None = None,
         rtx: bool = True,
         clock: CallClock | None = None,
+        hold: bool = False,
     ) -> None:
         self.now = 1000.0
         self.one_way_s = round_trip_s / 2
@@ -102,6 +132,7 @@ class Link:
         )
         self.tap = Recorder(lambda: self.now)
         self.receiver.add_tap(self.tap)
+        self.shelf = Shelf(self._send_rtp)
         self.sender = Sender(
             SenderConfig(
                 codec=codec,
@@ -118,6 +149,7 @@ class Link:
             self._send_rtp,
             self._send_rtcp,
             SendClock(lambda: self.now, 1_700_000_000.0),
+            holding=self.shelf if hold else None,
         )
 
     def at(self, time: float, action: Callable[[], None]) -> None:

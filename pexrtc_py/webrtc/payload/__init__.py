@@ -15,12 +15,17 @@ __all__ = ["AudioPayloader", "Payloader", "payloader"]
 class Payloader(Protocol):
     """Cuts frames of one stream into payloads."""
 
+    picture_id: int
+    """Number of the next picture; 0 where pictures have none. Who takes a picture back, sets it back too."""
+
     def split(self, frame: EncodedFrame, limit: int) -> list[bytes]:
         """Return the payloads of a frame, each of `limit` bytes at most; empty when it holds nothing to send."""
 
 
 class AudioPayloader:
     """One packet a frame, whatever its size (RFC 7587 section 4.2, RFC 3551 section 4.5)."""
+
+    picture_id = 0
 
     def split(self, frame: EncodedFrame, limit: int) -> list[bytes]:
         """See `Payloader.split`; audio is never cut, and an empty frame is not sent."""

@@ -35,6 +35,7 @@ class H264Payloader:
 
     def __init__(self, mode: int = 1) -> None:
         self._mode = mode
+        self.picture_id = 0
 
     def split(self, frame: EncodedFrame, limit: int) -> list[bytes]:
         """See `Payloader.split`. Access unit delimiters and filler carry nothing and are left out."""

@@ -20,15 +20,16 @@ class Vp8Payloader:
     """
 
     def __init__(self, picture_id: int | None = None) -> None:
-        self._picture_id = random.randrange(0x8000) if picture_id is None else picture_id
+        self.picture_id = random.randrange(0x8000) if picture_id is None else picture_id
+        """Of the next frame."""
 
     def split(self, frame: EncodedFrame, limit: int) -> list[bytes]:
         """See `Payloader.split`. Payloads are of about one size, so that the last is no crumb."""
         data = frame.data
         if not data:
             return []
-        picture_id = 0x8000 | self._picture_id
-        self._picture_id = (self._picture_id + 1) & 0x7FFF
+        picture_id = 0x8000 | self.picture_id
+        self.picture_id = (self.picture_id + 1) & 0x7FFF
         room = limit - _DESCRIPTOR.size
         count = -(-len(data) // room)
         size = -(-len(data) // count)

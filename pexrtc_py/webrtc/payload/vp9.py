@@ -20,7 +20,8 @@ class Vp9Payloader:
     """
 
     def __init__(self, picture_id: int | None = None) -> None:
-        self._picture_id = random.randrange(0x8000) if picture_id is None else picture_id
+        self.picture_id = random.randrange(0x8000) if picture_id is None else picture_id
+        """Of the next frame."""
 
     def split(self, frame: EncodedFrame, limit: int) -> list[bytes]:
         """See `Payloader.split`."""
@@ -28,8 +29,8 @@ class Vp9Payloader:
         if not data:
             return []
         flags = _I | _F | (0 if frame.key else _P)
-        rest = struct.pack("!H", 0x8000 | self._picture_id) + (b"" if frame.key else b"\x02")  # P_DIFF 1, no more
-        self._picture_id = (self._picture_id + 1) & 0x7FFF
+        rest = struct.pack("!H", 0x8000 | self.picture_id) + (b"" if frame.key else b"\x02")  # P_DIFF 1, no more
+        self.picture_id = (self.picture_id + 1) & 0x7FFF
         room = limit - 1 - len(rest)
         count = -(-len(data) // room)
         size = -(-len(data) // count)
