@@ -127,6 +127,9 @@ def receive_batch(
         fd: the socket; non-blocking.
         on_media: takes SRTP and SRTCP (by the first byte, RFC 7983 section 7) with its arrival on `time.monotonic`.
         on_other: takes the rest with its sender's address.
+
+    Raises:
+        Exception: what either raised first; the other datagrams were handed on all the same.
     """
     arena = _arena
     assert arena is not None
@@ -137,6 +140,7 @@ def receive_batch(
     oldest = arena.stamped.oldest(now, time.time())
     to_monotonic = arena.stamped.to_monotonic or 0.0
     data, messages = arena.bytes, arena.messages
+    failure: Exception | None = None
     for number in range(count):
         header = arena.headers[number]
         stamped = arena.stamps[number]
@@ -146,9 +150,14 @@ def receive_batch(
         header.control_length = _CONTROL
         at = number * _SLOT
         packet = data[at : at + messages[number].length]
-        if packet and 127 < packet[0] < 192:
-            on_media(packet, arrival)
-        else:
-            on_other(packet, arena.address(number))
+        try:
+            if packet and 127 < packet[0] < 192:
+                on_media(packet, arrival)
+            else:
+                on_other(packet, arena.address(number))
+        except Exception as exc:  # noqa: BLE001 - raised below, once the rest of the batch has been handed on
+            failure = failure or exc
         header.name_length = _NAME
+    if failure is not None:
+        raise failure
     return count

@@ -74,8 +74,12 @@ class Sweep:
         ready = self._epoll.poll(0)
         for fd, _ in ready:
             read = self._readers.get(fd)
-            if read is not None:
+            if read is None:
+                continue
+            try:
                 read()
+            except Exception as exc:  # noqa: BLE001 - told as that of any callback; the other calls are read on
+                self._loop.call_exception_handler({"message": "a datagram could not be handled", "exception": exc})
         if not self._readers:
             return
         self._idle = 0 if ready else self._idle + 1

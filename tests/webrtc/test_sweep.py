@@ -144,6 +144,37 @@ async def test_a_socket_closed_by_what_it_received() -> None:
             await other.has(2, 0)
 
 
+class Refusing(Reader):
+    """Cannot take what has a mark."""
+
+    def media_received(self, packet: bytes, arrival: float) -> None:
+        if packet.endswith(b"!"):
+            raise OSError(28, "no space left on device")
+        super().media_received(packet, arrival)
+
+
+async def test_what_a_call_raises_does_not_stop_the_others() -> None:
+    """One datagram that could not be taken ended the reading of all calls of the process, for ever."""
+    told: list[BaseException | None] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context.get("exception")))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        async with relaxed("127.0.0.1", 1) as [(other, _, second)]:
+            sock, refusing = bind_udp("127.0.0.1", None), Refusing()
+            transport = UdpTransport(sock, refusing)
+            transport.relax(refusing.media_received)
+            first = sock.getsockname()
+            for number in range(2):
+                sender.sendto(b"\x80before", first)
+                sender.sendto(b"\x80!", first)
+                sender.sendto(b"\x80after", first)
+                sender.sendto(b"\x80", second)
+                await refusing.has(2 * number + 2, 0)
+                await other.has(number + 1, 0)
+            transport.close()
+    assert [packet for packet, _, _ in refusing.media] == [b"\x80before", b"\x80after"] * 2
+    assert [type(exc) for exc in told] == [OSError, OSError]
+
+
 async def test_reading_goes_on_after_silence() -> None:
     """When nothing comes the loop is left alone; what comes later is read all the same."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
