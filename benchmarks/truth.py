@@ -6,7 +6,7 @@ live run for which the machine was too slow is made again, three times in all, a
 as missed.
 
     make bench truth [ARGS="--seconds 20"]
-    make bench truth ARGS="--only live --live delay skew"
+    make bench truth ARGS="--only live --live audio-delay skew"
 """
 
 from __future__ import annotations
