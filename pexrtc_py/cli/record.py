@@ -38,6 +38,7 @@ from .options import (
     Verbose,
     configure_logging,
 )
+from .record_wishes import Wishes
 from .running import Stopping, run
 from .screen import Screen
 
@@ -98,7 +99,7 @@ def record_command(
     screen = Screen(json=json, quiet=quiet)
     if slides not in ("file", "track"):
         raise typer.BadParameter(f"{slides!r} is neither `file` nor `track`", param_hint="--slides")
-    wishes = wish.Wishes(
+    wishes = Wishes(
         output=output,
         container=container,
         duration_s=duration,

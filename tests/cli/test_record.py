@@ -20,7 +20,7 @@ import pexrtc_py
 from pexrtc_py import Node
 from pexrtc_py.cli.app import app
 from pexrtc_py.cli.exits import ExitCode
-from pexrtc_py.cli.record_options import next_moment
+from pexrtc_py.cli.record_wishes import next_moment
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.writers.target import part_path
 from tests.recorder.beacon import beacon, read_marks

@@ -158,9 +158,9 @@ class Notes:
         self._changed.set()
 
     async def wait(self, text: str) -> None:
-        """Wait for a line."""
+        """Wait for a line that begins so."""
         async with asyncio.timeout(15):
-            while text not in self._told:
+            while not any(line.startswith(text) for line in self._told):
                 self._changed.clear()
                 await self._changed.wait()
 
