@@ -90,14 +90,19 @@ class SharedTimer:
         now = self._fired = time.monotonic()
         self._at = float("inf")
         self._handle = None
-        try:
-            for timed in self._timed():
-                due = timed.next_timer()
-                if due is not None and due <= now:
-                    timed.handle_timer(now)
-        finally:  # what a callback of a user raises is for the loop to tell; the timer goes on
-            if self._at != float("-inf"):
-                self.arm()
+        failure: Exception | None = None
+        for timed in self._timed():
+            due = timed.next_timer()
+            if due is None or due > now:
+                continue
+            try:
+                timed.handle_timer(now)
+            except Exception as exc:  # noqa: BLE001 - what a callback of a user raises is for the loop to tell, below
+                failure = failure or exc
+        if self._at != float("-inf"):
+            self.arm()
+        if failure is not None:
+            raise failure
 
 
 class PolledRecorder:
