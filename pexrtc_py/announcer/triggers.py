@@ -273,7 +273,7 @@ def parse_trigger(text: str, now: float) -> Trigger:
         "start": OnStart,
     }
     if word not in ways or (value and word in ("now", "start")):
-        raise UsageError(f"{text!r} is no moment; write {', '.join(ways)}, with what belongs to it behind a colon")
+        raise UsageError(f"{text!r} is no moment; write {', '.join(ways)}, and what belongs to it: quiet:3s")
     return ways[word]()
 
 

@@ -50,7 +50,8 @@ def run_command(
 
         pexrtc run /etc/pexrtc/jobs.toml --metrics 127.0.0.1:9464 --status /run/pexrtc/status.json
 
-    JOBS.toml says what to keep going; --check tells whether it can be read.
+    JOBS.toml says what to keep going; --check tells whether it can be read. Times end in _s, sizes in _bytes; where a
+    key is not known, all there are are told.
 
     \b
         [defaults]

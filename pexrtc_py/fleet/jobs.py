@@ -125,6 +125,19 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     probe: tuple[ProbeJob, ...] = ()
 
 
+_TABLES: Final[Mapping[str, type[Struct]]] = {
+    "defaults": Defaults,
+    "fleet": _FleetTable,
+    "limits": LimitsTable,
+    "upload": UploadTable,
+    "webhook": WebhookTable,
+    "record": RecordJobEntry,
+    "announce": AnnounceJob,
+    "probe": ProbeJob,
+}
+"""Whose keys are told where one is not known."""
+
+
 def load_jobs(path: Path) -> FleetFile:
     """Read a JOBS.toml.
 
@@ -182,6 +195,8 @@ def _said(error: str, raw: Mapping[str, object]) -> str:
     if place is None:
         return error
     what = place["what"].removeprefix("Object contains ").removeprefix("Object ")
+    if what.startswith("unknown field") and not place["key"] and (table := _TABLES.get(place["kind"])) is not None:
+        what = f"{what}; there are {', '.join(table.__struct_fields__)}"
     what = f"{place['key']}: {what}" if place["key"] else what
     entries = raw.get(place["kind"])
     if place["number"] is None or not isinstance(entries, list):

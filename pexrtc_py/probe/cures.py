@@ -28,7 +28,8 @@ CURES: Final = {
     "call": "check the node's call and participant licences, and its support log of this moment",
     "ICE": "let UDP through between us and the node's media ports (40000-49999 by default), or give a TURN server",
     "DTLS": "UDP passes, the handshake does not: look for a firewall that inspects or drops DTLS, or a small path MTU",
-    "media": "connected, and nothing comes: are others in the conference sending, and is our RTP let back through",
+    "media": "connected, and not all comes: do others in the conference send (--alone says that nobody does), "
+    "and is RTP let through to us",
 }
 """By step, where the error says no more."""
 
@@ -53,6 +54,8 @@ _TLS: Final = {
     21: "the intermediate certificate is missing on the node: install it (Platform > TLS certificates)",
     62: "the certificate is for another name: use the node's FQDN, or put this name among its alternative names",
 }
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+"""How OpenSSL calls what is no record of TLS at all, such as an answer in HTTP."""
 _RELAY: Final = "check the TURN server: its address and port, its user and password, and UDP from it to the node"
 
 
@@ -66,6 +69,8 @@ def cure_of(step: str, error: Exception | None, *, relayed: bool = False) -> str
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return _TLS.get(error.verify_code, CURES["TLS"])
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "this port does not speak TLS: is it an http:// address, or the port of something else"
     if step == "join":
         return next((cure for kind, cure in _JOIN if isinstance(error, kind)), CURES["join"])
     return _RELAY if step == "ICE" and relayed else CURES[step]

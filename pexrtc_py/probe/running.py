@@ -186,7 +186,8 @@ class _Run:
         if not missing:
             return ""
         early = " before it was stopped" if self._stop.is_set() else f" within {time.monotonic() - self._began:.0f} s"
-        return ", ".join(missing) + early
+        cure = " (--alone says that nobody else sends)" if self._kind == "single" else ""
+        return ", ".join(missing) + early + cure
 
     def _tell(self, moment: float, metric: str, stream: str, value: float) -> None:
         """Hand a sample on to whoever wants it, in whatever thread."""

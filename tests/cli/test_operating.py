@@ -9,6 +9,8 @@ import typer.main
 from typer.core import TyperGroup
 
 from pexrtc_py.cli.app import app
+from pexrtc_py.fleet.entries import AnnounceJob, Defaults, ProbeJob, RecordJobEntry
+from pexrtc_py.fleet.jobs import LimitsTable, UploadTable, WebhookTable
 
 PAGE = Path(__file__).parents[2] / "docs/operating.md"
 
@@ -26,3 +28,22 @@ def test_the_page_names_what_there_is() -> None:
     }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
     assert set(re.findall(r"\bPEXRTC_[A-Z_]+", text)) <= {"PEXRTC_NODE", "PEXRTC_PIN"}
+
+
+def test_the_page_names_every_key_of_a_list_of_jobs() -> None:
+    """Who writes a JOBS.toml finds each key there, and none that is not."""
+    rows = [
+        line.split("|") for line in PAGE.read_text().partition("| table | keys |")[2].partition("\n\n")[0].splitlines()
+    ]
+    named = {row[1].strip(" `"): set(re.findall(r"`(\w+)`", row[2])) for row in rows if len(row) > 2}
+    common = next(keys for table, keys in named.items() if table.startswith("each job"))
+    for table, fields in {
+        "[[record]]": RecordJobEntry.__struct_fields__,
+        "[[announce]]": AnnounceJob.__struct_fields__,
+        "[[probe]]": ProbeJob.__struct_fields__,
+    }.items():
+        assert common | named[table] == set(fields)
+    assert common - {"alias", "id", "removed_wait_s"} | {"output"} == set(Defaults.__struct_fields__)
+    assert named["[limits]"] == set(LimitsTable.__struct_fields__)
+    assert named["[upload]"] == set(UploadTable.__struct_fields__)
+    assert named["[[webhook]]"] == set(WebhookTable.__struct_fields__)

@@ -64,7 +64,10 @@ def test_jobs_of_all_kinds() -> None:
             '[[record]]\nalias = "a"\n[[record]]\nalias = "b"\nduraton_s = 3',
             "[[record]] number 2 'b': unknown field `duraton_s`",
         ),
-        ("[limits]\ncpus = 1", "[limits]: unknown field `cpus`"),
+        (
+            "[limits]\ncpus = 1",
+            "[limits]: unknown field `cpus`; there are cpu, memory_free_bytes, disk_free_bytes, jobs",
+        ),
         ("[[recording]]", "unknown field `recording`"),
         ('[[record]]\nnode = "https://x"', "[[record]] number 1: missing required field `alias`"),
         ('[[record]]\nalias = "a"\nwhen = "soon"', "'soon'"),
@@ -124,7 +127,9 @@ def test_files_that_are_needed_again(more: str, *, again: bool) -> None:
 def test_a_link_is_not_repeated_in_an_error() -> None:
     """It may have a PIN in it; the number of the job must do."""
     text = '[[record]]\nalias = "https://node.example.com/webapp/m/a?pin=8317"\nduraton_s = 3'
-    with pytest.raises(UsageError, match=r"^\[\[record\]\] number 1: unknown field `duraton_s`$"):
+    with pytest.raises(
+        UsageError, match=r"^\[\[record\]\] number 1: unknown field `duraton_s`; there are node, [a-z_, ]+$"
+    ):
         parse_jobs(HEAD + text)
 
 

@@ -116,6 +116,15 @@ def test_each_failure_has_its_own_cure(error: Exception | None, step: str, cure:
     assert "TURN server: its address" in cure_of("ICE", error, relayed=True)
 
 
+async def test_a_port_without_tls_is_told_as_such() -> None:
+    """https:// said of a plain HTTP server is no matter of certificates."""
+    async with Node(NodeConfig()) as node:
+        report = await examine(end(node.url.replace("http://", "https://")), QUIET)
+    failed_at(report, "TLS")
+    [cure] = [step.cure for step in report.steps if step.cure]
+    assert "does not speak TLS: is it an http:// address" in cure
+
+
 async def test_a_node_alone_is_asked_without_joining() -> None:
     """With its certificate's days, and its own word."""
     async with Node(NodeConfig(self_signed=True)) as node:
