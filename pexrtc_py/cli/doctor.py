@@ -34,21 +34,8 @@ from .options import (
     Verbose,
     configure_logging,
 )
-from .probe import (
-    Bundle,
-    BundleShows,
-    Count,
-    Every,
-    FailIf,
-    Html,
-    Junit,
-    Metrics,
-    RelayOnly,
-    Textfile,
-    bundle_config,
-    carry_out,
-    read_repeats,
-)
+from .probe import bundle_config, carry_out, read_repeats
+from .probe_options import Bundle, BundleShows, Count, Every, FailIf, Html, Junit, Metrics, RelayOnly, Textfile
 from .probe_output import Output, OutputOptions, parse_metrics_address
 from .probe_plans import PlanOptions, make_plans
 from .running import Stopping, run

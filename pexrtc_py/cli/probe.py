@@ -37,121 +37,29 @@ from .options import (
     Verbose,
     configure_logging,
 )
+from .probe_options import (
+    BAD,
+    OUTPUT,
+    Bundle,
+    BundleShows,
+    Count,
+    Csv,
+    Every,
+    FailIf,
+    Html,
+    Json,
+    Junit,
+    Metrics,
+    Nagios,
+    RelayOnly,
+    Textfile,
+)
 from .probe_output import Output, OutputOptions, parse_metrics_address
 from .probe_plans import PlanOptions, make_plans, read_size
 from .running import Stopping, run
 from .screen import Screen
 
-__all__ = [
-    "Bundle",
-    "BundleShows",
-    "Count",
-    "Every",
-    "FailIf",
-    "Html",
-    "Junit",
-    "Metrics",
-    "RelayOnly",
-    "Textfile",
-    "bundle_config",
-    "carry_out",
-    "probe",
-    "read_repeats",
-]
-
-_RUNS, _OUTPUT, _BAD = "Again and again", "What to write", "When to fail"
-
-FailIf = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fail-if",
-        metavar="THRESHOLD",
-        help='Such as "video.freeze_ratio > 1%", "p95(video.delay_ms) > 300ms over 10s after 5s"; repeat.',
-        show_default=False,
-        rich_help_panel=_BAD,
-    ),
-]
-Every = Annotated[
-    str | None,
-    typer.Option(
-        "--every",
-        metavar="TIME",
-        help="Do it again every so often: 5m, 1h; for ever without --count.",
-        show_default=False,
-        rich_help_panel=_RUNS,
-    ),
-]
-Count = Annotated[
-    int | None,
-    typer.Option("--count", metavar="N", help="Do it so many times.", show_default=False, rich_help_panel=_RUNS),
-]
-Metrics = Annotated[
-    str | None,
-    typer.Option(
-        "--metrics",
-        metavar="[ADDRESS:]PORT",
-        help="Serve /metrics (Prometheus), /status (JSON), /healthz there; on loopback unless an address is given.",
-        show_default=False,
-        rich_help_panel=_RUNS,
-    ),
-]
-Textfile = Annotated[
-    Path | None,
-    typer.Option(
-        "--prometheus",
-        "--textfile",
-        metavar="FILE.prom",
-        help="Keep the metrics in a file, for the node exporter.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Junit = Annotated[
-    Path | None,
-    typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False, rich_help_panel=_OUTPUT),
-]
-Html = Annotated[
-    Path | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        help="Write a report to look at; of several conferences an overview, and one each.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Bundle = Annotated[
-    Path | None,
-    typer.Option(
-        "--bundle",
-        metavar="FILE.zip|DIR",
-        help="On failure, write all that is needed to find out why, without secrets, names and addresses.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-BundleShows = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--bundle-shows",
-        metavar="names|addresses",
-        help="With --bundle: leave these as they are; repeat. Secrets never are.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-RelayOnly = Annotated[
-    bool, typer.Option("--relay-only", help="Media over TURN only, by the servers that the node names.")
-]
-_Json = Annotated[
-    bool,
-    typer.Option(
-        "--json", help="Print the result as one JSON object; one a line with --every.", rich_help_panel=_OUTPUT
-    ),
-]
-_Nagios = Annotated[
-    bool, typer.Option("--nagios", help="Print a Nagios line; exit 0, 2 or 3.", rich_help_panel=_OUTPUT)
-]
+__all__ = ["bundle_config", "carry_out", "probe", "read_repeats"]
 
 
 def _show_metrics(wanted: bool) -> None:
@@ -211,7 +119,7 @@ def probe(
             "--profile",
             help=f"Named thresholds: {', '.join(PROFILES)}. Without --fail-if: default.",
             show_default=False,
-            rich_help_panel=_BAD,
+            rich_help_panel=BAD,
         ),
     ] = None,
     list_: Annotated[
@@ -221,19 +129,20 @@ def probe(
             callback=_show_metrics,
             is_eager=True,
             help="Name all metrics with unit and source, and leave.",
-            rich_help_panel=_BAD,
+            rich_help_panel=BAD,
         ),
     ] = False,
     every: Every = None,
     count: Count = None,
     metrics: Metrics = None,
-    json: _Json = False,
+    json: Json = False,
     jsonl: Annotated[
         bool,
-        typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result.", rich_help_panel=_OUTPUT),
+        typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result.", rich_help_panel=OUTPUT),
     ] = False,
-    nagios_line: _Nagios = False,
+    nagios_line: Nagios = False,
     junit_file: Junit = None,
+    csv_file: Csv = None,
     textfile: Textfile = None,
     html_file: Html = None,
     compare: Annotated[
@@ -243,7 +152,7 @@ def probe(
             metavar="FILE",
             help="With --html: an earlier --json beside it.",
             show_default=False,
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     bundle: Bundle = None,
@@ -304,6 +213,7 @@ def probe(
             jsonl=jsonl,
             nagios=nagios_line,
             junit=junit_file,
+            csv=csv_file,
             textfile=textfile,
             html=html_file,
             bundle=bundle,

@@ -20,7 +20,7 @@ from ..probe.bundle import BundleConfig, bundle_path, keep_latest, write_bundle
 from ..probe.evidence import Evidence
 from ..probe.exposition import monitor_page, prometheus, write_prometheus
 from ..probe.monitor import Round
-from ..probe.rendering import junit, nagios, reason_text, table
+from ..probe.rendering import junit, nagios, reason_text, samples_csv, table
 from ..probe.repeats import Repeats
 from ..probe.report import check_extra, html_overview, html_report
 from ..probe.result import Cause, ProbeResult, serialize_result
@@ -51,6 +51,7 @@ class OutputOptions:
     jsonl: bool = False
     nagios: bool = False
     junit: Path | None = None
+    csv: Path | None = None
     textfile: Path | None = None
     html: Path | None = None
     bundle: Path | None = None
@@ -67,7 +68,8 @@ class OutputOptions:
         """
         if self.html is not None:
             check_extra()
-        for option, path in (("--junit", self.junit), ("--textfile", self.textfile), ("--html", self.html)):
+        files = {"--junit": self.junit, "--csv": self.csv, "--textfile": self.textfile, "--html": self.html}
+        for option, path in files.items():
             if path is None:
                 continue
             if path.is_dir():
@@ -167,6 +169,8 @@ class Output:
             write_prometheus(page, options.textfile)
         if options.junit is not None:
             _write(options.junit, junit(*results))
+        if options.csv is not None:
+            _write(options.csv, samples_csv(*results))
         if options.html is not None:
             self._write_html(options.html, results)
 

@@ -1,4 +1,4 @@
-"""Results as text for people and for monitoring systems: table, JSON lines, JUnit, Nagios; Prometheus is `exposition`.
+"""Results as text for people and for other programs: table, JSON lines, CSV, JUnit, Nagios; Prometheus is `exposition`.
 
 Each renderer is a plain function of results and escapes what came from peers for its own format. The screen table is
 structure only; the command line draws it.
@@ -6,6 +6,8 @@ structure only; the command line draws it.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
@@ -22,6 +24,7 @@ __all__ = [
     "live_line",
     "nagios",
     "reason_text",
+    "samples_csv",
     "table",
     "visible",
 ]
@@ -102,6 +105,33 @@ def live_line(time: float, metric: str, stream: str, value: float, *, target: st
     return msgspec.json.encode(
         {**of, "time": round(time, 3), "metric": metric, "stream": stream, "value": value}
     ).decode()
+
+
+_FORMULA: Final = ("=", "+", "-", "@")
+"""What a spreadsheet takes a cell for a formula by (OWASP, CSV Injection); tabs and line breaks are written out."""
+
+
+def _cell(text: str) -> str:
+    """Return a name so that no spreadsheet computes it: an apostrophe before what would begin a formula."""
+    shown = visible(text)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+
+
+def samples_csv(*results: ProbeResult) -> str:
+    """Return every sample as a line of CSV (RFC 4180), under a head; names cannot become formulas.
+
+    Times are seconds since the run began, values in the metric's unit, as many digits as were kept.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(("started", "target", "node", "kind", "stream", "metric", "unit", "time_s", "value"))
+    for result in results:
+        run = (_cell(result.started), _cell(result.target), _cell(result.node), result.kind)
+        for series in result.series:
+            unit = METRICS[series.metric].unit if series.metric in METRICS else ""
+            of = (*run, _cell(series.stream), _cell(series.metric), unit)
+            writer.writerows((*of, time, value) for time, value in zip(series.times, series.values, strict=True))
+    return text.getvalue()
 
 
 def _xml_safe(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import signal
 import stat
@@ -221,6 +222,7 @@ async def test_several_at_once_write_everything(tmp_path: Path) -> None:
             ),
             *("--junit", str(tmp_path / "j.xml"), "--textfile", str(tmp_path / "p.prom")),
             *("--html", str(tmp_path / "r.html"), "--bundle", str(tmp_path / "bundles")),
+            *("--csv", str(tmp_path / "s.csv")),
             *("--fail-if", "audio.rtt_ms > 5s", "meet.a", "meet.b", "meet.pin"),
         )
     assert done.code == ExitCode.REFUSED, done.err
@@ -232,6 +234,8 @@ async def test_several_at_once_write_everything(tmp_path: Path) -> None:
     ]
     suites = ElementTree.parse(tmp_path / "j.xml").getroot()
     assert [suite.get("errors") for suite in suites] == ["0", "0", "1"]
+    lines = list(csv.DictReader((tmp_path / "s.csv").open(newline="")))
+    assert {line["target"] for line in lines if line["metric"] == "audio.rtt_ms"} == {"meet.a", "meet.b"}
     assert (tmp_path / "p.prom").read_text().count("\npexrtc_probe_passed{") == 3
     assert {path.name for path in tmp_path.glob("*.html")} == {"r.html", "r-1.html", "r-2.html", "r-3.html"}
     (bundle,) = (tmp_path / "bundles").iterdir()
@@ -267,6 +271,7 @@ async def test_a_monitor_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> Non
     [
         (("--junit", "{}/none/j.xml"), "--junit {}/none/j.xml: there is no folder {}/none"),
         (("--textfile", "{}"), "--textfile {}: that is a folder"),
+        (("--csv", "{}/none/s.csv"), "--csv {}/none/s.csv: there is no folder {}/none"),
         (("--html", "{}/none/r.html"), "--html {}/none/r.html: there is no folder {}/none"),
         (("--bundle", "{}/file/b.zip"), "--bundle {}/file/b.zip: {}/file is no folder that may be written to"),
         (("--html", "{}/r.html", "--compare", "{}/none.json"), "--compare {}/none.json: no such file or directory"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from xml.etree import ElementTree
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pexrtc_py.probe.rendering import junit, live_line, nagios, table, visible
+from pexrtc_py.probe.rendering import junit, live_line, nagios, samples_csv, table, visible
 from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.probe.thresholds import Series, Threshold, judge
 from tests.support.probe_runs import HOSTILE, doctor, run
@@ -38,6 +40,31 @@ def test_table_has_a_row_for_each_figure() -> None:
 def test_table_obeys_nobody(name: str) -> None:
     """No control character reaches the screen."""
     assert all(row.stream.isprintable() for row in table(named(name)))
+
+
+def test_csv_has_a_line_for_each_sample() -> None:
+    """Of all runs, with unit, time and value."""
+    results = [run(), run(bad=True)]
+    lines = list(csv.DictReader(io.StringIO(samples_csv(*results), newline="")))
+    assert len(lines) == sum(len(series.values) for result in results for series in result.series)
+    freezes = [line for line in lines if line["metric"] == "video.freeze_ratio" and float(line["value"]) > 0]
+    assert [(line["time_s"], line["value"], line["unit"], line["stream"]) for line in freezes[:1]] == [
+        ("28.0", "0.7", "ratio", "Ann → Bob")
+    ]
+    negative = next(line for line in lines if line["metric"] == "audio.loudness_lufs")
+    assert float(negative["value"]) < -20  # figures of ours stay numbers
+
+
+@given(st.one_of(NAMES, st.from_regex(r"[ \t\r\n]*[=+@-].{0,9}", fullmatch=True)))
+def test_csv_obeys_nobody(name: str) -> None:
+    """One name stays one cell of one line, and no cell but a figure begins as a formula would."""
+    lines = list(csv.DictReader(io.StringIO(samples_csv(named(name)), newline="")))
+    assert len(lines) == sum(len(series.values) for series in named(name).series)
+    for line in lines[:1]:
+        for cell in (line["stream"], line["target"], line["node"]):
+            assert cell.isprintable()
+            assert not cell.lstrip().startswith(("=", "+", "-", "@"))
+            assert visible(name) in cell
 
 
 @given(NAMES)
