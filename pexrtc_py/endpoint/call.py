@@ -94,6 +94,7 @@ class Call:
         self._peer = peer
         self._updating = asyncio.Lock()
         self._ended = asyncio.Event()
+        self._ended_by_node = False
         self._peer.on_state = self._follow
         self.config = config
         self.phases = phases
@@ -142,12 +143,13 @@ class Call:
 
     def _follow(self, state: PeerState) -> None:
         if state is PeerState.FAILED:
-            self.end("the media path is gone")
+            self.end("the media path is gone", by_node=False)
 
-    def end(self, reason: str) -> None:
-        """Note that the call is over; called once the node or the transport says so."""
+    def end(self, reason: str, *, by_node: bool = True) -> None:
+        """Note that the call is over; called once the node or, not `by_node`, the transport says so."""
         if not self._ended.is_set():
             self.ended_reason = reason
+            self._ended_by_node = by_node
             self._ended.set()
             logger.info("x call %s: %s", printable(self.uuid), reason)
 
@@ -212,7 +214,7 @@ class Call:
 
     async def _hang_up(self) -> None:
         self._peer.on_state = None  # the node may close the path before it answers, and that is no loss
-        if not self.uuid or self._ended.is_set():
+        if not self.uuid or self._ended_by_node:
             return
         try:
             async with asyncio.timeout(_HANG_UP_S):
