@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from ..encoding import FRAME_SAMPLES, SAMPLE_RATE
+from .packets import LONGEST_STILL_S
 from .raw import Picture, Samples, Sound, picture_at, sound_at
 
 __all__ = ["PictureDecoder", "SoundDecoder", "fitted_size", "upright"]
@@ -129,7 +130,11 @@ class PictureDecoder:
         self._last = -self._usual
 
     def feed(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[Picture]:
-        """Yield the pictures that the next packet completes; None at the end yields those still held."""
+        """Yield the pictures that the next packet completes; None at the end yields those still held.
+
+        Raises:
+            ValueError: the times of the pictures make no sense.
+        """
         try:
             frames = self._context.decode(packet)
         except av.error.FFmpegError as exc:
@@ -141,6 +146,8 @@ class PictureDecoder:
             time = frame.pts * unit - self._start if frame.pts is not None and unit else self._last + self._usual
             if time <= self._last or time < 0:
                 continue
+            if time - self._last > LONGEST_STILL_S:
+                raise ValueError(f"its pictures jump from {max(0.0, self._last):.1f} s to {time:.1f} s")
             self._last = time
             yield picture_at(time, upright(frame, self._aspect, self._largest))
 

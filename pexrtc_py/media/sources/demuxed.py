@@ -18,9 +18,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from ...errors import SourceError
-from ..frames import Kind
+from ..frames import Codec, Kind
 from .opening import translated
-from .packets import fitness
+from .packets import MOST_PIXELS, codec_of, fitness, vp8_size
 
 __all__ = ["LIVE_LOOK_S", "LOOK_S", "AnyPacket", "Demuxed", "FoundTrack", "Timed"]
 
@@ -94,6 +94,9 @@ class Demuxed(Generic[T]):
         if not self.tracks:
             container.close()
             raise SourceError(f"{name}: has {_missing(kinds)}")
+        if Kind.VIDEO in self.tracks and (wrong := _wrong_size(self.tracks[Kind.VIDEO].stream, looked)):
+            container.close()
+            raise SourceError(f"{name}: {wrong}")
         self._packets = chain(looked, self._packets)
         self._feeds: dict[int, Callable[[AnyPacket | None], Iterable[T]]] = {}
         self._waiting: dict[int, deque[T]] = {}
@@ -166,10 +169,29 @@ class Demuxed(Generic[T]):
         return looked
 
 
+def _wrong_size(stream: av.VideoStream | av.AudioStream, looked: list[AnyPacket]) -> str:
+    """Say why pictures are of a size that nothing can be done with; the empty string when they are not.
+
+    What the container says may be another size than what the pictures say themselves.
+    """
+    if not isinstance(stream, av.VideoStream):
+        return ""
+    sizes = [(stream.codec_context.width, stream.codec_context.height)]
+    if codec_of(stream) is Codec.VP8:
+        own = (bytes(packet) for packet in looked if packet.stream_index == stream.index and packet.is_keyframe)
+        sizes += [size for data in own if (size := vp8_size(data)) is not None]
+    if any(width * height > MOST_PIXELS for width, height in sizes):
+        width, height = max(sizes, key=lambda size: size[0] * size[1])
+        return f"its pictures are {width}x{height}, larger than anything that can be played"
+    return "" if all(all(size) for size in sizes) else "the size of its pictures is unknown, or too large"
+
+
 def _streams(container: InputContainer) -> list[av.VideoStream | av.AudioStream]:
     """Choose the first track of each kind that is no cover picture."""
     for stream in container.streams.video:
         stream.thread_type = ThreadType.AUTO
+        # A picture that grows in the middle is left out, before memory is taken for it.
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     return [*moving[:1], *container.streams.audio[:1]]
 

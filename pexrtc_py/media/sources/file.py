@@ -136,6 +136,8 @@ class DemuxedSource:
         self, opened: Demuxed[EncodedFrame], accept: Accept, config: EncodeConfig, *, live: bool = False
     ) -> None:
         self._opened = opened
+        self.name = opened.name
+        """What messages call it."""
         self.live = live
         self._pictures: PictureEncoder | None = None
         self.formats: Mapping[Kind, TrackFormat] = {

@@ -80,6 +80,8 @@ def translated(name: str, doing: str) -> Iterator[None]:
     """Turn FFmpeg's errors into one `SourceError` that says what could not be done, and to what."""
     try:
         yield
+    except av.error.ExitError as exc:  # what FFmpeg says when its time is over: "immediate exit requested"
+        raise SourceError(f"{name}: cannot {doing}: nothing came for too long") from exc
     except (av.error.FFmpegError, OSError) as exc:
         reason = exc.strerror or str(exc)
         raise SourceError(f"{name}: cannot {doing}: {reason[:1].lower()}{reason[1:]}") from exc

@@ -19,7 +19,10 @@ from ..frames import Codec, EncodedFrame
 from ..writers.tracks import annexb_units, opus_duration, parameter_sets
 from .raw import FRAME_S
 
-__all__ = ["SILENCE", "OpusPackets", "PacketGrid", "VideoPackets", "codec_of", "fitness"]
+__all__ = [
+    "LONGEST_STILL_S", "MOST_PIXELS", "SILENCE", "OpusPackets", "PacketGrid", "VideoPackets",
+    "codec_of", "fitness", "vp8_size",
+]  # fmt: skip
 
 _CODECS: Final = {"vp8": Codec.VP8, "h264": Codec.H264, "opus": Codec.OPUS}
 _H264_PROFILES: Final = frozenset({"Constrained Baseline", "Baseline", "Main", "High"})
@@ -34,11 +37,23 @@ SILENCE: Final[Mapping[Codec, bytes]] = {
 # made at once do no harm.
 _MAX_HOLE_S: Final = 120.0
 _SPS, _IDR = 7, 5
+LONGEST_STILL_S: Final = 3600.0
+"""A picture that stands longer than an hour is a broken timeline: what is sent after it would never come."""
+MOST_PIXELS: Final = 8192 * 8192
+"""Larger pictures are not touched: one of them decoded takes a hundred megabytes. 8K has half as many."""
 
 
 def codec_of(stream: av.VideoStream | av.AudioStream) -> Codec | None:
     """Return the codec of a stream if it is one that could be sent as it is."""
     return _CODECS.get(stream.codec_context.name.removeprefix("lib"))
+
+
+def vp8_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height that a VP8 key frame says of itself (RFC 6386 section 9.1); None for anything else."""
+    if len(data) < 10 or data[0] & 1 or data[3:6] != b"\x9d\x01\x2a":
+        return None
+    # The two upper bits of each say how it is to be scaled.
+    return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
 
 
 def fitness(stream: av.VideoStream | av.AudioStream, packets: Sequence[av.Packet[av.stream.Stream]]) -> str:
@@ -177,7 +192,7 @@ class VideoPackets:
         """Yield the frames of the next packet; None at the end.
 
         Raises:
-            ValueError: the pictures' times step back.
+            ValueError: the pictures' times step back or jump by hours, or they become too large.
         """
         if packet is None or not packet.size:
             return
@@ -191,10 +206,14 @@ class VideoPackets:
         data, key = bytes(packet), packet.is_keyframe
         if self._codec is Codec.H264:
             data, key = self._complete(data)
+        elif key and (size := vp8_size(data)) is not None and size[0] * size[1] > MOST_PIXELS:
+            raise ValueError(f"its pictures become {size[0]}x{size[1]}, larger than anything that can be played")
         pts = packet.pts if packet.pts is not None else packet.dts
         rtp_time = self._last + self._usual if pts is None else round((pts * self._unit - self._start) * 90000)
         if rtp_time <= self._last:
             raise ValueError(f"its pictures step back in time at {rtp_time / 90000:.2f} s")
+        if rtp_time - self._last > LONGEST_STILL_S * 90000:
+            raise ValueError(f"its pictures jump from {max(0, self._last) / 90000:.1f} s to {rtp_time / 90000:.1f} s")
         self._last = rtp_time
         duration = round(packet.duration * self._unit * 90000) if packet.duration else self._usual
         time = rtp_time / 90000

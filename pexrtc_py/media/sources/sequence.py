@@ -86,7 +86,11 @@ class Sequence:
             elif frame.kind in self._formats:
                 moved = 0.0 if self._grid is None else 2 * FRAME_S
                 self._settled = max(self._settled, self._base / 90000 + frame.time - moved)
-                self._place(frame)
+                try:
+                    self._place(frame)
+                except ValueError as exc:
+                    name = getattr(current, "name", "a source in a row of sources")
+                    raise SourceError(f"{name}: {exc}") from exc
         return heapq.heappop(self._placed)[2]
 
     def request_key_frame(self) -> None:

@@ -159,3 +159,17 @@ def copy_media(source: Path, target: Path, change: Callable[[int, bytes], bytes 
                 made.stream, made.is_keyframe = copy, packet.is_keyframe
                 written.mux(made)
     return target
+
+
+def later(source: Path, seconds: float) -> Path:
+    """Copy a transport stream so that it goes on where another ends that began as it did; returns the copy."""
+    target = source.with_name(f"later-{source.name}")
+    with av.open(source) as given, av.open(target, "w") as written:
+        copies = {s.index: written.add_stream_from_template(s) for s in (*given.streams.video, *given.streams.audio)}
+        for packet in given.demux():
+            if packet.size and packet.pts is not None and packet.dts is not None and packet.time_base is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = copies[packet.stream_index]
+                written.mux(packet)
+    return target

@@ -12,7 +12,7 @@ from av.stream import Disposition
 
 from pexrtc_py.errors import SourceError
 from pexrtc_py.media.clips import clip_path
-from pexrtc_py.media.frames import Codec, Kind
+from pexrtc_py.media.frames import Codec, EncodedFrame, Kind
 from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.media.sources.encoded import EncodeConfig
 from pexrtc_py.media.sources.file import open_file, open_raw_file, probe_file
@@ -22,6 +22,7 @@ from .looking import (
     copy_media,
     drained,
     heard,
+    later,
     level_db,
     loudest_hz,
     luma,
@@ -222,7 +223,7 @@ def test_pictures_are_never_larger_nor_faster_than_wanted(tmp_path: Path) -> Non
 def test_key_frame_and_bitrate_on_request() -> None:
     """A transcoded file makes a key frame when asked for, and fewer bits; a passed one ignores both."""
     source = open_file(clip_path("motion.mkv"), accept={Kind.VIDEO: (Codec.H264,)})
-    frames = []
+    frames: list[EncodedFrame | None] = []
     for number in range(60):
         if number == 30:
             source.request_key_frame()
@@ -312,6 +313,84 @@ def test_damaged_file_plays_or_says_why(tmp_path: Path, name: str, accept: dict[
     else:
         line = name if found[Kind.AUDIO] or found[Kind.VIDEO] else "nothing was played"
     assert name in line
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("a.mkv", 20),
+        ("a.mp4", 0),  # what describes it is at its end
+        ("a.ogg", 1),  # a page of it lasts a second
+    ],
+)
+def test_cut_off_anywhere_plays_or_says_why(tmp_path: Path, name: str, least: int) -> None:
+    """At forty random places: as far as the file goes, never more than it had, or one clear line."""
+    video = {"a.mkv": "libvpx", "a.mp4": "libx264"}.get(name)
+    options = {"bf": "0", "preset": "ultrafast"} if name == "a.mp4" else None
+    audio = "aac" if name == "a.mp4" else "libopus"
+    whole = write_media(tmp_path / name, video=video, audio=audio, seconds=1.0, options=options).read_bytes()
+    dice = np.random.default_rng(5)
+    played, refused = 0, []
+    for number, length in enumerate(sorted(dice.integers(1, len(whole), 40))):
+        path = tmp_path / f"{number}-{name}"
+        path.write_bytes(whole[:length])
+        try:
+            found = drained(open_file(path, accept=H264 if name == "a.mp4" else VP8))
+        except SourceError as exc:
+            refused.append((path, str(exc)))
+            continue
+        played += 1
+        assert found[Kind.AUDIO] or found[Kind.VIDEO]
+        assert len(found[Kind.AUDIO]) <= 53
+        assert len(found[Kind.VIDEO]) <= 25
+        assert steps(found[Kind.AUDIO]) <= {960}
+    assert played >= least
+    for path, line in refused:
+        assert line.startswith(str(path))
+        assert "\n" not in line
+
+
+def test_pictures_that_become_gigantic_end_the_playing(tmp_path: Path) -> None:
+    """A VP8 film that claims 12000x12000 after a second is not sent on as it is: one line; what came before is."""
+    path = write_media(
+        tmp_path / "a.mkv", video="libvpx", seconds=9.0, frame_rate=5, size=(160, 90), options={"g": "5"}
+    )
+    data = bytearray(path.read_bytes())
+    keys = [at for at in range(len(data)) if data[at : at + 3] == b"\x9d\x01\x2a"]
+    at = keys[-1] + 3
+    data[at : at + 4] = (12000).to_bytes(2, "little") * 2
+    path.write_bytes(data)
+    source = open_file(path)
+    frames: list[EncodedFrame | None] = []
+    with pytest.raises(SourceError, match=r"a\.mkv: its pictures become 12000x12000"):
+        frames.extend(iter(source.pull, None))
+    source.close()
+    assert len(frames) >= 35
+    # Where it is decoded, the pictures are left out before memory is taken for them.
+    found = drained(open_file(path, accept=H264))
+    assert 35 <= len(found[Kind.VIDEO]) <= 41
+
+
+def test_another_form_in_the_middle_is_followed(tmp_path: Path) -> None:
+    """Sample rate, channels and size change in a transport stream: sound and pictures go on, fitted to the first."""
+    options = {"bf": "0", "preset": "ultrafast"}
+    parts = [
+        write_media(tmp_path / "1.ts", video="libx264", audio="aac", seconds=1.0, options=options),
+        write_media(
+            tmp_path / "2.ts", video="libx264", audio="aac", seconds=1.0, size=(640, 360), sample_rate=44100,
+            layout="stereo", tone_hz=600, paint=lambda number: (250, 250, 250), options=options,
+        ),
+    ]  # fmt: skip
+    path = tmp_path / "change.ts"
+    path.write_bytes(parts[0].read_bytes() + later(parts[1], 1.0).read_bytes())
+    found = drained(open_file(path, accept=VP8))
+    sound = heard(found[Kind.AUDIO])
+    assert steps(found[Kind.AUDIO]) == {960}
+    assert loudest_hz(sound[9600:38400]) == pytest.approx(1000, abs=5)
+    assert loudest_hz(sound[-38400:-9600]) == pytest.approx(600, abs=5)
+    pictures = seen(found[Kind.VIDEO])
+    assert len(pictures) == pytest.approx(50, abs=3)
+    assert colour(pictures[-3].frame, 0.5, 0.5) == pytest.approx((250, 250, 250), abs=12)
 
 
 def test_playlists_and_scripts_do_not_reach_other_files(tmp_path: Path) -> None:
