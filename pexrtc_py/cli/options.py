@@ -175,7 +175,8 @@ def read_ports(text: str | None, option: str = "--media-ports") -> tuple[int, in
     if text is None:
         return None
     first, dash, last = text.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal() and 1024 <= int(first) <= int(last) <= 65535):
+    read = all(port.isdecimal() and len(port) <= 5 for port in (first, last))
+    if not (dash and read and 1024 <= int(first) <= int(last) <= 65535):
         raise UsageError(f"{option} {text}: say FIRST-LAST, between 1024 and 65535")
     return int(first), int(last)
 

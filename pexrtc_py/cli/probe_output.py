@@ -305,7 +305,7 @@ def parse_metrics_address(text: str | None) -> tuple[str, int] | None:
         return None
     port = text.removeprefix(":")
     if port.isascii() and port.isdecimal():
-        if int(port) > 65535:
+        if len(port) > 5 or int(port) > 65535:
             raise UsageError(f"--metrics {text}: a port is at most 65535")
         return "127.0.0.1", int(port)
     return parse_listen(text, option="--metrics")

@@ -106,8 +106,9 @@ def read_size(text: str) -> ReferenceConfig:
     """
     size, at, rate = text.partition("@")
     width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 160 <= int(width) <= 3840 and 90 <= int(height) <= 2160):
+    read = all(number.isdecimal() and len(number) <= 4 for number in (width, height))
+    if not (read and 160 <= int(width) <= 3840 and 90 <= int(height) <= 2160):
         raise UsageError(f"--size {text}: say 1280x720; from 160x90 to 3840x2160")
-    if at and not (rate.isdecimal() and 1 <= int(rate) <= 60):
+    if at and not (rate.isdecimal() and len(rate) <= 2 and 1 <= int(rate) <= 60):
         raise UsageError(f"--size {text}: a rate is from 1 to 60 pictures a second, as in 1280x720@30")
     return ReferenceConfig(width=int(width) & ~1, height=int(height) & ~1, frame_rate=float(rate) if at else 30.0)

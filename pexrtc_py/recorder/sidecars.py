@@ -244,7 +244,7 @@ def _read_events(events: Path) -> tuple[Story, list[tuple[float, str]], float]:
         try:
             noted = msgspec.json.decode(line, type=_Noted)
             event = parse_event(noted.event, bytes(noted.data).decode())
-        except (msgspec.MsgspecError, RemoteProtocolError):
+        except (msgspec.MsgspecError, RemoteProtocolError, UnicodeDecodeError):
             continue
         last_s = max(last_s, noted.at_s)
         if title := story.apply(event, noted.at_s):

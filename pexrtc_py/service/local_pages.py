@@ -100,7 +100,9 @@ def parse_listen(text: str, *, option: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:  # "²" is a digit too
+    if (
+        not host or not (port.isascii() and port.isdigit() and len(port) <= 5) or int(port) > 65535
+    ):  # "²" is a digit too
         raise UsageError(f"{option} {text}: say ADDRESS:PORT, for example 127.0.0.1:9090")
     return host, int(port)
 
