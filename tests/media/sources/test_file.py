@@ -223,7 +223,7 @@ def test_pictures_are_never_larger_nor_faster_than_wanted(tmp_path: Path) -> Non
 def test_key_frame_and_bitrate_on_request() -> None:
     """A transcoded file makes a key frame when asked for, and fewer bits; a passed one ignores both."""
     source = open_file(clip_path("motion.mkv"), accept={Kind.VIDEO: (Codec.H264,)})
-    frames: list[EncodedFrame | None] = []
+    frames = []
     for number in range(60):
         if number == 30:
             source.request_key_frame()
@@ -361,7 +361,7 @@ def test_pictures_that_become_gigantic_end_the_playing(tmp_path: Path) -> None:
     data[at : at + 4] = (12000).to_bytes(2, "little") * 2
     path.write_bytes(data)
     source = open_file(path)
-    frames: list[EncodedFrame | None] = []
+    frames: list[EncodedFrame] = []
     with pytest.raises(SourceError, match=r"a\.mkv: its pictures become 12000x12000"):
         frames.extend(iter(source.pull, None))
     source.close()
