@@ -177,6 +177,7 @@ class Magazine:
     def __init__(self) -> None:
         self._arena = _Arena(_HELD)
         self._places = [self._arena.messages + number for number in range(_HELD)]
+        self._send = self._arena.send
         self._sizes = [0] * _HELD
         self._addr: tuple[Any, ...] | None = None
         self._next = 0
@@ -215,13 +216,35 @@ class Magazine:
         """Forget so many packets: they were sent, or never will be."""
         self.held -= count
 
+    def size(self, first: int, count: int) -> int:
+        """Return the bytes of packets, encrypted."""
+        return sum(self._sizes[first : first + count])
+
     def packets(self, first: int, count: int) -> list[bytes]:
         """Return packets as they are held, encrypted."""
         arena = self._arena
         return [arena.buffers[number][0 : arena.parts[number].length] for number in range(first, first + count)]
 
+    def fire(self, fd: int, addr: tuple[Any, ...], first: int, count: int) -> int:
+        """Give packets to the kernel now; return how many it has taken, nearly always all. Those are held no more.
+
+        Args:
+            fd: the socket.
+            addr: where to, see `send_burst`.
+            first: place of the first.
+            count: how many.
+        """
+        if addr is not self._addr:
+            self._arena.set_address(_sockaddr(addr))
+            self._addr = addr
+        taken: int = self._send(fd, self._places[first], count, _MSG_DONTWAIT)
+        if taken < 0:
+            return 0
+        self.held -= taken
+        return taken
+
     def send(self, fd: int, addr: tuple[Any, ...], first: int, count: int, *, hold: bool = False) -> Sent:
-        """Give packets to the kernel now, and hold them no more; what there is no room for comes back.
+        """Do likewise, and give back what there is no room for; what cannot be sent is dropped.
 
         Args:
             fd: the socket.
@@ -230,17 +253,10 @@ class Magazine:
             count: how many.
             hold: give back all.
         """
-        arena = self._arena
-        if addr is not self._addr:
-            arena.set_address(_sockaddr(addr))
-            self._addr = addr
-        sent = Sent(bytes=sum(self._sizes[first : first + count]))
-        taken = 0 if hold else arena.send(fd, self._places[first], count, _MSG_DONTWAIT)
-        if taken == count:  # nearly always
-            sent.packets = count
-        else:
-            sent.packets = taken = max(0, taken)
-            _flush(arena, fd, count - taken, sent, hold=hold, first=first + taken)
+        self._arena.set_address(_sockaddr(addr))
+        self._addr = addr
+        sent = Sent()
+        _flush(self._arena, fd, count, sent, hold=hold, first=first)
         self.held -= count
         return sent
 

@@ -45,10 +45,14 @@ class FeedbackFollower:
     Args:
         on_queue: told the bits per second that got through, the time, and whether the queue is full: has grown till
             packets were lost, so that no more gets through.
+        is_wanted: whether anybody can send at another rate; the detector rests while nobody can.
     """
 
-    def __init__(self, on_queue: Callable[[int, float, bool], None]) -> None:
+    def __init__(
+        self, on_queue: Callable[[int, float, bool], None], *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         self._on_queue = on_queue
+        self._is_wanted = is_wanted
         self._sent: dict[int, tuple[float, int]] = {}
         self._order: deque[int] = deque()
         self._reference: int | None = None
@@ -84,7 +88,7 @@ class FeedbackFollower:
         before = self._reference
         reference = feedback.reference if before is None else unwrap(feedback.reference & 0xFFFFFF, before, 24)
         self._reference = reference
-        grows = False
+        grows, wanted = False, self._is_wanted()
         came = lost = 0
         delays: list[float] = []
         for index, arrival in enumerate(feedback.arrivals):
@@ -96,7 +100,7 @@ class FeedbackFollower:
                 continue
             came += 1
             arrival_ms = reference * 64 + arrival * 1000 // TICKS_PER_SECOND
-            grows |= self._add(arrival_ms, *sent)
+            grows |= self._add(arrival_ms, *sent, wanted=wanted)
             delays.append(arrival_ms - sent[0] * 1000)
         if delays:
             self._note_delays(delays, now)
@@ -139,11 +143,13 @@ class FeedbackFollower:
         packets = all_lost + sum(report[1] for report in reports)
         return packets >= _FULL_PACKETS and all_lost > _FULL_LOSS * packets and self._stands(now)
 
-    def _add(self, arrival_ms: int, sent: float, size: int) -> bool:
+    def _add(self, arrival_ms: int, sent: float, size: int, *, wanted: bool) -> bool:
         """Note a packet that arrived; return whether a queue is growing."""
         if self._latest_ms is not None and abs(arrival_ms - self._latest_ms) > _STEP_MS:
             self._begin()
         self._latest_ms = arrival_ms
+        if not wanted:
+            return False
         through = self._through
         through.append((arrival_ms, size))
         while through[0][0] < arrival_ms - _WINDOW_MS:

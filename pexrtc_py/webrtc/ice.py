@@ -171,19 +171,19 @@ class IceConnection(Connection):
         """Whether `send_held` may be used on this path."""
         return self._socket is not None
 
-    def send_held(self, magazine: Magazine, first: int, count: int) -> Sent | None:
-        """Send packets that were encrypted ahead, over whichever path there is now; None where there is none."""
+    def send_held(self, magazine: Magazine, first: int, count: int) -> None:
+        """Send packets that were encrypted ahead, over whichever path there is now."""
         if self._route is None:
             magazine.drop(count)
-            return None
+            return
         send, addr = self._route
         if self._socket is not None:
-            return self._socket.send_held(magazine, first, count, addr)
+            self._socket.send_held(magazine, first, count, addr)
+            return
         packets = magazine.packets(first, count)
         magazine.drop(count)
         for packet in packets:
             send(packet, addr)
-        return Sent(packets=count, bytes=sum(map(len, packets)))
 
     def relax(self) -> None:
         """Let all that arrives be read some milliseconds late."""

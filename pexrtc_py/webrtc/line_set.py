@@ -194,7 +194,10 @@ class LineSet:
             line.sender.on_timer = self._timer.arm
             self.router.add_sender(line.sender)
             if config.transport_sequence_id is not None and self._transport_sequence.follower is None:
-                follower = self._transport_sequence.follower = FeedbackFollower(self._share_queue)
+                follower = self._transport_sequence.follower = FeedbackFollower(
+                    self._share_queue,
+                    is_wanted=lambda: any(line.sender and line.sender.follows for line in self._lines),
+                )
                 self.router.set_feedback(follower.handle_feedback)
         else:
             line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))

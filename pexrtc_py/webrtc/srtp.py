@@ -113,10 +113,10 @@ class SrtpPath:
         if self._protect is not self._held_by:
             magazine.drop(count)
             return
-        sent = self.ice.send_held(magazine, first, count)
-        if sent is not None:
-            self.counts.packets_sent += sent.packets
-            self.counts.bytes_sent += sent.bytes
+        counts = self.counts
+        counts.packets_sent += count
+        counts.bytes_sent += magazine.size(first, count)
+        self.ice.send_held(magazine, first, count)
 
     def drop_held(self, count: int) -> None:
         """Forget so many packets that were held: they will not be sent."""

@@ -54,6 +54,7 @@ class UdpTransport(asyncio.DatagramTransport):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._socket = sock
+        self._fd = sock.fileno()
         self._protocol = protocol
         self._closing = False
         self._sweep: Sweep | None = None
@@ -105,17 +106,17 @@ class UdpTransport(asyncio.DatagramTransport):
             self._follow_up(sent, addr)
         return sent
 
-    def send_held(self, magazine: Magazine, first: int, count: int, addr: tuple[Any, ...]) -> Sent | None:
+    def send_held(self, magazine: Magazine, first: int, count: int, addr: tuple[Any, ...]) -> None:
         """Send packets that were encrypted ahead; what there is no room for follows in milliseconds."""
         if self._closing:
             magazine.drop(count)
-            return None
+            return
         if self._waiting:
             self._send_waiting()
-        sent = magazine.send(self._socket.fileno(), addr, first, count, hold=bool(self._waiting))
-        if sent.rest or sent.dropped:
-            self._follow_up(sent, addr)
-        return sent
+        taken = 0 if self._waiting else magazine.fire(self._fd, addr, first, count)
+        if taken < count:
+            hold = bool(self._waiting)
+            self._follow_up(magazine.send(self._fd, addr, first + taken, count - taken, hold=hold), addr)
 
     def _follow_up(self, sent: Sent, addr: tuple[Any, ...]) -> None:
         """Keep what is left of a burst; report what went wrong."""
