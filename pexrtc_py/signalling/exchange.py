@@ -20,7 +20,15 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from ..errors import LocalProtocolError, NodeError, PexrtcError, RemoteProtocolError, TokenExpired, UsageError
+from ..errors import (
+    LocalProtocolError,
+    NodeError,
+    PexrtcError,
+    RemoteProtocolError,
+    TokenExpired,
+    TransportError,
+    UsageError,
+)
 from ..protocol.backoff import Backoff
 from ..protocol.models import Body, RefreshResult, TokenResult, decode_model, decode_reply, encode_model
 from ..protocol.operations import Answer, Operation
@@ -172,8 +180,12 @@ class Exchange:
 
     async def _ask(self, request: _Request, token: str) -> object:
         operation, headers = request.operation, request.headers
-        async with self._open(request, token) as response:
-            content = await self._read(operation, response)
+        limit_s = _whole_s(self._timeout(operation))
+        try:
+            async with asyncio.timeout(limit_s), self._open(request, token) as response:
+                content = await self._read(operation, response)
+        except TimeoutError as exc:
+            raise TransportError(f"{operation.name}: no whole answer from {self.host} in {limit_s:g} s") from exc
         logger.debug("< %s %d, %d bytes", operation.name, response.status_code, len(content))
         if response.is_success and operation.answer is not Answer.JSON:
             return content
@@ -222,9 +234,7 @@ class Exchange:
             headers["content-type"] = "application/json"
             content = encode_model(request.body)
         files = {operation.upload: ("frame.jpeg", request.file, "image/jpeg")} if request.file is not None else None
-        timeout = self._slow if operation.name in _SLOW else self._http.timeout
-        if operation.answer is Answer.EVENTS:
-            timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+        timeout = self._timeout(operation)
         path = operation.fill(**request.path)
         url = self._root.copy_with(raw_path=(self._path + path).encode("ascii"))
         if request.query is not None:
@@ -248,6 +258,11 @@ class Exchange:
                 await response.aclose()
         raise Redirected(f"{operation.name}: {self.host} redirects in circles")
 
+    def _timeout(self, operation: Operation) -> httpx.Timeout:
+        if operation.answer is Answer.EVENTS:
+            return httpx.Timeout(self._http.timeout.connect, read=None)
+        return self._slow if operation.name in _SLOW else self._http.timeout
+
     def _redirected(self, operation: Operation, response: httpx.Response) -> httpx.URL:
         try:
             url = response.request.url.join(response.headers["location"])
@@ -270,6 +285,13 @@ class Exchange:
                     raise RemoteProtocolError(f"{operation.name}: the answer of {self.host} is longer than 1 MiB")
                 parts.append(part)
         return b"".join(parts)
+
+
+def _whole_s(timeout: httpx.Timeout) -> float | None:
+    """How long all of an exchange may take; the library's own limits begin anew with every byte that drips in."""
+    if timeout.connect is None or timeout.pool is None or timeout.read is None:
+        return None
+    return timeout.connect + timeout.pool + 2 * timeout.read
 
 
 def _query(query: Body) -> dict[str, str]:

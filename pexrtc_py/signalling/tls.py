@@ -42,7 +42,7 @@ class HttpConfig:
     connect_s: float = 5.0
     """Longest wait for a connection."""
     answer_s: float = 15.0
-    """Longest wait for bytes of an ordinary answer."""
+    """Longest wait for bytes of an ordinary answer; all of it must be there in three times that."""
     slow_answer_s: float = 60.0
     """The same where a node may take its time: request_token, calls, update, ack; real clients wait as long."""
     capture: WireCapture | None = field(default=None, repr=False, compare=False)

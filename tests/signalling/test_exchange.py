@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import httpx
@@ -213,6 +214,29 @@ async def test_node_cannot_make_us_tell_secrets() -> None:
     with pytest.raises(Forbidden) as caught:
         await client(lambda _: reply(echo, "failed", 403)).request_token(TokenRequest(display_name="A"), pin=PIN)
     assert PIN not in repr(caught.value)
+
+
+class Dripping(httpx.AsyncByteStream):
+    """An answer of which a byte comes now and then, for ever."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+
+async def test_an_answer_that_never_ends_is_given_up() -> None:
+    """Each byte began the waiting anew: who was answered so, joining or leaving, waited for weeks."""
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping())),
+        timeout=httpx.Timeout(0.05, connect=0.05),
+    )
+    node = NodeClient(NODE, "meet.alice", http, slow_answer_s=0.1)
+    async with asyncio.timeout(5):
+        with pytest.raises(TransportError, match=r"^request_token: no whole answer from node.example.com in 0.3 s$"):
+            await node.request_token(TokenRequest(display_name="A"), pin="none")
+        with pytest.raises(TransportError, match=r"^participant_dtmf: no whole answer .* in 0.2 s$"):
+            await node.participant_dtmf(P, "1")
 
 
 async def test_too_long_an_answer() -> None:
