@@ -143,22 +143,26 @@ class Usage:
     """Per cent of one core."""
     memory_mb: float
     """PSS at the end of it."""
+    wake_ups: float
+    """How often a second its threads went to sleep of their own will, and so were woken: what most of the CPU is."""
 
 
 class Window:
-    """Measures the CPU time of a process tree from its making until `end`: all threads, ended ones included."""
+    """Measures a process tree from its making until `end`: CPU of all threads, wake-ups of those that are there."""
 
     def __init__(self, root: int) -> None:
         self._root = root
         self._began = time.monotonic()
         self._before = _cpu_times(root)
+        self._slept = _wake_ups(root)
 
     def end(self) -> Usage:
         """Return what was used since the beginning."""
         now = _cpu_times(self._root)
         passed = time.monotonic() - self._began
         used = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in now.items())
-        return Usage(cpu=100 * used / passed, memory_mb=memory_mb(self._root))
+        woken = sum(count - self._slept.get(thread, 0) for thread, count in _wake_ups(self._root).items())
+        return Usage(cpu=100 * used / passed, memory_mb=memory_mb(self._root), wake_ups=woken / passed)
 
 
 def tree(root: int) -> list[int]:
@@ -198,6 +202,21 @@ def _cpu_times(root: int) -> dict[int, float]:
         except OSError:
             continue
     return times
+
+
+def _wake_ups(root: int) -> dict[str, int]:
+    """Voluntary context switches of each thread."""
+    counts: dict[str, int] = {}
+    for pid in tree(root):
+        for status in Path(f"/proc/{pid}/task").glob("*/status"):
+            try:
+                lines = status.read_text().splitlines()
+            except OSError:
+                continue
+            counts[status.parent.name] = next(
+                (int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches")), 0
+            )
+    return counts
 
 
 def _kill(pid: int) -> None:

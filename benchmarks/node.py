@@ -139,14 +139,15 @@ async def run(options: argparse.Namespace, console: Console) -> dict[tuple[str, 
                 found.setdefault((how, count), []).append(result)
                 console.print(
                     f"[dim]{NAMES[how]}, {count}: {result.used.cpu / count:.2f} % each, "
-                    f"{result.used.memory_mb:.0f} MB, arrived {result.whole:.1%}, load {os.getloadavg()[0]:.1f}[/dim]"
+                    f"{result.used.memory_mb:.0f} MB, {result.used.wake_ups:.0f} wake-ups/s, "
+                    f"arrived {result.whole:.1%}, load {os.getloadavg()[0]:.1f}[/dim]"
                 )
     return found
 
 
 def show(found: dict[tuple[str, int], list[Run]], console: Console) -> None:
     """Print the table."""
-    table = Table("", "of", "CPU each, %", "a further one, %", "memory, MB", "arrived", "ours / it")
+    table = Table("", "of", "CPU each, %", "a further one, %", "memory, MB", "wake-ups/s", "arrived", "ours / it")
     for how in NAMES:
         least = min((count for name, count in found if name == how), default=0)
         for count in COUNTS[how]:
@@ -170,6 +171,7 @@ def show(found: dict[tuple[str, int], list[Run]], console: Console) -> None:
                 f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})",
                 further,
                 f"{statistics.median(result.used.memory_mb for result in runs):.0f}",
+                f"{statistics.median(result.used.wake_ups for result in runs):.0f}",
                 f"{min(result.whole for result in runs):.1%}",
                 ratio,
             )

@@ -70,14 +70,14 @@ async def run(options: argparse.Namespace, console: Console) -> dict[tuple[str, 
                 found.setdefault((peer, calls), []).append((used, whole))
                 console.print(
                     f"[dim]{NAMES[peer]}, {calls} calls: {used.cpu / calls:.2f} % a call, {used.memory_mb:.0f} MB, "
-                    f"arrived {whole:.1%}, load {os.getloadavg()[0]:.1f}[/dim]"
+                    f"{used.wake_ups:.0f} wake-ups/s, arrived {whole:.1%}, load {os.getloadavg()[0]:.1f}[/dim]"
                 )
     return found
 
 
 def show(found: dict[tuple[str, int], list[tuple[Usage, float]]], console: Console) -> None:
     """Print the table."""
-    table = Table("calls", "sender", "CPU a call, %", "memory, MB", "arrived", "ours / it")
+    table = Table("calls", "sender", "CPU a call, %", "memory, MB", "wake-ups/s", "arrived", "ours / it")
     for calls in sorted({calls for _, calls in found}):
         for peer in NAMES:
             runs = found.get((peer, calls))
@@ -95,6 +95,7 @@ def show(found: dict[tuple[str, int], list[tuple[Usage, float]]], console: Conso
                 NAMES[peer],
                 f"{statistics.median(cpu):.2f} ({min(cpu):.2f} to {max(cpu):.2f})",
                 f"{statistics.median(used.memory_mb for used, _ in runs):.0f}",
+                f"{statistics.median(used.wake_ups for used, _ in runs):.0f}",
                 f"{min(whole for _, whole in runs):.1%}",
                 ratio,
             )
