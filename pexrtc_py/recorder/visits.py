@@ -33,6 +33,7 @@ from ..protocol.events import Event
 from ..protocol.sdp import Direction
 from ..signalling import SessionConfig, Transfers
 from ..tasks import first_of, task_owner
+from ..webrtc.clock import SenderMemory
 from ..webrtc.peer import PeerState
 from .company import Company
 from .persistence import Interruption, Patience, Remedy, is_final, may_come_to_life
@@ -76,7 +77,7 @@ class Visits:
         self._audio_codecs = tuple(codec for codec in job.audio_codecs if codec in takes)
         self._video_codecs = tuple(codec for codec in job.video_codecs if codec in takes)
         self._has_video = job.video and bool(self._video_codecs)
-        self._peer = replace(job.peer, relaxed=True)  # who records may read late
+        self._peer = replace(job.peer, relaxed=True, memory=SenderMemory())  # who records may read late
         self._patience = Patience(job.stay.rejoin_for_s, Backoff(random.random, ceiling_s=_CEILING_S))
         self._was_in = False
         self._fruitless = 0

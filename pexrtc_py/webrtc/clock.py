@@ -9,6 +9,10 @@ Steps are avoided once frames were given out: a stream's mapping may change at a
 runs at the stream's own pace plus or minus 5 % (sound) or 50 % (picture) until it has caught up with the mapping, and
 never runs backwards. Only an advance of more than a second is taken at once: it is no correction but a new beginning.
 
+A call has one clock, and guesses anew by its first arrivals where the sender's wall clock stands. Whoever puts call
+after call on one timeline (a recorder that comes back) hands `SenderMemory` to them all: the same sender stands where
+it did.
+
 `SendClock` is for what is sent: one for all the senders of a peer, so that their reports tell of one clock.
 """
 
@@ -18,10 +22,12 @@ from collections.abc import Callable
 
 from ..media.frames import Kind
 
-__all__ = ["CallClock", "SendClock", "StreamClock"]
+__all__ = ["CallClock", "SendClock", "SenderMemory", "StreamClock"]
 
 _WINDOW_S = 10.0  # earliest arrivals of the last 10 to 20 s count: 100 ppm of drift are 2 ms in that time
 _SAME_CLOCK_S = 2.0  # two streams whose reports disagree by more with their arrivals have different wall clocks
+# Likewise with the call before: no first picture is so late on good ways; other nodes' clocks may differ by less.
+_SAME_SENDER_S = 0.25
 _JUMP_S = 1.0  # a report that contradicts its predecessor by more tells of a stepped wall clock
 _REPORT_WEIGHT = 0.25  # of a new report: senders stamp them to some milliseconds only
 _REPORT_TRUST_S = 0.05  # beyond this a difference is no noise: taken whole
@@ -70,10 +76,22 @@ class _SenderEpoch:
         self.offset += max(-limit, min(limit, self._earliest.offset - self.offset))
 
 
-class CallClock:
-    """The timeline of one call; hand the same one to all its receivers."""
+class SenderMemory:
+    """Where the sender of the last call stood; hand the same one to calls that follow each other."""
 
     def __init__(self) -> None:
+        self.epoch: _SenderEpoch | None = None
+
+
+class CallClock:
+    """The timeline of one call; hand the same one to all its receivers.
+
+    Args:
+        memory: of the calls before on the same timeline.
+    """
+
+    def __init__(self, memory: SenderMemory | None = None) -> None:
+        self._memory = memory if memory is not None else SenderMemory()
         self._epoch: _SenderEpoch | None = None
 
     def stream(self, kind: Kind, clock_rate: int, *, not_before: float = float("-inf")) -> StreamClock:
@@ -91,9 +109,13 @@ class CallClock:
         epoch = self._epoch
         if epoch is not None and abs(epoch.offset + ntp_offset - provisional) <= _SAME_CLOCK_S:
             return epoch
+        before = self._memory.epoch
+        if epoch is None and before is not None and abs(before.offset + ntp_offset - provisional) <= _SAME_SENDER_S:
+            self._epoch = before
+            return before
         epoch = _SenderEpoch(provisional - ntp_offset, now)
         if fresh or self._epoch is None:
-            self._epoch = epoch
+            self._epoch = self._memory.epoch = epoch
         return epoch
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..media.frames import Codec, Kind
 from ..protocol.negotiation import MID, NegotiatedLine, Sources
 from ..protocol.sdp import Content, Direction
-from .clock import CallClock, SendClock
+from .clock import CallClock, SendClock, SenderMemory
 from .feedback import TransportFeedbackRecorder, TransportSequence
 from .feedback_follower import FeedbackFollower
 from .line import Line, draw_sources
@@ -41,6 +41,7 @@ class LineSet:
     Args:
         relaxed: whether media is read some milliseconds late.
         timings: takes `first_rtp:<mid>` of each line, seconds on `time.monotonic`.
+        memory: of the calls before on the same timeline.
 
     Attributes:
         router: takes what arrives, decrypted.
@@ -51,9 +52,9 @@ class LineSet:
 
     media: SrtpPath
 
-    def __init__(self, *, relaxed: bool, timings: dict[str, float]) -> None:
+    def __init__(self, *, relaxed: bool, timings: dict[str, float], memory: SenderMemory | None = None) -> None:
         self.router = Router()
-        self.clock = CallClock()
+        self.clock = CallClock(memory)
         self.send_clock = SendClock(time.monotonic, time.time())
         self._relaxed = relaxed
         self._timings = timings

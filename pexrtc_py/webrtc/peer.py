@@ -26,6 +26,7 @@ from ..protocol.sdp import (
     parse_sdp,
     serialize_sdp,
 )
+from .clock import SenderMemory
 from .gathering import IceServer
 from .impairment import Impairment, TwoWayImpairment
 from .line import Line, offered_line
@@ -48,6 +49,9 @@ _RELAXED_PATIENCE_S = 0.25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig(TransportConfig):
     """How a peer is made."""
+
+    memory: SenderMemory | None = None
+    """Of peers that follow each other, or stand beside each other, on one timeline: see `clock`."""
 
 
 class Peer:
@@ -74,7 +78,7 @@ class Peer:
         self._restarting = False
         self.on_state: Callable[[PeerState], None] | None = None
         self.timings: dict[str, float] = {}
-        self._lines = LineSet(relaxed=self._config.relaxed, timings=self.timings)
+        self._lines = LineSet(relaxed=self._config.relaxed, timings=self.timings, memory=self._config.memory)
         self.clock = self._lines.clock
         self.send_clock = self._lines.send_clock
         router = self._lines.router

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from pexrtc_py.media.frames import Kind
-from pexrtc_py.webrtc.clock import CallClock, SendClock, StreamClock
+from pexrtc_py.webrtc.clock import CallClock, SendClock, SenderMemory, StreamClock
 
 UNIX = 1_700_000_000.0
 
@@ -188,3 +188,29 @@ def test_all_senders_of_a_peer_share_one_line() -> None:
     now[0] = 60.0
     assert clock.unix_time(60.0) == UNIX + 10.0
     assert clock.unix_time(61.5) - clock.unix_time(60.0) == pytest.approx(1.5)
+
+
+def begin_again(wall_step: float, memory: SenderMemory | None) -> tuple[float, float]:
+    """Let a call follow another, its first frames late by 80 and 120 ms; return how late both are placed at first."""
+    first = CallClock(memory)
+    run([(Simulated(first, Kind.AUDIO, 48000), 0.0, 0.02), (Simulated(first, Kind.VIDEO, 90000), 0.0, 0.04)], 0, 30)
+    second = CallClock(memory)
+    audio = Simulated(second, Kind.AUDIO, 48000, transit_s=0.11, first_rtp=7, wall_step=wall_step)
+    video = Simulated(second, Kind.VIDEO, 90000, transit_s=0.15, first_rtp=77, wall_step=wall_step)
+    late = []
+    for stream in (audio, video):
+        stream.report(40.0)  # our sender's comes ahead of its first packet
+        late.append(stream.frame(40.0) - 40.0)
+    return late[0], late[1]
+
+
+def test_the_next_call_of_a_sender_goes_on_where_the_last_was() -> None:
+    """30 ms of transit, as in the call before; what is late at first was placed late, and so was all of that call."""
+    assert begin_again(0.0, None) == pytest.approx((0.11, 0.11), abs=0.001)
+    assert begin_again(0.0, SenderMemory()) == pytest.approx((0.03, 0.03), abs=0.001)
+
+
+@pytest.mark.parametrize("wall_step", [-600.0, -1.0, 1.0, 600.0])
+def test_another_sender_of_the_next_call_has_a_clock_of_its_own(wall_step: float) -> None:
+    """It is placed by its arrivals, sound and pictures alike, however its wall clock stands."""
+    assert begin_again(wall_step, SenderMemory()) == pytest.approx((0.11, 0.11), abs=0.001)
