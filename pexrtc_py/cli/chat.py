@@ -15,7 +15,7 @@ from ..tasks import first_of
 from .attending import attend, find_participant
 from .exits import ExitCode
 from .joining import WayIn, find_session
-from .lines import json_line, write_line
+from .lines import json_line, until_unread, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen, plain
@@ -113,7 +113,7 @@ async def _listen(config: SessionConfig, screen: Screen, *, json: bool, count: i
                 if not write_line(_line(event, json=json)) or heard == count:
                     return
 
-    await follow_transfers(config, read_along)
+    await first_of(listening=follow_transfers(config, read_along), unread=until_unread())
     return ExitCode.DONE
 
 

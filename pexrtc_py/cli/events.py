@@ -14,7 +14,7 @@ from ..signalling import Session, follow_transfers
 from ..tasks import first_of
 from .exits import ExitCode
 from .joining import WayIn, find_session
-from .lines import json_line, write_line
+from .lines import json_line, until_unread, write_line
 from .options import CaFile, Extension, Insecure, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
 from .screen import Screen
@@ -87,7 +87,7 @@ def events_command(
 
     async def work(stopping: Stopping) -> ExitCode:
         config = await find_session(alias, way, name=name)
-        waits = {"listening": follow_transfers(config, listen), "stop": stopping.wait()}
+        waits = {"listening": follow_transfers(config, listen), "stop": stopping.wait(), "unread": until_unread()}
         if duration is not None:
             waits["end"] = asyncio.sleep(duration)
         await first_of(**waits)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import select
 import sys
 
 import msgspec
 
-__all__ = ["json_line", "write_line"]
+__all__ = ["json_line", "until_unread", "write_line"]
+
+_LOOK_EVERY_S = 0.5
 
 
 def json_line(value: object) -> str:
@@ -30,6 +34,20 @@ def write_line(text: str) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
+
+
+async def until_unread() -> None:
+    """Wait until the reader of a pipe that stdout is has gone; for ever where it is none. Cancelling is safe.
+
+    In a quiet conference the next line, whose writing would tell, may be hours away.
+    """
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)  # asked for nothing, it tells of errors only
+    except OSError:  # in a test it is no file
+        await asyncio.Event().wait()
+    while not any(what & select.POLLERR for _, what in poll.poll(0)):  # noqa: ASYNC110 - the kernel sets no event
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _escaped(char: str) -> str:

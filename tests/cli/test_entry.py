@@ -90,6 +90,23 @@ async def test_ctrl_c_at_any_moment(node: Node, program: tuple[str, ...]) -> Non
         assert err in ("", "finishing; once more to stop now\n"), f"after {moment_ms} ms"
 
 
+@pytest.mark.parametrize("command", ["events", "chat"])
+async def test_a_reader_that_goes_ends_what_it_reads(node: Node, command: str) -> None:
+    """`pexrtc events ALIAS | head -1` ends with `head`, not with the next thing that happens."""
+    ours, theirs = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *PROGRAM, command, "--node", node.url, "meet.open", stdin=DEVNULL, stdout=theirs, stderr=PIPE
+    )
+    os.close(theirs)
+    try:
+        await said(process, "joined meet.open")
+    finally:
+        os.close(ours)
+    async with asyncio.timeout(10):
+        assert await process.wait() == ExitCode.DONE
+    assert node.state.conferences == {}
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_one_ctrl_c_ends_what_reads_a_pipe(node: Node, loop: str) -> None:
     """A command that waits for standard input waits no longer, though nobody closes it."""
