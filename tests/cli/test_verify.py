@@ -20,6 +20,7 @@ from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
 
 CLIP = clip_path("motion.mkv").read_bytes()
+pytestmark = pytest.mark.timeout(150)
 
 
 @asynccontextmanager
@@ -47,10 +48,11 @@ def endless(path: Path) -> Path:
 
 def has_open(pid: int, path: Path) -> bool:
     """Whether a process has opened a file."""
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            if fd.readlink() == path:
-                return True
+    with suppress(OSError):  # it is gone by now
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if fd.readlink() == path:
+                    return True
     return False
 
 
@@ -68,8 +70,8 @@ def is_running(pid: int) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(15):
+    """Wait until it is so; processes of ours begin in a second, or in half a minute."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - of another process, which tells nobody
             await asyncio.sleep(0.01)
 
