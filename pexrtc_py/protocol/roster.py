@@ -36,10 +36,13 @@ from .models_base import UNSET, ParticipantUuid, encode_model
 from .models_conference import ConferenceStatus
 from .models_participant import Participant
 
-__all__ = ["MAX_BREAKOUTS", "MAX_PARTICIPANTS", "Breakout", "Roster", "RosterChange"]
+__all__ = ["MAX_BREAKOUTS", "MAX_BYTES", "MAX_PARTICIPANTS", "Breakout", "Roster", "RosterChange"]
 
 MAX_PARTICIPANTS = 20_000
 """Far above what a Pexip conference holds; a node that tells of more would only fill our memory."""
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Likewise, of all of them as JSON: each is told by an event, which may have a MiB."""
 
 MAX_BREAKOUTS = 1000
 """Likewise, of breakouts of one conference."""
@@ -83,6 +86,8 @@ class Roster:
 
     def __init__(self) -> None:
         self._participants: dict[ParticipantUuid, Participant] = {}
+        self._sizes: dict[ParticipantUuid, int] = {}
+        self._size = 0
         self._untold: set[ParticipantUuid] | None = None
         self._synced = False
         self._conference = ConferenceStatus()
@@ -144,7 +149,7 @@ class Roster:
         """Fold one event in and say what it changed of the list.
 
         Raises:
-            RemoteProtocolError: the node tells of more participants than any conference has.
+            RemoteProtocolError: the node tells of more participants than any conference has, or of more about them.
         """
         change = _NOTHING
         if isinstance(event, (ParticipantCreate, ParticipantUpdate)):
@@ -196,6 +201,8 @@ class Roster:
         inside.roster.apply(inner)
         if sum(len(each.roster.participants) for each in self._breakouts.values()) > MAX_PARTICIPANTS:
             raise RemoteProtocolError(f"roster: more than {MAX_PARTICIPANTS} participants in breakouts")
+        if sum(each.roster._size for each in self._breakouts.values()) > MAX_BYTES:
+            raise RemoteProtocolError(f"roster: participants of more than {MAX_BYTES} bytes in breakouts")
 
     def _put(self, participant: Participant) -> RosterChange:
         if self._untold is not None:
@@ -203,6 +210,11 @@ class Roster:
         before = self._participants.get(participant.uuid)
         if before is None and len(self._participants) >= MAX_PARTICIPANTS:
             raise RemoteProtocolError(f"roster: more than {MAX_PARTICIPANTS} participants")
+        size = len(encode_model(participant))
+        whole = self._size + size - self._sizes.get(participant.uuid, 0)
+        if whole > MAX_BYTES:
+            raise RemoteProtocolError(f"roster: participants of more than {MAX_BYTES} bytes")
+        self._size, self._sizes[participant.uuid] = whole, size
         self._participants[participant.uuid] = participant
         if before is None:
             return RosterChange(joined=(participant,))
@@ -210,6 +222,7 @@ class Roster:
 
     def _remove(self, uuids: list[ParticipantUuid]) -> RosterChange:
         left = [self._participants.pop(uuid) for uuid in uuids if uuid in self._participants]
+        self._size -= sum(self._sizes.pop(participant.uuid) for participant in left)
         if self._untold is not None:
             self._untold.difference_update(uuids)
         if self._presentation is not None and self._presentation.presenter_uuid in uuids:

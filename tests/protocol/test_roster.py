@@ -128,6 +128,29 @@ def test_a_roster_has_an_end() -> None:
     assert roster.apply(ParticipantUpdate(participant=person(ParticipantUuid("0"), "x")))
 
 
+def test_a_roster_of_long_names_has_an_end() -> None:
+    """Twenty thousand participants of a MiB each were 20 GB; who leaves, or is told of with less, makes room."""
+    long, roster = "x" * 1_000_000, Roster()
+    for index in range(67):
+        roster.apply(ParticipantCreate(participant=person(ParticipantUuid(str(index)), long)))
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError, match="roster: participants of more than 67108864 bytes"):
+            roster.apply(ParticipantCreate(participant=person(A, long)))
+    with pytest.raises(RemoteProtocolError, match="67108864 bytes"):
+        roster.apply(ParticipantUpdate(participant=person(ParticipantUuid("1"), long * 2)))
+    assert A not in roster.participants
+    roster.apply(ParticipantUpdate(participant=person(ParticipantUuid("1"))))
+    roster.apply(ParticipantCreate(participant=person(A, long)))
+    roster.apply(ParticipantDelete(uuid=ParticipantUuid("2")))
+    roster.apply(ParticipantCreate(participant=person(B, long)))
+    with pytest.raises(RemoteProtocolError, match="67108864 bytes"):
+        roster.apply(ParticipantCreate(participant=person(C, long)))
+    for event in sync():
+        roster.apply(event)
+    assert not roster.participants
+    assert roster._size == 0
+
+
 people = st.builds(person, st.sampled_from([A, B, C]), st.sampled_from(["", "x"]), st.sampled_from(["YES", "NO"]))
 steps = st.lists(
     st.builds(ParticipantCreate, participant=people)
@@ -197,6 +220,10 @@ def test_breakouts_have_an_end() -> None:
         roster.apply(BreakoutBegin(breakout_uuid=str(number)))
     with pytest.raises(RemoteProtocolError, match="1000 breakouts"):
         roster.apply(BreakoutBegin(breakout_uuid="one more"))
+    data = {"uuid": "a", "display_name": "x" * 1_000_000}
+    with pytest.raises(RemoteProtocolError, match="67108864 bytes in breakouts"):  # noqa: PT012 - one of the events
+        for number in range(68):
+            roster.apply(BreakoutEvent(breakout_uuid=str(number), event="participant_create", data=data))
 
 
 JSON = st.recursive(st.none() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
