@@ -29,8 +29,11 @@ logger = logging.getLogger(__name__)
 
 _READY_S = 5.0
 """Longest wait for the first reports: RFC 3550 section 6.2 has receivers report every five seconds at most."""
-_ACKNOWLEDGED_S = 4.0
-"""Longest wait for the report on the last packets: a report a second, of which some may be lost."""
+_ACKNOWLEDGED_S = 2.5
+"""Longest wait for the report on the last packets: one comes each second, and two after the last packet (RFC 3550
+section 6.4 leaves out who is not heard any more)."""
+_ACKNOWLEDGED_LOSSY_S = 4.0
+"""The same where packets are lost on the way: so are reports, and sound goes on after its last word, so more come."""
 
 
 class Outlet:
@@ -94,8 +97,11 @@ class Outlet:
             False when it had not in time.
         """
         sent = {kind: sender.counts.packets for kind, sender in self.senders.items()}
+        blocks = [sender.last_block for sender in self.senders.values()]
+        loses = any(block is not None and block.packets_lost > 0 for block in blocks)
         return await self._until(
-            lambda: all(self._covers(kind, count) for kind, count in sent.items()), _ACKNOWLEDGED_S
+            lambda: all(self._covers(kind, count) for kind, count in sent.items()),
+            _ACKNOWLEDGED_LOSSY_S if loses else _ACKNOWLEDGED_S,
         )
 
     def _note_key(self, sender: Sender) -> None:
