@@ -30,7 +30,8 @@ async def announce(
     """Announce sources: `await announce(conference, "speech:Five minutes left")`. Cancelling hangs up.
 
     They are prepared and levelled, begin when the far side receives, and are waited for until the last sample has been
-    acknowledged.
+    acknowledged. A transfer ends it, as `Played.ended` says: the conference is yours, and so is the next
+    (`conference.session.transfer`); an `Announcer` follows by itself.
 
     Args:
         conference: where.
