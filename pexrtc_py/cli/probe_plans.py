@@ -89,6 +89,7 @@ def _plan(session: SessionConfig, options: PlanOptions) -> Plan:
             thresholds=options.thresholds,
             control=options.control,
             wants_media=options.wants_media,
+            media_timeout_s=_MEDIA_S if options.wants_media else _ALONE_S,
         ),
         doctor=DoctorConfig(
             thresholds=options.thresholds,

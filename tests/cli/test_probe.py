@@ -155,6 +155,15 @@ async def test_every_node_that_dns_names_is_gone_to() -> None:
     assert one.second.peer.relay_only
 
 
+async def test_who_is_alone_waits_less() -> None:
+    """Four seconds of measuring took fourteen, ten of them for what nobody sends."""
+    ((alone,), (other,)) = [
+        await make_plans(["pexip://meet.a@example.com"], WayIn(), PlanOptions(wants_media=wants), resolve=records)
+        for wants in (False, True)
+    ]
+    assert alone.run.media_timeout_s == alone.doctor.media_s < other.run.media_timeout_s
+
+
 async def test_join_links_lead_there() -> None:
     """The link's node, alias and PIN."""
     (plan,) = await make_plans(["https://n.example.com/webapp3/m/meet.a?pin=42"], WayIn(), PlanOptions())
