@@ -19,4 +19,6 @@ async def main(node_url: str, alias: str, source: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     asyncio.run(main(*sys.argv[1:]))

@@ -26,4 +26,6 @@ async def main(node_url: str, alias: str, path: str, seconds: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     asyncio.run(main(*sys.argv[1:]))

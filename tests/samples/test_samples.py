@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -75,3 +76,13 @@ def test_samples_are_short_and_public(path: Path) -> None:
     assert f"python samples/{path.name}" in text
     for module in re.findall(r"from (pexrtc_py\S*) import", text):
         assert module == "pexrtc_py" or module.startswith("pexrtc_py.protocol")
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+async def test_samples_say_what_they_want(path: Path) -> None:
+    """Run without arguments a sample tells its command."""
+    process = await asyncio.create_subprocess_exec(sys.executable, str(path), stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert f"python samples/{path.name} http" in said.decode()
+    assert "Traceback" not in said.decode()
