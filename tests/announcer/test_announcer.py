@@ -16,6 +16,7 @@ from pexrtc_py import Kind, Node
 from pexrtc_py.announcer.announcer import Announcer, AnnouncerConfig, Materials
 from pexrtc_py.announcer.broadcast import send_silence
 from pexrtc_py.announcer.conference_events import ConferenceEvents
+from pexrtc_py.announcer.dialling import parse_dialling
 from pexrtc_py.announcer.material import announcement_of_sources
 from pexrtc_py.announcer.played import Announcement, Played
 from pexrtc_py.announcer.podium import Podium, open_podiums
@@ -116,6 +117,25 @@ async def test_people_start_skip_and_stop_it(node: Node) -> None:
             assert await stage.running == "stopped"
             assert await anext(texts) == "listen now"
             assert await anext(texts) == "listen now"
+
+
+async def test_digits_reach_the_node_before_and_after() -> None:
+    """What is dialled before an announcement has come when it begins, what is dialled after it comes after it."""
+    pressed: list[str] = []
+    config = AnnouncerConfig(digits_before=parse_dialling("12#"), digits_after=parse_dialling("9"), plays=1)
+    async with (
+        asyncio.timeout(20),
+        Node(on_digits=lambda alias, participant, digits: pressed.append(digits)) as node,
+        on_stage(node, config) as stage,
+    ):
+        stage.announcer.add("for:0.4:tone:440", why="test")
+        await stage.began.get()
+        assert "".join(pressed) == "12#"
+        _, [played] = await stage.played.get()
+        assert played.ended == "finished"
+        assert "".join(pressed) == "12#"
+        assert await stage.running == "finished"
+        assert "".join(pressed) == "12#9"
 
 
 async def test_conference_as_events(node: Node) -> None:
