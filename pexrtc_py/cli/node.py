@@ -98,7 +98,8 @@ def node(
             sys.stdout.flush()
             screen.note(f"a browser sees it at {running.url}/")
             if settings.is_open:
-                screen.note(f"any alias is a conference; try: pexrtc announce --node {running.url} meet.alice FILE")
+                way = f"--node {running.url}{' --insecure' if self_signed else ''}"
+                screen.note(f"any alias is a conference; try: pexrtc announce {way} meet.alice FILE")
             await stopping.wait()
         return ExitCode.DONE
 

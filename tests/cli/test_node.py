@@ -38,6 +38,18 @@ async def test_options_reach_the_node(tmp_path: Path) -> None:
         await process.communicate()
 
 
+async def test_the_command_to_try_works_with_its_certificate() -> None:
+    """Nobody trusts a certificate made for this run, and the command it suggests says so."""
+    process = await start("node", "--listen", "127.0.0.1:0", "--self-signed")
+    assert process.stderr is not None
+    try:
+        said = [(await process.stderr.readline()).decode() for _ in range(2)]
+        assert " --insecure meet.alice FILE" in said[1]
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
