@@ -27,7 +27,7 @@ def test_the_page_names_what_there_is() -> None:
         name for command in group.commands.values() for option in command.params for name in option.opts
     }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
-    assert set(re.findall(r"\bPEXRTC_[A-Z_]+", text)) <= {"PEXRTC_NODE", "PEXRTC_PIN"}
+    assert set(re.findall(r"\bPEXRTC_[A-Z_]+", text)) <= {"PEXRTC_NODE", "PEXRTC_PIN", "PEXRTC_QUEUE_TOKEN"}
 
 
 def test_the_page_names_every_key_of_a_list_of_jobs() -> None:
