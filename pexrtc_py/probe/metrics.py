@@ -181,7 +181,7 @@ def _network(kind: str) -> Iterator[_Row]:
             rfc,
         )
     yield f"{kind}.rtt_ms", Unit.MILLISECONDS, _LOW, "p50", "round trip by RTCP", rfc
-    yield f"{kind}.bitrate_bps", Unit.BITS_PER_SECOND, _HIGH, "mean", "payload and RTP headers received", "RTP"
+    yield f"{kind}.bitrate_bps", Unit.BITS_PER_SECOND, _HIGH, "mean", "payload and headers received, repeats too", "RTP"
     yield f"{kind}.sent_bitrate_bps", Unit.BITS_PER_SECOND, _HIGH, "mean", "payload and RTP headers sent", "RTP"
     yield f"{kind}.sent_loss_ratio", Unit.RATIO, _LOW, "mean", "packets of ours the far end reports lost", rfc
     yield (
