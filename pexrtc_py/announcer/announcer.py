@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from ..errors import PexrtcError
+from ..errors import PexrtcError, SessionClosedOK
 from ..media.frames import Kind, Tap
 from ..media.player import Player, PlayerEnd
 from ..tasks import first_of, task_owner
@@ -152,10 +152,9 @@ class Announcer:
         while self.playing is not None:  # what was played until then is told
             self._told.clear()
             await self._told.wait()
-        errors = [why for why in reasons if isinstance(why, PexrtcError)]
-        if errors and len(errors) == len(reasons):
-            raise errors[0]
-        return str(reasons[0]) if reasons else "nowhere to play"
+        if reasons:
+            raise next((why for why in reasons if not isinstance(why, SessionClosedOK)), reasons[0])
+        return "nowhere to play"
 
     async def _play_all(self) -> str:
         played = 0

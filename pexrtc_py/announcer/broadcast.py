@@ -309,7 +309,9 @@ async def _attend(podium: Podium, first: Place, parts: list[_Part], show: _Show,
                 player = next((group.player for group in show.main if part in group.parts), None)
                 if player is not None:
                     part.end(str(why), player)
-                part.result.error = why if isinstance(why, PexrtcError) else None
+                part.result.error = why
+                part.result.error = await place.last_word(why)
+                part.result.ended = str(part.result.error)
         place = await podium.after(place) if goes_on and not show.is_over else None
         if show.is_over:
             return

@@ -28,7 +28,7 @@ __all__ = ["Place", "Podium", "open_podium", "open_podiums"]
 logger = logging.getLogger(__name__)
 
 _WORD_S = 1.0
-"""How long to wait, when a call has ended, for the node to say why."""
+"""How long to wait, when a call has ended, for the node to say why: it may be a transfer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +52,21 @@ class Place:
         """Whether nothing can be played here any more."""
         return self.main.call.ended_reason is not None or self.conference.session.closed is not None
 
-    async def gone(self) -> str | PexrtcError:
+    async def gone(self) -> PexrtcError:
         """Wait until nothing can be played here any more; return why. Cancelling is safe."""
         _, why = await first_of(call=self.main.call.ended(), conference=self.conference.ended())
         # The call ends with the conference, and then it is the conference that knows why.
         if (closed := self.conference.session.closed) is not None:
             return closed
-        return why if isinstance(why, PexrtcError) else str(why)
+        return NoMedia(str(why))
+
+    async def last_word(self, why: PexrtcError) -> PexrtcError:
+        """Wait a moment for the conference to say why it is gone: by some nodes calls end first. Cancelling is safe."""
+        try:
+            async with asyncio.timeout(_WORD_S):
+                return await self.conference.ended()
+        except TimeoutError:
+            return why
 
 
 @dataclass(slots=True)
@@ -71,7 +79,7 @@ class Podium:
     """Whether it follows transfers."""
     ducking: DuckingDecision = field(default_factory=DuckingDecision)
     """Whether to be softer now; asked only when a softer level is there."""
-    lost: str | PexrtcError | None = None
+    lost: PexrtcError | None = None
     """Why nothing can be played here any more, wherever it was sent; None while something can."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,7 +103,7 @@ class Podium:
         """Where its presentation goes."""
         return self.place.slides
 
-    async def gone(self) -> str | PexrtcError:
+    async def gone(self) -> PexrtcError:
         """Wait until nothing can be played any more, here or where we are sent; return why. Cancelling is safe."""
         if not self.follows:
             return await self.place.gone()
@@ -113,7 +121,7 @@ class Podium:
         self.place = place
         self._tell()
 
-    def _lose(self, why: str | PexrtcError) -> None:
+    def _lose(self, why: PexrtcError) -> None:
         self.lost = why
         self._tell()
 
@@ -192,7 +200,7 @@ async def _keep(
     podium: Podium | None = None
     transfers = Transfers(session)
     while True:
-        why: str | PexrtcError
+        why: PexrtcError
         transfer: SessionConfig | None = None
         try:
             async with open_conference(transfers.here) as conference:
@@ -205,7 +213,7 @@ async def _keep(
                         else:
                             podium._move(here.place)
                             logger.info("= announcing in %s now", podium.alias)
-                        why = await _why_gone(here.place)
+                        why = await here.place.last_word(await here.place.gone())
                 finally:
                     transfer = conference.session.transfer
         except PexrtcError as exc:  # of a transfer too: sent on before we were let in
@@ -219,15 +227,5 @@ async def _keep(
         if podium is not None:
             podium._lose(why)
         else:
-            first.set_result(why if isinstance(why, PexrtcError) else NoMedia(why))
+            first.set_result(why)
         return
-
-
-async def _why_gone(place: Place) -> str | PexrtcError:
-    """Wait until a place is over, and a moment for the node's word: calls end before the transfer is told, by some."""
-    why = await place.gone()
-    try:
-        async with asyncio.timeout(_WORD_S):
-            return await place.conference.ended()
-    except TimeoutError:
-        return why

@@ -22,6 +22,7 @@ from pexrtc_py.announcer.proof import Kept, Listener, judge, listening
 from pexrtc_py.announcer.queue import QueueItem
 from pexrtc_py.announcer.readiness import Readiness
 from pexrtc_py.announcer.side_by_side import open_all
+from pexrtc_py.cli.exits import ExitCode, exit_code_of
 from pexrtc_py.media.comparison import luma_plane, ssim
 from pexrtc_py.media.correlation import find_sound
 from pexrtc_py.media.decoding import VideoDecoding
@@ -182,6 +183,21 @@ async def test_a_conference_that_ends_costs_the_others_nothing(node: Node, tmp_p
         assert played[0].ended == "finished"
         assert played[1].ended != "finished"
         assert max(missing_ends(babble(1.5), heard(ear))) <= 0.021
+
+
+@pytest.mark.slow
+async def test_a_media_path_that_is_lost_is_an_error(node: Node) -> None:
+    """Nobody has heard the rest of an announcement, and what is told says so. The conference itself says nothing."""
+    main = await announcement_of_sources(["for:60:tone:440"])
+    async with asyncio.timeout(30), open_podiums([session(node, "lost", "Announcer")], main) as [podium]:
+        assert isinstance(podium, Podium)
+        call = podium.main.call
+        [played] = await broadcast(
+            [podium], main, on_player=lambda _: call.end("the media path is gone", by_node=False)
+        )
+    assert played.ended == "the media path is gone"
+    assert played.error is not None
+    assert exit_code_of(played.error) is ExitCode.UNREACHABLE
 
 
 @pytest.mark.slow
