@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Longest hole that is filled, samples. Beyond it the sender began a new timeline (restart, SSRC change) or was on hold.
 _MAX_FILL = 2 * SAMPLE_RATE
+# Larger pictures are bad ones, before memory is taken for them. A node sends 1920x1080, a screen 5120x2880 at most.
+_MAX_PIXELS = 4096 * 4096
 # Concealment fades out over this many samples; what follows is silence.
 _FADE = 3 * FRAME_SAMPLES
 # Concealment goes over into the sound after it in 2.5 ms, so that the joint does not click.
@@ -215,6 +217,7 @@ def _video_context(codec: Codec) -> av.VideoCodecContext:
     name = {Codec.VP8: "vp8", Codec.VP9: "vp9"}.get(codec, "h264")
     context = cast(av.VideoCodecContext, av.CodecContext.create(name, "r"))
     context.thread_count = 1
+    context.options = {"max_pixels": str(_MAX_PIXELS)}
     context.open()
     return context
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from ..media.frames import Codec, Kind
@@ -152,8 +153,9 @@ class LineSet:
         """End the taps of all receivers and stop sending. Idempotent."""
         self._timer.close()
         self._request_timer.close()
-        for line in self._lines:
-            self._drop(line)
+        with ExitStack() as ends:  # each line is dropped, whatever a tap of another raises
+            for line in reversed(self._lines):
+                ends.callback(self._drop, line)
 
     def _drop(self, line: Line) -> None:
         self.router.set_receiver(line.mid, None)

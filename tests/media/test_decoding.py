@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,6 +61,24 @@ def test_bad_and_empty_frames_do_not_kill_video(codec: Codec) -> None:
     decoding.feed(replace(frames[1], data=b""))
     decoding.feed(replace(frames[1], data=b"\xff" * 3))
     assert all(decoding.feed(frame) for frame in frames[10:])
+
+
+def test_gigantic_pictures_are_bad_ones() -> None:
+    """A whole picture of more than 16 megapixels is not decoded, a good one after it is."""
+    decoding, frames = VideoDecoding(), video(Codec.H264)
+    fits, gigantic = (encoded_once(16384, height) for height in (128, 1040))
+    assert [len(decoding.feed(frame)) for frame in (fits, gigantic, frames[0])] == [1, 0, 1]
+
+
+def encoded_once(width: int, height: int) -> EncodedFrame:
+    """A dark key frame of H.264."""
+    context = av.CodecContext.create("libx264", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt, context.time_base = width, height, "yuv420p", Fraction(1, 30)
+    context.options = {"preset": "ultrafast", "tune": "zerolatency"}
+    planes = np.zeros((height * 3 // 2, width), np.uint8)
+    packets = [*context.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")), *context.encode(None)]
+    return replace(video(Codec.H264)[0], data=b"".join(map(bytes, packets)))
 
 
 def test_the_codec_of_video_may_change_at_a_key_frame() -> None:

@@ -243,16 +243,19 @@ class Failing(Collector):
 async def test_a_tap_that_cannot_end_leaves_nothing_behind() -> None:
     """Its error kept the other taps from their end, and the peer's sockets and tasks open."""
     async with call() as (_, node):
-        failing, other = Failing(), Collector()
-        receiver = node.lines[0].receiver
-        assert receiver is not None
-        receiver.add_tap(failing)
-        receiver.add_tap(other)
+        failing, other, of_next_line = Failing(), Collector(), Collector()
+        first, second = (line.receiver for line in list(node.lines)[:2])
+        assert first is not None
+        assert second is not None
+        first.add_tap(failing)
+        first.add_tap(other)
+        second.add_tap(of_next_line)
         with pytest.raises(OSError, match="no space left"):
             await node.aclose()
         assert node.state is PeerState.CLOSED
         assert failing.ended
         assert other.ended
+        assert of_next_line.ended
 
 
 async def test_no_common_codec_is_an_error() -> None:
