@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from pexrtc_py.cli.app import app
+from pexrtc_py.cli.app import make_app
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.errors import UsageError
 from pexrtc_py.node.config import NodeConfig
@@ -83,7 +83,7 @@ def config(node: Node, alias: str, name: str, pin: str | None = None) -> Session
 
 def pexrtc(*arguments: str, **environment: str) -> Outcome:
     """Run a command to its end, here."""
-    result = CliRunner().invoke(app, arguments, env=environment)
+    result = CliRunner().invoke(make_app(), arguments, env=environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
@@ -299,7 +299,7 @@ def test_the_shell_completes(words: str, offered: str) -> None:
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split()) - 1),
     }
-    outcome = CliRunner().invoke(app, [], env=environment, prog_name="pexrtc")
+    outcome = CliRunner().invoke(make_app(), [], env=environment, prog_name="pexrtc")
     assert offered in outcome.stdout.splitlines()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer.main
 from typer.core import TyperGroup
 
-from pexrtc_py.cli.app import app
+from pexrtc_py.cli.app import make_app
 from pexrtc_py.fleet.entries import AnnounceJob, Defaults, ProbeJob, RecordJobEntry
 from pexrtc_py.fleet.jobs import LimitsTable, UploadTable, WebhookTable
 
@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs/operating.md"
 
 def test_the_page_names_what_there_is() -> None:
     """Every command and every option on the page exists."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(make_app())
     assert isinstance(group, TyperGroup)
     text = PAGE.read_text()
     commands = set(re.findall(r"\bpexrtc ([a-z]+)\b", text))

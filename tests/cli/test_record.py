@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import pexrtc_py
 from pexrtc_py import Node
-from pexrtc_py.cli.app import app
+from pexrtc_py.cli.app import make_app
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.cli.record_wishes import next_moment
 from pexrtc_py.errors import UsageError
@@ -140,19 +140,19 @@ def test_verify_and_repair(tmp_path: Path) -> None:
     cut, runner = tmp_path / "talk.mkv", CliRunner()
     clip = pexrtc_py.clip_path("motion.mkv").read_bytes()
     cut.write_bytes(clip[: len(clip) * 2 // 3])
-    outcome = runner.invoke(app, ["verify", str(cut), "--json"])
+    outcome = runner.invoke(make_app(), ["verify", str(cut), "--json"])
     assert outcome.exit_code == ExitCode.THRESHOLD_MISSED
     assert "truncated" in json.loads(outcome.stdout)["problems"]
     said = {"at_s": 0.5, "event": "message_received", "data": {"origin": "Alice", "uuid": "a", "payload": "hello"}}
     (tmp_path / "talk.events.jsonl").write_text(json.dumps(said) + "\n")
-    outcome = runner.invoke(app, ["repair", str(cut), "--json"])
+    outcome = runner.invoke(make_app(), ["repair", str(cut), "--json"])
     assert outcome.exit_code == ExitCode.DONE
     mended = json.loads(outcome.stdout)["file"]
     beside = [Path(path).name for path in json.loads(outcome.stdout)["sidecars"]]
     assert beside == ["talk.roster.json", "talk.speakers.vtt", "talk.chat.vtt"]
     assert "<v Alice>hello" in (tmp_path / "talk.chat.vtt").read_text()
     assert mended == str(tmp_path / "talk.repaired.mkv")
-    outcome = runner.invoke(app, ["verify", mended, str(tmp_path / "no.mkv"), "--json"])
+    outcome = runner.invoke(make_app(), ["verify", mended, str(tmp_path / "no.mkv"), "--json"])
     assert outcome.exit_code == ExitCode.USAGE
     whole, missing = json.loads(outcome.stdout)["files"]
     assert whole["problems"] == []

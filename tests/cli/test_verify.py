@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pexrtc_py.cli.app import app
+from pexrtc_py.cli.app import make_app
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
 
@@ -85,7 +85,7 @@ def test_a_file_that_is_not_what_was_recorded(tmp_path: Path) -> None:
     files = [{"name": "talk.001.mkv", "sha256": digest}, {"name": "talk.002.mkv", "sha256": "0" * 64}]
     (tmp_path / "talk.manifest.json").write_text(json.dumps({"files": files}))
     outcome = CliRunner().invoke(
-        app, ["verify", str(tmp_path / "talk.001.mkv"), str(tmp_path / "talk.002.mkv"), "--json"]
+        make_app(), ["verify", str(tmp_path / "talk.001.mkv"), str(tmp_path / "talk.002.mkv"), "--json"]
     )
     assert outcome.exit_code == ExitCode.THRESHOLD_MISSED
     same, other = json.loads(outcome.stdout)["files"]

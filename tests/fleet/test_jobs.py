@@ -9,7 +9,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from pexrtc_py.cli.app import app
+from pexrtc_py.cli.app import make_app
 from pexrtc_py.errors import UsageError
 from pexrtc_py.fleet.entries import AnnounceJob, ProbeJob, RecordJobEntry
 from pexrtc_py.fleet.jobs import load_jobs, parse_jobs
@@ -137,7 +137,7 @@ def test_a_recording_has_the_options_of_the_command() -> None:
     """The table of docs/operating.md names each option of `pexrtc record` with its key; a new one is missing in it."""
     page = (Path(__file__).parents[2] / "docs/operating.md").read_text()
     rows = dict(re.findall(r"^\| `(--[a-z-]+)` \| (.*?) \|", page, re.MULTILINE))
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(make_app())
     assert isinstance(command, TyperGroup)
     options = {option.opts[0]: option for option in command.commands["record"].params if option.opts[0][:2] == "--"}
     assert rows.keys() == options.keys() - {"--json", "--quiet", "--verbose", "--help"}
