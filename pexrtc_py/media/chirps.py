@@ -51,6 +51,9 @@ _ECHO_AFTER_S: Final = 0.02
 _ECHO_WITHIN_S: Final = 0.5
 _JOINT_S: Final = 0.005
 """Time lines that step by more than this are cut."""
+_FOLLOWED_S: Final = 1.0
+"""Time constant with which a time line is followed whose clock runs faster or slower than the samples: 100 ppm would
+come to a joint each 50 s, and a chirp there would not be heard."""
 _LEAST_ECHO: Final = 0.02
 """Repeats weaker than -34 dB drown in what codecs add."""
 _DECIDED: Final = _BLOCK - LENGTH + 1 - round(_ECHO_WITHIN_S * RATE)
@@ -136,10 +139,13 @@ class ChirpListener:
                 than 5 ms (a gap, a clock set anew) begins anew there: chirps are never heard across a joint.
         """
         found: list[Chirp] = []
-        if self._count and abs(time - self._time - self._count / RATE) > _JOINT_S:
+        late = time - self._time - self._count / RATE
+        if self._count and abs(late) > _JOINT_S:
             found = self.flush()
         if not self._count:
             self._time = time
+        else:
+            self._time += late * min(1.0, len(samples) / RATE / _FOLLOWED_S)
         self._kept.append(samples)
         self._count += len(samples)
         while self._count >= _BLOCK:

@@ -102,6 +102,17 @@ def test_drift_shows_in_the_times() -> None:
     assert np.polyfit(np.arange(8), times, 1)[0] - 1 == pytest.approx(100e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize("ppm", [-300, 300])
+def test_a_clock_that_runs_otherwise_makes_no_joint(ppm: int) -> None:
+    """A time line that parts from the samples bit by bit, 18 ms in a minute: every chirp is heard, when it is due."""
+    samples, listener, heard = sound(60, delay=480), ChirpListener(), []
+    for at in range(0, len(samples), 960):
+        heard += listener.push(samples[at : at + 960], at / RATE * (1 + ppm * 1e-6))
+    heard += listener.flush()
+    due = [(number + 0.01) * (1 + ppm * 1e-6) for number in range(60)]
+    assert [chirp.time for chirp in heard] == pytest.approx(due, abs=0.001)
+
+
 def test_echo_is_measured() -> None:
     """A repeat 180 ms later and 20 dB weaker is told with both numbers; without one, none is told."""
     samples = sound(4, delay=100)
