@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,17 @@ def pytest_collection_finish() -> None:
     """Take all that is loaded out of the collector's sight: looking at it after every test is most of a quick test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command sets logging up for its process, which here is that of all tests."""
+    root, names = logging.getLogger(), ("pexrtc_py", "aiortc", "aioice", "libav")
+    handlers, levels = list(root.handlers), [logging.getLogger(name).level for name in names]
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(names, levels, strict=True):
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,17 +37,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PEXRTC_NODE", "PEXRTC_PIN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """A command sets logging up for its process, which here is that of all tests."""
-    root, names = logging.getLogger(), ("pexrtc_py", "aiortc", "aioice", "libav")
-    handlers, levels = list(root.handlers), [logging.getLogger(name).level for name in names]
-    yield
-    root.handlers[:] = handlers
-    for name, level in zip(names, levels, strict=True):
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
