@@ -16,7 +16,7 @@ from .exits import exit_code_of
 from .lines import write_line
 from .screen import Screen, plain
 
-__all__ = ["COMMANDS", "main", "make_app"]
+__all__ = ["COMMANDS", "load", "main", "make_app"]
 
 _UNKNOWN = 3  # Nagios plugin guidelines, "Plugin Return Codes"
 _COMPLETING = "_PEXRTC_COMPLETE"  # set by the shell that asks what a line may go on with
@@ -117,8 +117,16 @@ class _Refusal(Protocol):
     def format_message(self) -> str: ...
 
 
-def main() -> None:
+def load() -> typer.Typer:
+    """Return the application with the command that the arguments of the process name, or all while a shell asks."""
+    return make_app(None if _COMPLETING in os.environ else sys.argv[1:])
+
+
+def main(app: typer.Typer | None = None) -> None:
     """Run the command that the arguments of the process name; errors in its arguments become one line and a code.
+
+    Args:
+        app: what was loaded; None loads it.
 
     Raises:
         SystemExit: always, with the exit code.
@@ -127,8 +135,7 @@ def main() -> None:
     # A monitor takes the 2 of bad usage for CRITICAL.
     is_for_nagios = _first_word(words) == "probe" and "--nagios" in words
     try:
-        app = make_app(None if _COMPLETING in os.environ else words)
-        code = app(standalone_mode=not is_for_nagios)
+        code = (app or load())(standalone_mode=not is_for_nagios)
     except PexrtcError as exc:
         Screen().error(str(exc))
         code = exit_code_of(exc)

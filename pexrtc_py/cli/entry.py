@@ -31,8 +31,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, _end_now)
     try:
         application = importlib.import_module(".app", __package__)
+        # Nothing is loaded after this: a KeyboardInterrupt within what a module executes of text (each dataclass does)
+        # would end the process by the signal, whoever catches it.
+        app = application.load()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        application.main()
+        application.main(app)
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
     except SystemExit as exc:
