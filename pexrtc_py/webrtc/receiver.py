@@ -205,7 +205,8 @@ class Receiver:
         except RemoteProtocolError:
             stream.malformed += 1
             return
-        if end - start <= 2:  # padding to probe for bandwidth
+        if end - start <= 2:
+            stream.padding += 1
             return
         sequence = packet[start] << 8 | packet[start + 1]
         second = header[1] & 0x80 | form.apt

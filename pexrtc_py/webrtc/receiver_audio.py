@@ -6,11 +6,13 @@ they can be asked for; then a `Gap` of what is missing goes out and the rest fol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..media.frames import Codec, EncodedFrame, Gap
 from .depayload import packet_duration
 from .receiver_config import PayloadFormat
 from .receiver_timeline import Timeline
-from .reorder import OrderedStream, StreamOwner
+from .reorder import Held, OrderedStream, StreamOwner
 
 __all__ = ["AudioStream"]
 
@@ -99,7 +101,7 @@ class AudioStream(OrderedStream):
             )
         )
 
-    def _skipped(self, lost: int, now: float) -> None:
+    def _skipped(self, lost: int, passed: Sequence[Held], now: float) -> None:
         self._lost += lost
 
     def _patience(self) -> float:

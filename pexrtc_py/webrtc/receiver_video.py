@@ -8,6 +8,8 @@ repaired packet, and then all that was held follows; or a key frame, and then wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import RemoteProtocolError
 from ..media.frames import EncodedFrame, Gap
 from .depayload import Depayloader, video_depayloader
@@ -59,7 +61,9 @@ class VideoStream(OrderedStream):
         self._noticed = -1
         """The missing packet after whose time a key frame was asked for."""
         self.frames_dropped = 0
-        """Pictures begun and not given out."""
+        """Pictures of which something came, and that were not given out to be decoded."""
+        self._dropped = -1
+        """The timestamp of the last of them."""
 
     def _take(self, packet: bytes, second: int, timestamp: int, start: int, end: int, arrival: float) -> None:
         if second & 0x7F != self._payload_type:
@@ -76,6 +80,7 @@ class VideoStream(OrderedStream):
         if not self._building:
             if not self._open:
                 if not depayloader.is_frame_start(packet, start, end):
+                    self._note_dropped(timestamp)
                     self._owner.want_key_frame(arrival)
                     return
                 self._open = True
@@ -138,13 +143,19 @@ class VideoStream(OrderedStream):
             decodable=self._synced,
         )
         if not self._synced:
+            self._note_dropped(self._timestamp)
             self._owner.want_key_frame(arrival)
+
+    def _note_dropped(self, timestamp: int) -> None:
+        if timestamp != self._dropped:
+            self._dropped = timestamp
+            self.frames_dropped += 1
 
     def _break(self, lost: int, now: float) -> None:
         """Forget the picture begun and wait for a key frame."""
         self._depayloader.drop()
         if self._building:
-            self.frames_dropped += 1
+            self._note_dropped(self._timestamp)
         self._building = self._open = False
         if self._synced:
             self._synced = False
@@ -159,8 +170,10 @@ class VideoStream(OrderedStream):
                 )
             )
 
-    def _skipped(self, lost: int, now: float) -> None:
+    def _skipped(self, lost: int, passed: Sequence[Held], now: float) -> None:
         self._break(lost, now)
+        for _, _, timestamp, _, _, _ in passed:
+            self._note_dropped(timestamp)
         self._key_starts = [number for number in self._key_starts if number > self._next]
 
     def _note_held(self, number: int, item: Held) -> None:

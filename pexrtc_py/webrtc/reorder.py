@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..errors import RemoteProtocolError
@@ -70,6 +71,8 @@ class OrderedStream(ABC):
         self.payload_bytes = 0
         self.header_bytes = 0
         self.duplicates = 0
+        self.padding = 0
+        """RTX that repeats nothing: a probe for bandwidth."""
         self.late = 0
         """Packets that came after they had been given up, or were dropped on the way to a key frame."""
         self.malformed = 0
@@ -255,12 +258,10 @@ class OrderedStream(ABC):
         self._now = now
         lost = self.missing.forget_before(number)
         self._given_up += lost
-        passed = [n for n in self._held if n < number]
-        for n in passed:
-            del self._held[n]
+        passed = [self._held.pop(n) for n in sorted(n for n in self._held if n < number)]
         self.late += len(passed)
         self._next = number
-        self._skipped(lost, now)
+        self._skipped(lost, passed, now)
         self._drain()
 
     def flush(self, now: float) -> None:
@@ -344,8 +345,8 @@ class OrderedStream(ABC):
         """Look at a packet that must wait for its turn."""
 
     @abstractmethod
-    def _skipped(self, lost: int, now: float) -> None:
-        """Learn that packets between the last one taken and the next will not come."""
+    def _skipped(self, lost: int, passed: Sequence[Held], now: float) -> None:
+        """Learn that packets between the last one taken and the next will not come, nor be taken where they came."""
 
     @abstractmethod
     def _patience_ends(self) -> float:

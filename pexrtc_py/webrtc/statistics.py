@@ -77,6 +77,7 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     key_frames_received: int | None = None
     """Ours: nothing is decoded here."""
     frames_dropped: int | None = None
+    """Frames of which something came, and that could not be decoded: incomplete, or after a loss and before a key."""
     frame_width: int | None = None
     frame_height: int | None = None
     frames_per_second: float | None = None
@@ -101,6 +102,8 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     """Ours: in how many runs, by sequence number."""
     packets_missing: int = 0
     """Ours: of `packets_lost`, those that may come still."""
+    packets_padding: int = 0
+    """Ours: RTX that repeats nothing, sent to probe for bandwidth; no part of the other counts."""
     packets_reordered: int = 0
     """Ours: came after a later one (RFC 4737), retransmissions apart."""
     jitter_deviations: tuple[float, ...] = ()
@@ -167,6 +170,7 @@ class PacketTotals:
     lost: int = 0
     late: int = 0
     duplicates: int = 0
+    padding: int = 0
     malformed: int = 0
     repaired: int = 0
     repaired_bytes: int = 0

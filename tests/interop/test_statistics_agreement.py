@@ -2,8 +2,8 @@
 
 Each peer sends sound and pictures to us, and gets back what it sent, over a good path and over one that loses and
 delays packets. Both sides are read at the same moment, so counters may differ by what is under way just then; what one
-side knows only from the other's reports (loss, round trip) may be a second old. Jitter is laid beside what it was when
-the report was written. `-s` shows the tables.
+side knows only from the other's reports (loss, round trip) may be a second old. Jitter is laid beside the reports
+themselves, where they are ours, and else beside what it was when the report was written. `-s` shows the tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -20,26 +19,28 @@ from typing import Any
 
 import pytest
 
-from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import Peer, PeerConfig
+from pexrtc_py.webrtc.receiver import Receiver
+from pexrtc_py.webrtc.rtcp import ReceiverReport, parse_compound
 from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
 from tests.interop.child_peer import child_peer
 from tests.interop.conftest import need
 from tests.interop.test_chromium_peer import Echo, chromium
 from tests.webrtc.test_peer import POLICY
 
-PATHS = {"good": None, "bad": Impairment(loss=0.03, delay_s=0.04, jitter_s=0.02, seed=7)}
+LOSS = 0.03
+PATHS = {"good": None, "bad": Impairment(loss=LOSS, delay_s=0.04, jitter_s=0.02, seed=7)}
 REPORT_AGE_S = 5.0
 """Chromium reports on sound every five seconds; what was lost since is not known to the sender."""
-PROBES = 20
-"""Packets that libwebrtc sends again at the beginning, to probe the path, and that no stream here counts."""
 SETTLED_S = 2.0
 """After which nothing of ours is under way, and the peer has counted it."""
-SAMPLE_S = 0.02
-"""Between two looks at our own jitter: one packet of sound."""
 ON_THE_WAY_S = 3.0
 """What a report may take from being written to being read, at most: on the path, a late browser, a pipe."""
+UNDER_WAY_S = 0.15
+"""How much later than they we may read: a path of 60 ms, a page, a loop."""
+CLOCK_RATES = {"audio": 48000, "video": 90000}
+"""Of Opus and of every codec of video."""
 FRAMES = 150
 """Pictures that the peer has decoded when both are compared."""
 
@@ -74,29 +75,24 @@ class Reading:
     ours: Sequence[object]
 
 
-class JitterLog:
-    """Our own jitter of what comes, looked at so often that no packet is missed, as long as it is entered."""
+class ReportLog:
+    """The jitter, in milliseconds, of each report that our receivers send, with its moment and the kind of media."""
 
     def __init__(self, peer: Peer) -> None:
-        self.samples: list[tuple[float, str, float]] = []
-        self._peer = peer
-        self._stack = AsyncExitStack()
+        self.sent: list[tuple[float, str, float]] = []
+        for line in peer.lines:
+            if line.receiver is not None:
+                line.receiver._send_rtcp = self._listener(line.receiver, line.receiver._send_rtcp)
 
-    async def __aenter__(self) -> JitterLog:
-        tasks = await self._stack.enter_async_context(task_owner())
-        tasks.start(self._look(), name="jitter log")
-        return self
+    def _listener(self, receiver: Receiver, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def listen(data: bytes) -> None:
+            for packet in parse_compound(data):
+                for block in packet.reports if isinstance(packet, ReceiverReport) else ():
+                    kind = receiver.config.kind
+                    self.sent.append((time.monotonic(), kind, 1000 * block.jitter / CLOCK_RATES[kind]))
+            send(data)
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    async def _look(self) -> None:
-        while True:
-            now = time.monotonic()
-            for item in self._peer.statistics(now):
-                if isinstance(item, InboundRtp):
-                    self.samples.append((now, item.kind, 1000 * item.jitter))
-            await asyncio.sleep(SAMPLE_S)
+        return listen
 
 
 def share(value: float, least: float, part: float) -> float:
@@ -109,15 +105,15 @@ def unreported(lost: float, elapsed_s: float) -> float:
     return 3 + 1.5 * lost * min(1.0, REPORT_AGE_S / elapsed_s)
 
 
-def rows(history: Sequence[Reading], log: JitterLog, elapsed_s: float) -> Iterator[Row]:
-    """Lay both beside each other, stream by stream: counters as they stand at the end, jitter as it was reported.
+def rows(history: Sequence[Reading], end: Reading, log: ReportLog, elapsed_s: float) -> Iterator[Row]:
+    """Lay both beside each other, stream by stream: counters as they stand at the end, jitter as it was reported while
+    media flowed both ways.
 
     The round trip is one of the path: the mean of all that each side has measured with either stream.
     """
     found = [list(_rows(reading.theirs, reading.ours, elapsed_s)) for reading in history]
     times = [reading.at for reading in history]
-    for same in zip(*found, strict=True):
-        last = same[-1]
+    for last, *same in zip(_rows(end.theirs, end.ours, elapsed_s), *found, strict=True):
         if last.name == "jitter ms":
             yield _we_reported(same, times, log) if "they to us" in last.stream else _they_reported(same, times)
         elif last.name != "ms":
@@ -137,18 +133,14 @@ def _news(told: Sequence[float], times: Sequence[float]) -> tuple[int, float, fl
     return news, times[before] - ON_THE_WAY_S, times[news]
 
 
-def _we_reported(same: Sequence[Row], times: Sequence[float], log: JitterLog) -> Row:
-    """Return the last jitter that they know from us, beside what ours was when that report was written.
-
-    All of ours are known, packet for packet, so it must be one of them; what is within the tolerance is what packets
-    change that come in one turn of a loop that is late.
-    """
+def _we_reported(same: Sequence[Row], times: Sequence[float], log: ReportLog) -> Row:
+    """Return the last jitter that they know from us, beside the nearest that we told in that time: it must be one."""
     place, begin, until = _news([row.theirs for row in same], times)
     kind = same[0].stream.partition(",")[0]
-    ours = [value for at, of, value in log.samples if of == kind and begin <= at <= until]
+    ours = [value for at, of, value in log.sent if of == kind and begin <= at <= until]
     told = same[place].theirs
     near = min(ours, key=lambda value: abs(value - told))
-    return replace(same[place], ours=near, within=share(near, 1.0, 0.1))
+    return replace(same[place], ours=near, within=1.0)  # they keep milliseconds
 
 
 def _they_reported(same: Sequence[Row], times: Sequence[float]) -> Row:
@@ -182,13 +174,13 @@ def _to_us(
 ) -> Iterator[Row]:
     """What they send, against what we receive; what of it is lost they know from our reports."""
     first_sent = sent["packetsSent"] - sent.get("retransmittedPacketsSent", 0)
-    # To probe the path libwebrtc sends old packets again, and counts them as sent; here they are duplicates.
-    again = inbound.packets_duplicated
-    probes = PROBES if inbound.kind == "video" else 0
-    expected = inbound.packets_received + inbound.packets_lost + again
-    yield Row(stream, "packets", first_sent, expected, share(first_sent, 10, 0.01) + probes)
+    # To probe the path libwebrtc sends old packets again, or only padding, and counts both as sent.
+    probes = inbound.packets_duplicated + inbound.packets_padding
+    expected = inbound.packets_received + inbound.packets_lost + probes
+    under_way = UNDER_WAY_S / elapsed_s
+    yield Row(stream, "packets", first_sent, expected, 3 + LOSS * probes + share(first_sent, 3, under_way))
     first_bytes = sent["bytesSent"] - sent.get("retransmittedBytesSent", 0)
-    missing = 0.02 + (inbound.packets_lost + again + probes) / max(1, expected)
+    missing = 0.02 + (inbound.packets_lost + probes) / max(1, expected)
     yield Row(stream, "bytes", first_bytes, inbound.bytes_received, share(first_bytes, 1500, missing))
     rate = 8e-3 * first_bytes / elapsed_s
     ours = 8e-3 * inbound.bytes_received / elapsed_s
@@ -200,7 +192,10 @@ def _to_us(
         )
     else:
         assert inbound.frames_received is not None
-        yield Row(stream, "pictures", sent["framesSent"], inbound.frames_received, share(sent["framesSent"], 6, 0.03))
+        assert inbound.frames_dropped is not None
+        # Each lost packet takes the whole of one picture at most; one is not complete.
+        frames, theirs = inbound.frames_received + inbound.frames_dropped, sent["framesSent"]
+        yield Row(stream, "pictures", theirs, frames, 1 + inbound.packets_lost + share(theirs, 2, under_way))
         yield Row(stream, "PLI", sent["pliCount"], inbound.pli_count, 2)
         yield Row(stream, "NACK", sent["nackCount"], inbound.nack_count, share(inbound.nack_count, 2, 0.2))
 
@@ -266,20 +261,25 @@ def has_news(history: Sequence[Reading]) -> bool:
 async def compare(read: Callable[[], Awaitable[Reading]], peer: Peer, echoes: Sequence[Echo]) -> list[Row]:
     """Read both until enough has passed, stop sending, let what is under way arrive, and lay them beside each other."""
     began, history = time.monotonic(), list[Reading]()
-    async with JitterLog(peer) as log:
-        while not history or not has_reports(history[-1].theirs) or not has_news(history):
-            reading = await read()
-            if has_trips(reading):
-                history.append(reading)
+    log = ReportLog(peer)
+    while not history or not has_reports(history[-1].theirs) or not has_news(history):
+        reading = await read()
+        if has_trips(reading):
+            history.append(reading)
     elapsed = time.monotonic() - began
     for line, echo in zip(peer.lines, echoes, strict=False):
         assert line.receiver is not None
         line.receiver.remove_tap(echo)
     stopped = time.monotonic()
-    while time.monotonic() - stopped < SETTLED_S:
-        last = await read()
-    # Jitter is laid beside itself while media flowed: after that nothing is news.
-    return list(rows([*history, replace(last, at=history[-1].at)], log, elapsed))
+    end = await read()
+    while time.monotonic() - stopped < SETTLED_S or is_waiting(end):
+        end = await read()
+    return list(rows(history, end, log, elapsed))
+
+
+def is_waiting(reading: Reading) -> bool:
+    """Whether we hold pictures back, because a packet is missing."""
+    return any(item.packets_missing for item in reading.ours if isinstance(item, InboundRtp))
 
 
 @pytest.mark.parametrize("path", PATHS)

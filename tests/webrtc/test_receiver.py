@@ -152,6 +152,36 @@ def test_a_key_frame_is_asked_for_at_once_and_again_until_it_comes() -> None:
     assert len(bench.tap.frames) == 30
 
 
+def test_every_picture_is_given_out_or_counted_as_dropped() -> None:
+    """One that lost a packet, those held behind it, those before the key frame that were whole; none of them twice."""
+    bench = Bench(Kind.VIDEO)
+    sequence = 0
+    for number in range(60):
+        if number == 10:
+            payloads = payloader(Codec.VP8).split(vp8_frame(number, key=False, size=3000, time=bench.now), 1000)
+            for at, payload in enumerate(payloads[1:], 1):  # its first packet is lost, and is not repeated either
+                bench.rtp(payload, sequence + at, number * 3000, kind=VP8, marker=at == len(payloads) - 1)
+            bench.wait(1 / 30)
+            sequence += len(payloads)
+        else:
+            sequence = bench.picture(number, sequence, key=number in {0, 30})
+    (inbound,) = bench.receiver.statistics(bench.now)
+    assert isinstance(inbound, InboundRtp)
+    assert (inbound.frames_received, inbound.frames_dropped) == (40, 20)
+    assert len(bench.tap.frames) == 40
+    assert inbound.packets_lost == 1
+
+
+def test_probes_for_bandwidth_are_counted_apart() -> None:
+    bench = Bench(Kind.VIDEO)
+    sequence = bench.picture(0, 0, key=True)
+    bench.rtp(b"", 700, 0, kind=RTX, ssrc=6)
+    bench.rtp(b"\x00\x01", 701, 0, kind=RTX, ssrc=6)
+    (inbound,) = bench.receiver.statistics(bench.now)
+    assert isinstance(inbound, InboundRtp)
+    assert (inbound.packets_padding, inbound.packets_received, inbound.packets_duplicated) == (2, sequence, 0)
+
+
 def test_fir_where_pli_was_not_negotiated() -> None:
     bench = Bench(Kind.VIDEO, Feedback(fir=True))
     sequence = bench.picture(0, 0, key=False)
