@@ -1,10 +1,10 @@
 """Playing a source to taps in real time.
 
-A thread of its own reads ahead, a bounded number of seconds, because reading may block. The event loop wakes once per
-moment at which something is due, however many taps there are, and pushes it to all of them; what is due within half
-a sound packet leaves with it. Time is a monotonic clock, so nothing drifts: frame n is due at start + its own time,
-not so and so long after frame n-1. What costs is the wake-up, with cold caches: so whatever can be done for many
-frames at once is, and of prepared media all but the sending itself (`player_ahead`).
+A thread of its own reads ahead (`player_reading`). The event loop wakes once per moment at which something is due,
+however many taps there are, and pushes it to all of them; what is due within half a sound packet leaves with it. Time
+is a monotonic clock, so nothing drifts: frame n is due at start + its own time, not so and so long after frame n-1.
+What costs is the wake-up, with cold caches: so whatever can be done for many frames at once is, and of prepared media
+all but the sending itself (`player_ahead`).
 
 Pushed frames carry the player's clock: `time` and `arrival` in seconds of it, `rtp_time` in ticks of it. So what
 several players push into one tap, one after the other, lies on one timeline, sound and picture alike.
@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
-from ..errors import PexrtcError, SourceError
 from .frames import EncodedFrame, Kind, Source, Tap
 from .holding import Hold
 from .player_ahead import Ahead, AheadTap
 from .player_clock import Clock, LoopClock, Timer
 from .player_events import Ended, Late, PlayerConfig, PlayerEnd, PlayerEvent, Started
-from .sources.raw import Interruptible
+from .player_reading import ReadAhead
 
 __all__ = [
     "Clock",
@@ -47,12 +45,6 @@ logger = logging.getLogger(__name__)
 # What is due within this is pushed in the same wake-up: pictures find sound that near, before or after them, so there
 # are 50 wake-ups a second for both. RTP times stay exact, nothing is late by it, and it is less than networks jitter.
 _TOGETHER_S: Final = 0.01
-# Read before the first is pushed, so that a slow start of an encoder is not heard as a gap.
-_HEAD_START_S: Final = 0.2
-_READ_AHEAD_S: Final = 2.0
-# The read-ahead of a source that encodes: what was encoded before a request for a key frame or for a lower rate is sent
-# before it is heeded.
-_ENCODING_AHEAD_S: Final = 0.3
 _BATCH: Final = 32  # frames that get their times at once
 # What was made ahead and leaves so much later is made again: it says of itself when it leaves (abs-send-time).
 _STALE_S: Final = 0.05
@@ -87,23 +79,9 @@ class Player:
         self.config = config or PlayerConfig()
         self._source = source
         self._live = source.live
-        ahead = self.config.read_ahead_s
-        self._read_ahead_s = ahead if ahead is not None else _ENCODING_AHEAD_S if source.encodes else _READ_AHEAD_S
-        self._head_start_s = min(_HEAD_START_S, self._read_ahead_s)
+        self._reading = ReadAhead(source, self.config.read_ahead_s, self._handle_due)
         self._taps = {kind: [_asked(tap) for tap in some] for kind, some in taps.items()}
         self._clock = clock
-        # Between the reading thread and the loop; every field under `_lock`, but `_played` is only written by the loop.
-        self._lock = threading.Condition()
-        self._read: deque[EncodedFrame] = deque()
-        self._read_over = False
-        self._failure: PexrtcError | None = None
-        self._quit = False
-        self._loop_waits = True
-        self._begun = False
-        self._newest = 0.0  # the source's time of the frame that was read last
-        self._played: float | None = None  # and of the one that was pushed last
-        self._reader_waits = False
-        # In the loop only.
         self._timer: Timer | None = None
         self._start: float | None = None  # the clock's time that is the source's 0
         self._stamped: deque[tuple[float, EncodedFrame]] = deque()  # the next: time in the source, and as pushed
@@ -117,13 +95,11 @@ class Player:
         self._over: asyncio.Future[PlayerEnd] | None = None
         self._events: deque[PlayerEvent] = deque(maxlen=_EVENTS_KEPT)
         self._news = asyncio.Event()
-        self._thread = threading.Thread(target=self._run_reader, name="pexrtc-player-read", daemon=True)
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         self._clock = self._clock or LoopClock()
-        self._over = self._loop.create_future()
-        self._thread.start()
+        self._over = asyncio.get_running_loop().create_future()
+        self._reading.start()
         return self
 
     async def __aexit__(
@@ -155,8 +131,8 @@ class Player:
         if self._over is None:
             raise RuntimeError("a player is entered with `async with` before it is waited for")
         end = await asyncio.shield(self._over)
-        if end is PlayerEnd.FAILED and self._failure is not None:
-            raise self._failure
+        if end is PlayerEnd.FAILED and (failure := self._reading.failure) is not None:
+            raise failure
         return end
 
     async def events(self) -> AsyncIterator[PlayerEvent]:
@@ -204,65 +180,7 @@ class Player:
     async def aclose(self) -> None:
         """Stop, wait for the reading thread, close the source. Idempotent. Not safe to cancel."""
         self.stop()
-        with self._lock:
-            self._quit = True
-            self._lock.notify()
-        if isinstance(self._source, Interruptible):
-            self._source.interrupt()
-        if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
-
-    # The reading thread.
-
-    def _run_reader(self) -> None:
-        try:
-            self._read_all()
-        except PexrtcError as exc:
-            self._failure = exc
-        except Exception as exc:
-            # A defect of a source must not leave the player waiting for ever.
-            logger.exception("! a source failed unexpectedly")
-            self._failure = SourceError(f"a source failed unexpectedly: {exc!r}")
-        finally:
-            self._source.close()
-            with self._lock:
-                self._read_over = True
-            self._wake_loop()
-
-    def _read_all(self) -> None:
-        while not self._quit:
-            frame = self._source.pull()
-            if frame is None:
-                return
-            with self._lock:
-                self._read.append(frame)
-                self._newest = frame.time
-                if self._played is None:
-                    self._played = frame.time
-                wake = self._loop_waits and (self._begun or self._live or self._ahead() >= self._head_start_s)
-                if wake:
-                    self._loop_waits, self._begun = False, True
-            if wake:
-                self._wake_loop()
-            if self._ahead() >= self._read_ahead_s:
-                with self._lock:
-                    # Wakes when half of it has been played, so that the two threads meet once a second, not per frame.
-                    self._reader_waits = True
-                    self._lock.wait_for(lambda: self._quit or self._ahead() <= self._read_ahead_s / 2)
-                    self._reader_waits = False
-
-    def _ahead(self) -> float:
-        """Seconds that have been read and not pushed."""
-        played = self._played
-        return self._newest - played if played is not None else 0.0
-
-    def _wake_loop(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._handle_due)
-        except RuntimeError:
-            logger.debug("x the event loop is gone")
-
-    # The event loop.
+        await self._reading.aclose()
 
     def _handle_due(self) -> None:
         """Push all that is due, and be called again when the next is."""
@@ -347,13 +265,9 @@ class Player:
 
     def _take(self, now: float) -> bool:
         """Take what has been read, and give it the clock's times. False when there is nothing to be pushed."""
-        with self._lock:
-            count = min(len(self._read), _BATCH if self._released else 0)
-            taken = [self._read.popleft() for _ in range(count)]
-            over = self._read_over
-            self._loop_waits = empty = not (taken or self._read)
-        if empty:
-            if over:
+        taken, is_empty, is_over = self._reading.take(_BATCH if self._released else 0)
+        if is_empty:
+            if is_over:
                 self._handle_source_over(now)
         elif not taken:
             self._hold_on(now)
@@ -368,10 +282,9 @@ class Player:
 
     def _take_more(self, now: float) -> None:
         """Take what has been read beside what is there."""
-        if self._start is not None and self._read:
-            with self._lock:
-                taken = [self._read.popleft() for _ in range(min(len(self._read), _BATCH))]
-            self._stamped.extend((frame.time, self._stamp(frame, self._start, now)) for frame in taken)
+        if (start := self._start) is not None:
+            more = self._reading.take_more(_BATCH)
+            self._stamped.extend((frame.time, self._stamp(frame, start, now)) for frame in more)
 
     def _stamp(self, frame: EncodedFrame, start: float, now: float) -> EncodedFrame:
         due = start + frame.time
@@ -394,10 +307,8 @@ class Player:
         if self._clock is None:
             return
         if self._hold is None:
-            with self._lock:
-                picture = next((f for f in self._read if f.kind is Kind.VIDEO and f.key), None)
             sound = self._source.formats.get(Kind.AUDIO)
-            self._hold = Hold(now, picture, sound.codec if sound is not None else None)
+            self._hold = Hold(now, self._reading.first_picture(), sound.codec if sound is not None else None)
         for frame in self._hold.frames(now + _TOGETHER_S):
             for tap, _ in self._taps.get(frame.kind, ()):
                 tap.push(frame)
@@ -412,18 +323,16 @@ class Player:
 
     def _note(self, at: float, frame: EncodedFrame) -> None:
         """Note that a frame is done with, as far as reading goes."""
-        self._played = at
         self._end_at = frame.time + frame.duration / frame.codec.clock_rate
-        if self._reader_waits and self._newest - at <= self._read_ahead_s / 2:
-            with self._lock:
-                self._lock.notify()
+        self._reading.note_played(at)
 
     def _handle_source_over(self, now: float) -> None:
         """End, but not before the last frame has lasted its time."""
-        if self._failure is None and self._clock is not None and self._end_at > now + _TOGETHER_S:
+        failed = self._reading.failure is not None
+        if not failed and self._clock is not None and self._end_at > now + _TOGETHER_S:
             self._call_at(self._end_at, self._handle_due)
             return
-        self._finish(PlayerEnd.FINISHED if self._failure is None else PlayerEnd.FAILED)
+        self._finish(PlayerEnd.FAILED if failed else PlayerEnd.FINISHED)
 
     def _finish(self, end: PlayerEnd) -> None:
         if self._over is None or self._over.done():
@@ -432,10 +341,7 @@ class Player:
         self._over.set_result(end)
         self._made.take_back()
         self._tell(Ended(why=end, position_s=self._position))
-        with self._lock:
-            self._quit = True
-            self._read.clear()
-            self._lock.notify()
+        self._reading.stop()
         self._stamped.clear()
         if self.config.end_taps:
             for taps in self._taps.values():
