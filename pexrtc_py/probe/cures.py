@@ -13,6 +13,7 @@ from ..errors import (
     NodeError,
     PinInvalid,
     PinRequired,
+    SessionClosed,
     Throttled,
     TransportError,
 )
@@ -71,6 +72,8 @@ def cure_of(step: str, error: Exception | None, *, relayed: bool = False) -> str
         return _TLS.get(error.verify_code, CURES["TLS"])
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return "this port does not speak TLS: is it an http:// address, or the port of something else"
+    if isinstance(error, SessionClosed):
+        return "it had been let in, and was removed: look who removes participants, and by what rule"
     if step == "join":
         return next((cure for kind, cure in _JOIN if isinstance(error, kind)), CURES["join"])
     return _RELAY if step == "ICE" and relayed else CURES[step]

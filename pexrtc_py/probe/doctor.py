@@ -10,12 +10,12 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import (
     DtlsFailed,
@@ -24,12 +24,15 @@ from ..errors import (
     NoMedia,
     PexrtcError,
     RefusedError,
+    SessionClosed,
+    SessionClosedError,
     SignallingError,
     TransportError,
     UsageError,
 )
 from ..signalling.finding import is_well
 from ..signalling.tls import HttpConfig, make_http_client, make_ssl_context
+from ..tasks import first_of
 from ..version import __version__
 from ..webrtc.transport_statistics import CandidatePairStatistics
 from .certificates import days_left, described_certificate
@@ -90,6 +93,8 @@ class _Walk:
             problem, error = getattr(exc, "verify_message", "") or exc.reason or "the handshake failed", exc
         except OSError as exc:
             problem = exc.strerror or str(exc)
+        except UnicodeError as exc:  # a name of labels that DNS does not have (RFC 1035 section 2.3.4)
+            problem = str(exc.__cause__ or exc)
         except PexrtcError as exc:
             problem, error = str(exc), exc
         took = 1000 * (time.monotonic() - begin)
@@ -105,8 +110,8 @@ class _Walk:
 
     def fail(self, name: str, milliseconds: float | None, detail: str, error: Exception | None = None) -> None:
         """Add a step that failed, with what to do about it."""
-        refused = isinstance(error, RefusedError)
-        self.cause = Cause.REFUSED if refused else Cause.UNREACHABLE
+        removed = Cause.REMOVED if isinstance(error, SessionClosed) else Cause.UNREACHABLE
+        self.cause = Cause.REFUSED if isinstance(error, RefusedError) else removed
         cure = cure_of(name, error, relayed=self._relayed)
         self.steps.append(Step(name=name, passed=False, milliseconds=milliseconds, detail=detail, cure=cure))
 
@@ -160,11 +165,7 @@ async def examine(
 
 
 async def _reach(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorConfig) -> None:
-    parts = urlsplit(end.session.node_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"node {shown_node(end.session.node_url)!r}: say https://node.example.com")
-    host, secure = parts.hostname, parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
+    host, port, secure = _address(end.session.node_url)
     loop = asyncio.get_running_loop()
     begin = time.monotonic()
 
@@ -178,22 +179,34 @@ async def _reach(walk: _Walk, book: SeriesBook, end: EndConfig, config: DoctorCo
     async with walk.step("TCP", config.connect_s) as details:
         _, writer = await asyncio.open_connection(host, port)
         details.append(f"{writer.get_extra_info('peername')[0]} port {port}")
-        await _close(writer)
+        writer.transport.abort()  # it is there: how it says goodbye is no part of this, and may take for ever
     book.add("setup.tcp_ms", 0.0, since_begin())
     if not secure:
         walk.note("TLS", None, "not asked for: plain HTTP")
         return
     async with walk.step("TLS", config.connect_s) as details:
-        certificate = await _handshake(parts, end.session.http, details)
+        certificate = await _handshake(host, port, end.session.http, details)
         if (days := days_left(certificate, time.time())) is not None:
             book.add("setup.tls_expiry_days", 0.0, days)
             details.append(f"certificate ends in {days:.0f} days")
     book.add("setup.tls_ms", 0.0, since_begin())
 
 
-async def _handshake(parts: SplitResult, http: HttpConfig, details: list[str]) -> bytes:
+def _address(node_url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether it is HTTPS."""
+    try:
+        parts = urlsplit(node_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = None, None, None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"node {shown_node(node_url)!r}: say https://node.example.com")
+    secure = parts.scheme == "https"
+    return host, port or (443 if secure else 80), secure
+
+
+async def _handshake(host: str, port: int, http: HttpConfig, details: list[str]) -> bytes:
     """Return the node's certificate, DER; one that is not trusted is told of, and then is the failure it was."""
-    host, port = parts.hostname, parts.port or 443
     try:
         _, writer = await asyncio.open_connection(host, port, ssl=make_ssl_context(http))
     except ssl.SSLCertVerificationError:
@@ -201,13 +214,13 @@ async def _handshake(parts: SplitResult, http: HttpConfig, details: list[str]) -
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         _, writer = await asyncio.open_connection(host, port, ssl=context)
         certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
-        await _close(writer)
+        writer.transport.abort()
         details.append(described_certificate(certificate))
         raise
     tls = writer.get_extra_info("ssl_object")
     details.append(str(tls.version()))
     certificate = tls.getpeercert(binary_form=True) or b""
-    await _close(writer)
+    writer.transport.abort()
     return bytes(certificate)
 
 
@@ -217,14 +230,6 @@ async def _ask(walk: _Walk, end: EndConfig, config: DoctorConfig) -> None:
         if not await is_well(end.session.node_url, client):
             raise NodeError("status", 503, "it takes no calls now, or is no conferencing node")
         details.append("takes calls")
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    try:
-        await writer.wait_closed()
-    except OSError:
-        return  # the other side closed harder than we; the connection is gone either way
 
 
 async def _join(
@@ -247,7 +252,7 @@ async def _join(
         try:
             await _connect(walk, joined)
             await stack.enter_async_context(joined.make_player())
-            await _wait_for_media(walk, listening, config)
+            await _wait_for_media(walk, joined, listening, config)
         finally:
             listening.read_network()
             await listening.finish(time.monotonic())
@@ -274,7 +279,10 @@ def _lines(end: End) -> str:
 async def _connect(walk: _Walk, end: End) -> None:
     begin = time.monotonic()
     try:
-        await end.call.connected()
+        await _unless_ended(end, end.call.connected())
+    except SessionClosed as exc:
+        walk.fail("ICE", 1000 * (time.monotonic() - begin), str(exc), exc)
+        raise _StepFailed from exc
     except (IceFailed, DtlsFailed) as exc:
         timings = end.call.peer.timings
         if isinstance(exc, DtlsFailed) or "ice_connected" in timings:
@@ -300,11 +308,23 @@ def _pair(end: End) -> str:
     return ""
 
 
-async def _wait_for_media(walk: _Walk, listening: Listening, config: DoctorConfig) -> None:
+async def _unless_ended(end: End, wait: Coroutine[object, object, None]) -> None:
+    """Wait for something while we are in the conference.
+
+    Raises:
+        SessionClosedError: the node has ended our part in it, and it is in vain.
+        PexrtcError: as what is waited for.
+    """
+    what, _ = await first_of(wait=wait, closed=end.conference.ended())
+    if what == "closed":
+        raise SessionClosedError((await end.conference.ended()).reason, by_us=False)
+
+
+async def _wait_for_media(walk: _Walk, joined: End, listening: Listening, config: DoctorConfig) -> None:
     async with walk.step("media") as details:
         try:
             async with asyncio.timeout(config.media_s):
-                await listening.wait_for_picture_and_sound()
+                await _unless_ended(joined, listening.wait_for_picture_and_sound())
         except TimeoutError:
             if config.wants_media:
                 raise NoMedia(f"after {config.media_s:g} s: no {listening.missing}") from None

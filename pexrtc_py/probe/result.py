@@ -191,7 +191,10 @@ def format_value(value: float, unit: Unit) -> str:
 
 def shown_node(url: str) -> str:
     """Return a node's URL as it may be shown: without the user and the password that it was given with."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # none that could hold a password where one is looked for
+        return url.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import socket
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from pexrtc_py.endpoint.conference import connect
 from pexrtc_py.errors import (
     ConferenceNotFound,
     ExtensionRequired,
@@ -19,13 +24,15 @@ from pexrtc_py.errors import (
 from pexrtc_py.media.marks_source import ReferenceConfig
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
+from pexrtc_py.node.tls import self_signed_context
 from pexrtc_py.probe.cures import cure_of
 from pexrtc_py.probe.doctor import NODE_STEPS, STEPS, DoctorConfig, examine
 from pexrtc_py.probe.ends import EndConfig
 from pexrtc_py.probe.rendering import nagios
 from pexrtc_py.probe.result import Cause, ProbeResult
+from pexrtc_py.protocol.models import ParticipantUuid
 from pexrtc_py.protocol.room_settings import RoomSettings
-from pexrtc_py.signalling import HttpConfig, SessionConfig
+from pexrtc_py.signalling import HttpConfig, Session, SessionConfig
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.peer import PeerConfig
 
@@ -89,6 +96,35 @@ async def test_nothing_listens() -> None:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
         failed_at(await examine(end(f"http://127.0.0.1:{port}"), QUIET), "TCP")
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'x' * 70}.example.com"])
+async def test_a_name_that_no_resolver_can_be_asked_for(host: str) -> None:
+    """Labels that are empty or longer than DNS has were a bug's traceback."""
+    assert "label empty or too long" in failed_at(await examine(end(f"https://{host}"), QUIET), "DNS")
+
+
+async def test_a_handshake_counts_when_the_node_does_not_say_goodbye() -> None:
+    """A TLS that was agreed on was told as failed, five seconds later, by a proxy that does not answer close_notify."""
+    over = threading.Event()
+
+    def answer(listening: socket.socket) -> None:
+        for _ in range(2):
+            accepted, _ = listening.accept()
+            with accepted:
+                if not accepted.recv(1, socket.MSG_PEEK):
+                    continue
+                with self_signed_context("127.0.0.1").wrap_socket(accepted, server_side=True):
+                    over.wait(20)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        served = asyncio.get_running_loop().run_in_executor(None, answer, listening)
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        alone = replace(QUIET, joins=False, connect_s=1.0)
+        result = await examine(end(url, "", insecure=True), alone)
+        over.set()
+        await served
+    assert [step.passed for step in result.steps] == [True, True, True, False], result.steps
 
 
 async def test_wrong_pin_is_refused_at_joining() -> None:
@@ -155,7 +191,28 @@ async def test_connected_and_nothing_comes() -> None:
     assert "after 0.5 s: no " in detail
 
 
-async def test_a_url_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("url", ["node.example.com", "https://node.example.com:99999", "https://[::1"])
+async def test_a_url_that_is_none_is_refused(url: str) -> None:
     """Before anything is tried."""
-    with pytest.raises(UsageError, match=r"node 'node\.example\.com': say https"):
-        await examine(end("node.example.com"), QUIET)
+    with pytest.raises(UsageError, match=rf"node '{re.escape(url)}': say https"):
+        await examine(end(url), QUIET)
+
+
+async def test_who_is_removed_is_told_so() -> None:
+    """Ten seconds later it was told that no media came, and to look at firewalls."""
+
+    async def remove(url: str) -> None:
+        async with connect(url, "meet.alice", display_name="Host") as host:
+            await host.session.wait_for(lambda session: any(called(session)))
+            await host.client.participant_disconnect(next(called(session=host.session)))
+
+    def called(session: Session) -> Iterator[ParticipantUuid]:
+        return (uuid for uuid, person in session.roster.participants.items() if person.has_media)
+
+    async with Node(NodeConfig()) as node, asyncio.timeout(8):
+        patient = replace(QUIET, wants_media=True, media_s=10.0)
+        result, _ = await asyncio.gather(examine(end(node.url), patient), remove(node.url))
+    [step] = [step for step in result.steps if step.passed is False]
+    assert "no sound" not in step.detail, step
+    assert "look who removes" in step.cure
+    assert result.cause is Cause.REMOVED
