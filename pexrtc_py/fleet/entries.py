@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from ..probe.running import MAX_DURATION_S
 from ..probe.thresholds import Threshold, profile
+from ..recorder.naming import expand_home
 
 __all__ = ["AnnounceJob", "Defaults", "Job", "ProbeJob", "RecordJobEntry"]
 
@@ -129,7 +130,7 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
     @property
     def folder(self) -> Path:
         """The folder that all its files are in or below: `output` without what is filled in."""
-        return Path(self.output.split("{", 1)[0] + "x").expanduser().absolute().parent
+        return Path(expand_home(self.output).split("{", 1)[0] + "x").absolute().parent
 
     @property
     def reads_again(self) -> bool:

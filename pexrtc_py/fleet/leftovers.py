@@ -26,7 +26,7 @@ from ..errors import PexrtcError, SourceError
 from ..media.child import in_child
 from ..media.repair import repaired_path, repairing_path, unread_bytes
 from ..media.writers.target import is_being_written, part_path
-from ..recorder.naming import safe_component
+from ..recorder.naming import expand_home, safe_component
 from ..recorder.sidecars import events_beside, rewrite_sidecars
 from .entries import RecordJobEntry
 
@@ -199,7 +199,7 @@ def _is_left(part: Path) -> bool:
 
 def _pattern(job: RecordJobEntry, *, has_alias: bool) -> re.Pattern[str]:
     """Return what the paths of a job's files look like: numbered when taken, of a role, in segments."""
-    output = Path(job.output).expanduser().absolute()
+    output = Path(expand_home(job.output)).absolute()
     stem, suffix = str(output.with_suffix("")), output.suffix
     parts: list[str] = []
     for literal, name, _, _ in string.Formatter().parse(stem):

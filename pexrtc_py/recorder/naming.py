@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-__all__ = ["expand_template", "recording_paths", "role_path", "safe_component", "segment_path"]
+__all__ = ["expand_home", "expand_template", "recording_paths", "role_path", "safe_component", "segment_path"]
 
 _MAX_BYTES = 120
 """Of one value: a file's name may have 255 bytes, and role, number and ending come on top."""
@@ -20,11 +20,13 @@ _MAX_BYTES = 120
 def expand_template(template: str, values: Mapping[str, str], now: datetime) -> Path:
     """Return the path that `template` asks for: `{alias}`, `{date}` (2026-11-22), `{time}` (154500) or any of `values`.
 
-    A value stays within one path component, whatever it holds, so the result cannot leave the template's directory.
+    A value stays within one path component, whatever it holds, so the result cannot leave the template's directory. A
+    `~` is somebody's home only where the template has it: an alias may begin with one.
 
     Raises:
         UsageError: the template is malformed, or names what there is not.
     """
+    template = expand_home(template)
     known = {key: safe_component(value) for key, value in values.items()}
     known |= {"date": now.strftime("%Y-%m-%d"), "time": now.strftime("%H%M%S")}
     parts: list[str] = []
@@ -39,10 +41,26 @@ def expand_template(template: str, values: Mapping[str, str], now: datetime) -> 
             parts.append(known[name])
     except ValueError as exc:
         raise UsageError(f"{template}: {exc}") from exc
-    path = Path("".join(parts)).expanduser()
+    path = Path("".join(parts))
     if not path.name or path.name in {".", ".."}:
         raise UsageError(f"{template}: names no file")
     return path
+
+
+def expand_home(template: str) -> str:
+    """Return the template with the `~` it begins with as the home it means; one in front of a value is a character.
+
+    Raises:
+        UsageError: nobody has this name.
+    """
+    first, _, rest = template.partition("/")
+    if not first.startswith("~") or "{" in first:
+        return template
+    try:
+        home = Path(first).expanduser()
+    except RuntimeError as exc:
+        raise UsageError(f"{template}: nobody here is called {first[1:]}") from exc
+    return f"{str(home).replace('{', '{{').replace('}', '}}')}/{rest}"
 
 
 def safe_component(text: str) -> str:

@@ -42,6 +42,16 @@ def test_no_value_leaves_its_directory(alias: str) -> None:
     assert not bare.name.startswith((".", "-"))
 
 
+def test_a_home_is_the_templates_and_no_alias() -> None:
+    """An alias `~root` once led into another's home, and `~bob`, whom nobody knows, was a bug."""
+    assert expand_template("{alias}/x.mkv", {"alias": "~root"}, NOW) == Path("~root/x.mkv")
+    assert expand_template("{alias}.mkv", {"alias": "~bob"}, NOW) == Path("~bob.mkv")
+    assert expand_template("~{alias}/x.mkv", {"alias": "root"}, NOW) == Path("~root/x.mkv")
+    assert expand_template("~/rec/{alias}.mkv", {"alias": "a"}, NOW) == Path.home() / "rec" / "a.mkv"
+    with pytest.raises(UsageError, match="nobody here is called nobody-of-that-name"):
+        expand_template("~nobody-of-that-name/{alias}.mkv", {"alias": "a"}, NOW)
+
+
 def test_hostile_words_stay_readable() -> None:
     """Separators and controls become underscores, the rest is left as it is."""
     assert safe_component("../../etc/passwd") == "_.._etc_passwd"
