@@ -15,7 +15,7 @@ from ..errors import LocalProtocolError
 from ..protocol.backoff import Backoff
 from .entries import Job
 from .messages import Ended, Outcome, Run, Started
-from .when import Always, Occurrence, due, parse_when
+from .when import LATE_S, Always, Occurrence, due, parse_when
 
 __all__ = ["JobState", "Keeper"]
 
@@ -79,6 +79,8 @@ class Keeper:
         self._not_before = 0.0
         self._occurrence: Occurrence | None = None
         self._done: Occurrence | None = None
+        self._goes_on_until = 0.0
+        """Until when what was broken off is begun again, however long ago it was due."""
         self._next_job: Job | None = None
         self._leaving = False
 
@@ -118,6 +120,8 @@ class Keeper:
             return None
         when = parse_when(self.job.when)
         occurrence, _ = due(when, self.job.zone, now)
+        if occurrence is None and now < self._goes_on_until:
+            occurrence = self._occurrence
         if occurrence is None or occurrence == self._done:
             if self.state is not JobState.WAITING:
                 self._set_state(JobState.WAITING, now, self.reason)
@@ -190,6 +194,8 @@ class Keeper:
             if was_running_s >= _STABLE_S:
                 self._backoff.reset()
             self._not_before = now + self._backoff.next_delay()
+            if self.state is JobState.RUNNING and self._ends_itself:
+                self._goes_on_until = self._not_before + LATE_S
             self._set_state(JobState.RETRYING, now, report.reason)
         if self._next_job is not None:
             self._begin_anew(self._next_job, now)
@@ -208,6 +214,7 @@ class Keeper:
         self._backoff.reset()
         self._not_before = now
         self._done = self._occurrence = None
+        self._goes_on_until = 0.0
         self._set_state(JobState.WAITING, now, "")
 
     def _set_state(self, state: JobState, now: float, reason: str) -> None:

@@ -24,7 +24,8 @@ from ..errors import UsageError
 __all__ = ["LATE_S", "Always", "Every", "Occurrence", "Times", "When", "due", "parse_when"]
 
 LATE_S: Final = 60.0
-"""How late a start without an end may still be made, after a start of the fleet for example; retries count from it."""
+"""How late a start without an end may still be made, after a start of the fleet for example; retries count from it, and
+those of a run that was broken off from its loss."""
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIMES = re.compile(
     r"(?:(?P<date>\d{4}-\d\d-\d\d)\s+|(?P<days>[A-Za-z]{3}(?:[-,][A-Za-z]{3})*)\s+)?"

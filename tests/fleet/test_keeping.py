@@ -106,6 +106,32 @@ def test_a_start_is_made_once() -> None:
     assert one.decide(1800.0) is not None
 
 
+@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.FAILED])
+def test_what_is_broken_off_long_after_its_start_goes_on(outcome: Outcome) -> None:
+    """A meeting of nine o'clock whose process died at half past was once not recorded any more."""
+    one = keeper(entry("00:10"))
+    started(one, 600.0)
+    end(one, outcome, 2400.0)
+    assert started(one, one.next_look(2400.0)).stop_at is None
+    end(one, outcome, 2500.0)
+    assert one.decide(2500.5) is not None
+    assert one.decide(2561.0) is None, "for a minute, like any start"
+    assert (one.state, one.next_look(2561.0)) == (JobState.WAITING, 600.0 + 86400.0)
+    started(one, 600.0 + 86400.0)
+    end(one, Outcome.DONE, 2400.0 + 86400.0)
+    assert one.decide(2410.0 + 86400.0) is None, "what ended well is done"
+
+
+def test_who_never_came_in_does_not_go_on() -> None:
+    """What was never begun is not tried any longer than a minute."""
+    one = keeper(entry("00:10"))
+    run = one.decide(600.0)
+    assert run is not None
+    one.start(run, 600.0)
+    end(one, Outcome.FAILED, 661.0)
+    assert one.decide(662.0) is None
+
+
 def test_no_room_is_told_once_and_looked_for_again() -> None:
     """The reason is kept up to date, the news is told once."""
     one = keeper()
