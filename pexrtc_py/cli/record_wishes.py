@@ -86,7 +86,7 @@ class Wishes:
 
 
 def next_moment(text: str, now: datetime) -> datetime:
-    """Return when it is next `HH:MM`.
+    """Return when it is next `HH:MM` by the clocks here, which may be changed until then.
 
     Raises:
         UsageError: that is no time of day.
@@ -95,8 +95,10 @@ def next_moment(text: str, now: datetime) -> datetime:
         moment = datetime.strptime(text, "%H:%M").time()
     except ValueError as exc:
         raise UsageError(f"--until {text}: a time of day, 17:30 for example") from exc
-    today = now.replace(hour=moment.hour, minute=moment.minute, second=0, microsecond=0)
-    return today if today > now else today + timedelta(days=1)
+    here = now.astimezone()
+    # Without a zone it is the wall clock's, on which a day has 23, 24 or 25 hours.
+    today = datetime.combine(here.date(), moment)
+    return today.astimezone() if today.astimezone() > here else (today + timedelta(days=1)).astimezone()
 
 
 def _bytes(megabytes: float | None) -> int | None:

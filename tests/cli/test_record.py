@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -166,3 +167,15 @@ def test_time_of_day() -> None:
     assert next_moment("16:30", now).isoformat()[:16] == "2026-11-23T16:30"
     with pytest.raises(UsageError, match="a time of day"):
         next_moment("25:00", now)
+
+
+def test_time_of_day_over_a_change_of_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half past five once was half past six, on the morning of summer time and the evening before."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        for now in (datetime(2026, 3, 28, 18, 0), datetime(2026, 3, 29, 1, 0)):
+            assert next_moment("17:30", now.astimezone()).isoformat() == "2026-03-29T17:30:00+02:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
