@@ -101,6 +101,10 @@ class SoundWatch:
         self._pieces: deque[_Piece] = deque(maxlen=_REMEMBERED)
         self._seconds: list[SoundSecond] = []
         self._answers = answers
+        self._holes: list[float] = []
+        """When each second began in which no sound came at all."""
+        self._until: float | None = None
+        """When what has come so far is over."""
         self._since: float | None = None
         """When the first sound came."""
         self._delays: deque[float] = deque(maxlen=_DELAYS)
@@ -110,6 +114,8 @@ class SoundWatch:
         if self._meter is None:
             self._meter = SoundMeter(channels=sound.samples.shape[1])
             self._since = times.decoded
+        self._note_holes(times.decoded)
+        self._until = times.decoded + len(sound.samples) / RATE
         for second in self._meter.push(sound.samples, times.decoded, concealed=sound.concealed):
             self._write(second)
         if self._sent_at is None:
@@ -125,6 +131,7 @@ class SoundWatch:
         """End at `time`, when the sender stopped: write silence, drift, lost chirps; an incomplete second is left."""
         if self._meter is None:
             return
+        self._note_holes(time)
         for second in self._meter.finish():
             if second.time + 1.0 <= time + _SLACK_S:
                 self._write(second)
@@ -133,6 +140,8 @@ class SoundWatch:
         silences = [(silence.begin, silence.end) for silence in self._meter.silences]
         for begin, silent in zip(begins, time_within(silences, [(b, b + 1.0) for b in begins]), strict=True):
             self._add("audio.silence_ratio", begin, min(1.0, silent))
+        for begin in self._holes:
+            self._add("audio.silence_ratio", begin, 1.0)
         for chirp in self._chirps.flush():
             self._recognise(chirp)
         self._miss_rest(time)
@@ -143,6 +152,11 @@ class SoundWatch:
 
     def _add(self, metric: str, time: float, value: float) -> None:
         self._book.add(metric, time - self._began, value)
+
+    def _note_holes(self, time: float) -> None:
+        """Note the whole seconds between what came last and `time`: nobody heard anything then."""
+        if self._until is not None:
+            self._holes += [self._until + second for second in range(math.floor(time - self._until))]
 
     def _write(self, second: SoundSecond) -> None:
         if self._meter is None:

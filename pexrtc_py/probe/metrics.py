@@ -273,7 +273,7 @@ def _audio() -> Iterator[_Row]:
         Unit.RATIO,
         _LOW,
         "mean",
-        "share of time below -60 dBFS for 0.2 s or more",
+        "share of time below -60 dBFS for 0.2 s or more, or in which nothing comes",
         "RMS of 10 ms",
     )
     yield "audio.clipped_ratio", Unit.RATIO, _LOW, "mean", "share of samples in runs of 3 at full scale", "PCM"

@@ -88,6 +88,11 @@ class Freeze:
         return self.end - self.begin
 
 
+_LEAST_INTERVALS: Final = 5
+_STILL_S: Final = 1.0
+"""Where a stream ends after its first pictures (ours; webrtc-stats knows of no end)."""
+
+
 class FreezeWatch:
     """Finds freezes as webrtc-stats defines them.
 
@@ -112,14 +117,19 @@ class FreezeWatch:
         return freeze
 
     def finish(self, time: float) -> Freeze | None:
-        """Return the freeze that lasts at the end of the measurement, if it is long enough to be one."""
+        """Return the freeze that lasts at the end of the measurement, if it is long enough to be one.
+
+        Also when there were too few pictures to know their usual interval: a second without another is one by any.
+        """
         freeze = None if self._last is None else self._freeze(self._last, time)
+        if freeze is None and self._last is not None and len(self._intervals) < _LEAST_INTERVALS:
+            freeze = Freeze(begin=self._last, end=time) if time - self._last >= _STILL_S else None
         if freeze is not None:
             self.freezes.append(freeze)
         return freeze
 
     def _freeze(self, begin: float, end: float) -> Freeze | None:
-        if len(self._intervals) < 5:
+        if len(self._intervals) < _LEAST_INTERVALS:
             return None
         mean = sum(self._intervals) / len(self._intervals)
         return Freeze(begin=begin, end=end) if end - begin >= max(3 * mean, mean + 0.150) else None

@@ -135,6 +135,8 @@ class PictureWatch:
         else:
             self.account.finish(time)
         if self._second is not None:
+            while time - self._second.begin >= 1.0 + _LEAST_SECOND:  # those in which nothing came count, too
+                self._second = self._next(self._second)
             self._close(self._second, min(1.0, max(1e-3, time - self._second.begin)))
             self._second = None
         self._write_freezes(time)
@@ -148,10 +150,12 @@ class PictureWatch:
             self._first = time
             self._second = _Second(begin=time)
         while time >= self._second.begin + 1.0:
-            begin = self._second.begin + 1.0
-            self._close(self._second, 1.0)
-            self._second = _Second(begin=begin)
+            self._second = self._next(self._second)
         return self._second
+
+    def _next(self, second: _Second) -> _Second:
+        self._close(second, 1.0)
+        return _Second(begin=second.begin + 1.0)
 
     def _note_size(self, second: _Second, plane: Plane) -> None:
         size = (plane.shape[1], plane.shape[0])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pexrtc_py.probe.scores import (
     CallQuality,
+    Freeze,
     FreezeWatch,
     Jitter,
     Losses,
@@ -185,3 +186,12 @@ def test_time_within_a_span_over_many_windows() -> None:
     """Whole windows in its middle, parts at its ends."""
     windows = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.5)]
     assert list(time_within([(0.5, 3.25)], windows)) == [0.5, 1, 1, 0.25]
+
+
+def test_a_stream_that_ends_after_its_first_pictures_stands_still() -> None:
+    """Three pictures and a minute of nothing were no freeze, for want of a usual interval."""
+    watch = FreezeWatch()
+    for time in (0.0, 0.03, 0.06):
+        watch.show(time)
+    assert watch.finish(0.9) is None
+    assert watch.finish(60.06) == Freeze(begin=0.06, end=60.06)

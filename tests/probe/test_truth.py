@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pexrtc_py.media.comparison import luma_plane, scaled
-from pexrtc_py.media.decoding import AudioDecoding, Picture
+from pexrtc_py.media.decoding import AudioDecoding, Picture, Sound
 from pexrtc_py.media.encoding import FRAME_SAMPLES, AudioEncoder
 from pexrtc_py.media.frames import Codec, EncodedFrame
 from pexrtc_py.media.marks_source import Reference, ReferenceConfig
+from pexrtc_py.media.sources.generated import plain_picture
 from pexrtc_py.probe.hearing import SoundTimes, SoundWatch
 from pexrtc_py.probe.series import SeriesBook
 from pexrtc_py.probe.thresholds import PROFILES, judge, profile
@@ -113,6 +114,35 @@ def test_a_freeze_is_exact_to_the_frame(held: int) -> None:
     assert frozen == pytest.approx((held + 1) / FPS / 3, rel=0.03)
     assert sum(book.values("video.freezes")) == 1
     assert max(book.values("video.longest_freeze_ms")) == pytest.approx(1000 * (held + 1) / FPS, abs=1)
+
+
+def test_seconds_without_pictures_count() -> None:
+    """Of thirty seconds whose pictures ended after two, the mean was 30 a second."""
+    book = SeriesBook()
+    watched = PictureWatch(book, START)
+    for place in range(2 * FPS):
+        time = START + place / FPS
+        watched.see(
+            Picture(frame=plain_picture(320, 180), rtp_time=place * 3000, time=time, key=place == 0),
+            PictureTimes(arrival=time, decoded=time),
+        )
+    watched.finish(START + 30.0)
+    assert book.values("video.fps") == [FPS, FPS] + [0.0] * 28
+    assert mean(book.values("video.freeze_ratio")) == pytest.approx(28 / 30, abs=0.01)
+    assert not judge(profile("strict"), book.series()).passed
+
+
+def test_seconds_without_sound_are_silent() -> None:
+    """Of thirty seconds whose sound came for four, and then for four more, it was told that none was silent."""
+    book, piece = SeriesBook(), np.full((960, 1), 3000, np.int16)
+    piece[::2] *= -1
+    watched = SoundWatch(book, START)
+    for place in (*range(200), *range(600, 800)):
+        time = START + place / 50
+        watched.hear(Sound(samples=piece, rtp_time=place * 960, time=time), SoundTimes(arrival=time, decoded=time))
+    watched.finish(START + 30.0)
+    assert mean(book.values("audio.silence_ratio")) == pytest.approx(22 / 30, abs=0.01)
+    assert len(book.values("audio.level_dbfs")) == 8
 
 
 def test_late_pictures_are_a_freeze_of_display() -> None:
