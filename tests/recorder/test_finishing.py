@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
+from pexrtc_py.media.frames import EncodedFrame
 from pexrtc_py.media.writers.target import part_path
 from pexrtc_py.recorder.finishing import finish, other_forms
 from pexrtc_py.recorder.results import RecordingResult
@@ -22,9 +23,20 @@ from tests.recorder.beacon import job_of
 from tests.recorder.test_recording import START, Scene, expected, read
 from tests.support.frames import opus_frames, vp8_frames
 
-SOUND = opus_frames(200, start=START, ntp_offset=1e9)
-PICTURES = vp8_frames(120, start=START, ntp_offset=1e9)
-SLIDES = vp8_frames(30, start=START + 1.5, ntp_offset=1e9, width=320, height=240)
+
+def sound() -> list[EncodedFrame]:
+    """Four seconds of it."""
+    return opus_frames(200, start=START, ntp_offset=1e9)
+
+
+def pictures() -> list[EncodedFrame]:
+    """Four seconds of them."""
+    return vp8_frames(120, start=START, ntp_offset=1e9)
+
+
+def slides() -> list[EncodedFrame]:
+    """A second of them, in the middle."""
+    return vp8_frames(30, start=START + 1.5, ntp_offset=1e9, width=320, height=240)
 
 
 async def recorded(path: Path) -> RecordingResult:
@@ -32,7 +44,7 @@ async def recorded(path: Path) -> RecordingResult:
     scene = Scene(path)
     async with scene.recording as recording:
         scene.attach(Role.AUDIO, Role.VIDEO, Role.SLIDES)
-        await scene.play(audio=SOUND, video=PICTURES, slides=SLIDES)
+        await scene.play(audio=sound(), video=pictures(), slides=slides())
     return recording.result
 
 
@@ -48,8 +60,8 @@ async def test_slides_become_a_track_of_the_complete_file(tmp_path: Path) -> Non
     assert {stream.file for stream in finished.result.streams} == {path}
     assert finished.result.bytes == path.stat().st_size
     content = read(path)
-    assert content["opus"] == expected(SOUND)
-    assert sorted(content["vp8"]) == sorted(expected(PICTURES) + expected(SLIDES))
+    assert content["opus"] == expected(sound())
+    assert sorted(content["vp8"]) == sorted(expected(pictures()) + expected(slides()))
     with av.open(path) as container:
         assert [(one.type, one.metadata["title"]) for one in container.streams] == [
             ("audio", "audio"),
@@ -63,8 +75,8 @@ async def test_slides_that_cannot_be_joined_stay(tmp_path: Path, caplog: pytest.
     """The recording is as it was, and one line says why."""
     path = tmp_path / "talk.mkv"
     before = await recorded(path)
-    [_, slides] = before.files
-    slides.write_bytes(b"broken")
+    [_, apart] = before.files
+    apart.write_bytes(b"broken")
     whole = path.read_bytes()
     with caplog.at_level(logging.WARNING):
         finished = await finish(replace(job_of("http://node", path), slides_as_track=True), before)
@@ -121,7 +133,7 @@ async def test_pictures_of_it(tmp_path: Path) -> None:
     for made in finished.made:
         with av.open(made) as picture:
             sizes.append((picture.streams.video[0].width, picture.streams.video[0].height))
-    assert sizes == [(PICTURES[0].width, PICTURES[0].height), (320, 240)]
+    assert sizes == [(pictures()[0].width, pictures()[0].height), (320, 240)]
     assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.jpg", "talk.slides"}
 
 
@@ -146,13 +158,13 @@ async def test_a_child_that_is_killed_costs_a_picture_and_no_frame(
             scene.attach(Role.AUDIO, Role.VIDEO)
             finishing = group.create_task(finish(replace(job_of("http://node", path), thumbnails=True), before))
             group.create_task(kill())
-            await scene.play(audio=SOUND, video=PICTURES)
+            await scene.play(audio=sound(), video=pictures())
             finished = await finishing
     assert [one.name for one in finished.made] == ["slide-001.jpg"]
     assert "no picture of it: thumbnail: died with status -9" in caplog.text
     assert not (tmp_path / "talk.jpg").exists()
     assert path.read_bytes() == whole
-    assert read(tmp_path / "next.mkv") == {"opus": expected(SOUND), "vp8": expected(PICTURES)}
+    assert read(tmp_path / "next.mkv") == {"opus": expected(sound()), "vp8": expected(pictures())}
     assert recording.result.error is None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,29 +37,32 @@ def unsynchronised(frames: Sequence[EncodedFrame], count: int, error_s: float) -
     return [replace(one, ntp_time=None, time=one.time + error_s) for one in frames[:count]] + list(frames[count:])
 
 
-SIZES = [
-    *flashes()[:120],
-    *[frame for frame in flashes(width=640, height=360) if frame.time >= START + 4],
-]
+def sizes() -> list[EncodedFrame]:
+    """A flash a second, twice as large in each direction from the middle on."""
+    return [*flashes()[:120], *late(flashes(width=640, height=360), 4)]
+
+
+# Made where they are played, and not while tests are looked for.
+Made = Callable[[], list[EncodedFrame]]
 
 
 @pytest.mark.parametrize(
     ("sound", "pictures"),
     [
-        pytest.param(beeps(), flashes(), id="together"),
-        pytest.param(beeps(), late(flashes(), 1.0), id="audio first"),
-        pytest.param(late(beeps(), 0.7), flashes(), id="video first"),
-        pytest.param([*beeps()[:100], *beeps()[250:]], flashes(), id="mute"),
-        pytest.param(beeps(), SIZES, id="resolution change"),
-        pytest.param(unsynchronised(beeps(), 20, 0.15), flashes(), id="late sender report"),
+        pytest.param(beeps, flashes, id="together"),
+        pytest.param(beeps, lambda: late(flashes(), 1.0), id="audio first"),
+        pytest.param(lambda: late(beeps(), 0.7), flashes, id="video first"),
+        pytest.param(lambda: [*beeps()[:100], *beeps()[250:]], flashes, id="mute"),
+        pytest.param(beeps, sizes, id="resolution change"),
+        pytest.param(lambda: unsynchronised(beeps(), 20, 0.15), flashes, id="late sender report"),
     ],
 )
-async def test_sound_and_picture_fit(tmp_path: Path, sound: list[EncodedFrame], pictures: list[EncodedFrame]) -> None:
+async def test_sound_and_picture_fit(tmp_path: Path, sound: Made, pictures: Made) -> None:
     """Whichever comes first, stops in between, changes its size or is synchronised late."""
     scene = Scene(tmp_path / "talk.mkv")
     async with scene.recording as recording:
         scene.attach(Role.AUDIO, Role.VIDEO)
-        await scene.play(audio=sound, video=pictures)
+        await scene.play(audio=sound(), video=pictures())
     assert len(recording.result.files) == 1
     found = score_sync(find_flashes(tmp_path / "talk.mkv"), find_beeps(tmp_path / "talk.mkv"))
     assert found is not None

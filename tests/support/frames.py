@@ -3,12 +3,15 @@
 `time` of frame n is `start + n / rate` and `rtp_time` the same in ticks. Pictures move, so that every frame differs,
 unless `still`; `first_picture` moves the start. With `flash_interval` they are dark but for a flash of two pictures at
 each such interval, and with `beep_interval_s` sound is silent but for a beep of 60 ms each so many seconds.
+
+What was encoded once is kept for the next test that wants the same: frames cannot be changed, and the list is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 import numpy as np
@@ -27,19 +30,20 @@ _VIDEO_OPTIONS = {
 
 def vp8_frames(count: int, **how: object) -> list[EncodedFrame]:
     """Encode `count` pictures with VP8; see `_video_frames`."""
-    return _video_frames(Codec.VP8, count, **how)  # type: ignore[arg-type]  # keyword arguments handed on
+    return list(_video_frames(Codec.VP8, count, **how))
 
 
 def vp9_frames(count: int, **how: object) -> list[EncodedFrame]:
     """Encode `count` pictures with VP9."""
-    return _video_frames(Codec.VP9, count, **how)  # type: ignore[arg-type]
+    return list(_video_frames(Codec.VP9, count, **how))
 
 
 def h264_frames(count: int, **how: object) -> list[EncodedFrame]:
     """Encode `count` pictures with H.264, Annex B, SPS and PPS before each key frame, no B-frames."""
-    return _video_frames(Codec.H264, count, **how)  # type: ignore[arg-type]
+    return list(_video_frames(Codec.H264, count, **how))
 
 
+@lru_cache(maxsize=64)
 def _video_frames(
     codec: Codec,
     count: int,
@@ -53,7 +57,7 @@ def _video_frames(
     still: bool = False,
     first_picture: int = 0,
     flash_interval: int = 0,
-) -> list[EncodedFrame]:
+) -> tuple[EncodedFrame, ...]:
     name, options = _VIDEO_OPTIONS[codec]
     encoder = av.CodecContext.create(name, "w")
     assert isinstance(encoder, av.VideoCodecContext)
@@ -79,7 +83,7 @@ def _video_frames(
     for packet in encoder.encode(None):
         frames.append(_video_frame(codec, packet, len(frames), start, rate, width, height, ntp_offset))
     assert len(frames) == count, "the encoder held frames back"
-    return frames
+    return tuple(frames)
 
 
 def _video_frame(
@@ -115,7 +119,13 @@ def _picture(number: int, width: int, height: int) -> np.ndarray[tuple[int, int]
     return picture
 
 
-def opus_frames(
+def opus_frames(count: int, **how: float | None) -> list[EncodedFrame]:
+    """Encode `count` packets of 20 ms of a stereo tone at 48 kHz; see `_opus_frames`."""
+    return list(_opus_frames(count, **how))
+
+
+@lru_cache(maxsize=64)
+def _opus_frames(
     count: int,
     *,
     start: float = 0.0,
@@ -123,8 +133,7 @@ def opus_frames(
     amplitude: float = 0.3,
     ntp_offset: float | None = None,
     beep_interval_s: float = 0.0,
-) -> list[EncodedFrame]:
-    """Encode `count` packets of 20 ms of a stereo tone at 48 kHz."""
+) -> tuple[EncodedFrame, ...]:
     encoder = av.CodecContext.create("libopus", "w")
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate = 48000
@@ -157,7 +166,7 @@ def opus_frames(
                     duration=960,
                 )
             )
-    return frames[:count]
+    return tuple(frames[:count])
 
 
 def g711_frames(count: int, *, start: float = 0.0, codec: Codec = Codec.PCMU) -> list[EncodedFrame]:
