@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SH     := set -eu;
+# Compiled files are kept: each of the suite's processes would compile the package, and each worker all tests, anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test slow check format peers interop soak bench lock clips clean
 
