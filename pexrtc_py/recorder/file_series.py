@@ -3,12 +3,14 @@
 Mostly there is one. Another begins where a segment ends, by time or size, or where the open file cannot take what
 comes: a container's tracks are fixed when it begins, so a stream that comes late or changes its codec needs the next.
 A file begins with a key frame, and no frame is lost or written twice at a joint: sound that comes after the joint and
-belongs before it still goes to the file before.
+belongs before it still goes to the file before. What is closed is only a result from then on: a recording may have
+thousands of files, and is looked at five times a second.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from ..errors import UsageError, WriteError
 from ..media.frames import Codec, EncodedFrame, Gap, Kind
 from ..media.writers.container import Container, ContainerWriter, TrackResult, WriterConfig, WriteResult
 from ..media.writers.muxer import Chapter
-from ..media.writers.target import Target
+from ..media.writers.target import Target, part_path
 from ..media.writers.tracks import TrackSpec
 from .declaring import spec_from
 from .naming import segment_path
@@ -61,14 +63,12 @@ class FileResult:
     """By what they are."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _OpenFile:
     writer: ContainerWriter
     roles: dict[Role, int]
     origin: float
     changes_size: bool
-    is_told: bool = False
-    """Whether somebody was told that it is complete."""
 
     def takes(self, role: Role, item: EncodedFrame | Gap) -> bool:
         index = self.roles.get(role)
@@ -96,7 +96,7 @@ class FileSeries:
         segments: SegmentRules | None = None,
         config: WriterConfig | None = None,
         request_key_frame: Callable[[Role], None],
-        chapters: Callable[[], Sequence[Chapter]],
+        chapters: Callable[[float, float], Sequence[Chapter]],
     ) -> None:
         """Prepare; `reserve` or `begin` makes the first file.
 
@@ -106,7 +106,7 @@ class FileSeries:
             segments: when to go on in another file.
             config: how to write.
             request_key_frame: asks the sender of a role for one.
-            chapters: tells those of the recording so far; asked when a file ends, which gets those that lie in it.
+            chapters: tells those of the recording that lie between two of its seconds; asked when a file ends.
         """
         self._path = path
         self._container = container
@@ -119,7 +119,14 @@ class FileSeries:
         self._first_origin = 0.0
         self._open: _OpenFile | None = None
         self._before: _OpenFile | None = None
-        self._all: list[_OpenFile] = []
+        self._files: list[_OpenFile] = []
+        """Those that are not known to be closed, in order."""
+        self._results: list[FileResult] = []
+        """Of those before them."""
+        self._closed: list[Path] = []
+        """Complete, and nobody was told yet."""
+        self._closed_bytes = 0
+        self._number = 0
         self._specs: dict[Role, TrackSpec] = {}
         self._last: dict[Role, float] = {}
         self._waiting: list[tuple[Role, EncodedFrame]] = []
@@ -134,21 +141,13 @@ class FileSeries:
     @property
     def size_bytes(self) -> int:
         """Bytes of all files so far."""
-        return sum(file.writer.bytes_written for file in self._all)
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Where the files are now."""
-        return tuple(file.writer.path for file in self._all)
+        return self._closed_bytes + sum(file.writer.bytes_written for file in self._files)
 
     def take_closed(self) -> tuple[Path, ...]:
         """Return the files that are complete since this was asked last."""
-        closed: list[Path] = []
-        for file in self._all:
-            if file.writer.is_closed and not file.is_told:
-                file.is_told = True
-                if not file.writer.path.stem.endswith(".part"):  # else it is none, and its error is told elsewhere
-                    closed.append(file.writer.path)
+        while self._files and self._files[0].writer.is_closed:
+            self._settle(self._files.pop(0))
+        closed, self._closed = self._closed, []
         return tuple(closed)
 
     def reserve(self) -> None:
@@ -157,7 +156,8 @@ class FileSeries:
         Raises:
             UsageError: it exists or cannot be made, or its disk has less left than it must have.
         """
-        target = Target(self._next_path())
+        self._number = 1
+        target = Target(self._path_of(1))
         needed = self._config.min_free_bytes if self._config is not None else 0
         if (free := target.free_bytes) < needed:
             target.discard()
@@ -229,57 +229,82 @@ class FileSeries:
         if self._target is not None:
             self._target.discard()
             self._target = None
-        for number, file in enumerate(self._all):
-            following = self._all[number + 1 : number + 2]
+        for number, file in enumerate(self._files):
+            following = self._files[number + 1 : number + 2]
             self._close(file, following[0].origin if following else float("inf"))
 
     async def aclose(self) -> tuple[FileResult, ...]:
         """Close all files and wait for it. Safe to cancel, idempotent: they are closed in any case."""
         self.close_soon()
-        results: list[FileResult] = []
-        for file in self._all:
-            written = await file.writer.aclose()
-            self.error = self.error or written.error
-            tracks = {role: written.tracks[index] for role, index in file.roles.items() if index < len(written.tracks)}
-            results.append(FileResult(start_s=file.origin - self._first_origin, written=written, tracks=tracks))
-        return tuple(results)
+        while self._files:
+            file = self._files[0]
+            await file.writer.aclose()
+            if self._files[:1] == [file]:
+                self._settle(self._files.pop(0))
+        for result in self._results:
+            self.error = self.error or result.written.error
+        return tuple(self._results)
+
+    def _settle(self, file: _OpenFile) -> None:
+        """Keep of a closed file what is told of it in the end."""
+        written = file.writer.close_soon().result()
+        tracks = {role: written.tracks[index] for role, index in file.roles.items() if index < len(written.tracks)}
+        self._results.append(FileResult(start_s=file.origin - self._first_origin, written=written, tracks=tracks))
+        self._closed_bytes += written.bytes
+        if not written.path.stem.endswith(".part"):  # else it is none, and its error is told elsewhere
+            self._closed.append(written.path)
 
     def _close(self, file: _OpenFile, end: float) -> None:
         """Begin to close a file, with the chapters that lie in it."""
+        if file.writer.is_closing:
+            return
         start_s, end_s = file.origin - self._first_origin, end - self._first_origin
         file.writer.set_chapters(
             [
                 replace(chapter, start_s=max(0.0, chapter.start_s - start_s), end_s=min(chapter.end_s, end_s) - start_s)
-                for chapter in self._chapters()
-                if chapter.start_s < end_s and chapter.end_s > start_s
+                for chapter in self._chapters(start_s, end_s)
             ]
         )
         file.writer.close_soon()
 
-    def _next_path(self) -> Path:
-        number = len(self._all) + 1
+    def _path_of(self, number: int) -> Path:
         return segment_path(self._path, number) if self._numbered or number > 1 else self._path
 
+    def _next_target(self) -> Target:
+        """Make another file, under the next number that nobody has taken: a recording that runs must go on.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        while True:
+            self._number += 1
+            path = self._path_of(self._number)
+            try:
+                return Target(path)
+            except UsageError:
+                if not any(os.path.lexists(taken) for taken in (path, part_path(path))):
+                    raise
+                logger.warning("! %s is taken, the recording goes on in another", path)
+
     def _begin_file(self, origin: float) -> None:
-        target, self._target = self._target, None
+        target, self._target = self._target or self._next_target(), None
         roles = {role: index for index, role in enumerate(self._specs)}
         try:
             writer = ContainerWriter(
                 self._container,
-                target or self._next_path(),
+                target,
                 tuple(self._specs.values()),
                 origin=origin,
                 config=self._config,
             )
         except UsageError:
-            if target is not None:
-                target.discard()
+            target.discard()
             raise
         for role, index in roles.items():
             if role.kind is Kind.VIDEO:
                 writer.tracks[index].on_key_frame_needed = lambda role=role: self._request_key_frame(role)
         self._open = _OpenFile(writer=writer, roles=roles, origin=origin, changes_size=self._container.changes_size)
-        self._all.append(self._open)
+        self._files.append(self._open)
 
     def _may_begin_with(self, role: Role, frame: EncodedFrame) -> bool:
         """Whether another file may begin here: with a key frame of the picture that runs, else with any sound."""
@@ -316,8 +341,8 @@ class FileSeries:
             for late_role, late in [*waiting, (role, frame)]:
                 if spec := self._spec_from(late_role, late):
                     self._specs[late_role] = spec
-            if self._before is not None:
-                self._close(self._before, self._all[-1].origin)
+            if self._before is not None and self._open is not None:
+                self._close(self._before, self._open.origin)
             self._before = self._open
             self._begin_file(min(late.time for _, late in [*waiting, (role, frame)]))
         except UsageError as exc:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,14 +99,14 @@ class Recording:
             segments=config.segments,
             config=config.writer,
             request_key_frame=self._request_key_frame,
-            chapters=self._chapters_so_far,
+            chapters=self._chapters_between,
         )
         self._slides = FileSeries(
             role_path(config.path, Role.SLIDES),
             container,
             config=config.writer,
             request_key_frame=self._request_key_frame,
-            chapters=self._chapters_so_far,
+            chapters=self._chapters_between,
         )
         self._alignment: Alignment | None = Alignment(config.start_budget_s)
         self._sources: dict[Role, tuple[TapSource, RoleTap]] = {}
@@ -227,7 +229,7 @@ class Recording:
 
     def add_chapter(self, title: str, *, at: float | None = None) -> None:
         """Begin a chapter at a moment of the call's clock, now if none is given. It lasts until the next one."""
-        self._chapters.append((self._clock() if at is None else at, title))
+        insort(self._chapters, (self._clock() if at is None else at, title), key=itemgetter(0))
 
     def note_overflow(self, datagrams: int) -> None:
         """Say that a call is over, and how many datagrams found no room in its sockets."""
@@ -360,8 +362,17 @@ class Recording:
         self._error = self._error or error
         self.stop(Ended.DISK if isinstance(error, WriteError) else Ended.FAILED)
 
-    def _chapters_so_far(self) -> list[Chapter]:
-        return chapters_from([(self.position(at), title) for at, title in self._chapters], self.position())
+    def _chapters_between(self, start_s: float, end_s: float) -> list[Chapter]:
+        """Return the chapters that last into a stretch of the recording; of thousands, only those are looked at."""
+
+        def second(chapter: tuple[float, str]) -> float:
+            return self.position(chapter[0])
+
+        first = max(0, bisect_right(self._chapters, start_s, key=second) - 1)
+        behind = bisect_left(self._chapters, end_s, lo=first, key=second)
+        near = self._chapters[first : behind + 1]  # the one behind tells when the last ends
+        found = chapters_from([(second(chapter), chapter[1]) for chapter in near], self.position())
+        return [one for one in found if one.start_s < end_s and one.end_s > start_s]
 
     async def _aclose(self) -> None:
         if self._alignment is not None:  # what it holds came, and nothing more will

@@ -405,6 +405,49 @@ async def test_segments_lose_no_frame_and_play_alone(tmp_path: Path) -> None:
     assert chapters == [["beginning"], ["beginning", "middle"], ["middle"]]
 
 
+async def test_a_segment_whose_name_is_taken_takes_the_next(tmp_path: Path) -> None:
+    """A file of an earlier recording once ended this one; neither that nor one under way is touched."""
+    path = tmp_path / "talk.mkv"
+    (tmp_path / "talk.002.mkv").write_bytes(b"of last week")
+    (tmp_path / "talk.004.part.mkv").write_bytes(b"of somebody")
+    sound = opus_frames(400, start=START, ntp_offset=1.0)
+    scene = Scene(path, RecordingConfig(path=path, segments=SegmentRules(duration_s=2.0)))
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO)
+        await scene.play(audio=sound)
+    assert recording.result.error is None
+    assert [file.name for file in recording.result.files] == [f"talk.00{n}.mkv" for n in (1, 3, 5, 6)]
+    assert [data for file in recording.result.files for _, data in read(file)["opus"]] == [one.data for one in sound]
+    assert (tmp_path / "talk.002.mkv").read_bytes() == b"of last week"
+    assert (tmp_path / "talk.004.part.mkv").read_bytes() == b"of somebody"
+
+
+async def test_segments_of_the_past_cost_nothing(tmp_path: Path) -> None:
+    """A day of minutes once took longer to look at with each, and 23 s of the event loop to be closed."""
+    path = tmp_path / "talk.mkv"
+    told: list[Path] = []
+    scene = Scene(path, RecordingConfig(path=path, segments=SegmentRules(duration_s=1.0)))
+    async with scene.recording as recording:
+        recording.on_file_closed = told.append
+        scene.attach(Role.AUDIO)
+        for second in range(60):
+            recording.add_chapter(f"chapter {second}", at=START + second)
+            await scene.play(audio=opus_frames(50, start=START + second, ntp_offset=1.0))
+            async with asyncio.timeout(10):
+                while len(recording._main._files) > 3:  # the one before is open for late sound, one closes
+                    await asyncio.sleep(0)
+                    recording._check()
+        assert len(recording._main._files) <= 3, "closed ones are gone over by nobody"
+    result = recording.result
+    assert told == list(result.files)
+    assert len(result.files) > 40
+    assert result.bytes == recording.size_bytes == sum(file.stat().st_size for file in result.files)
+    start_s, end_s = (stream.file_start_s for stream in result.streams[30:32])
+    with av.open(result.files[30]) as container:
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    assert titles == [f"chapter {second}" for second in range(60) if second < end_s and second + 1 > start_s]
+
+
 async def test_segments_by_size(tmp_path: Path) -> None:
     """A file that has so many bytes ends at the next key frame; none of its packets is missing."""
     path = tmp_path / "talk.mkv"

@@ -161,6 +161,11 @@ class ContainerWriter:
         return self._result.done()
 
     @property
+    def is_closing(self) -> bool:
+        """Whether somebody has asked for its end."""
+        return self._closing.is_set()
+
+    @property
     def bytes_written(self) -> int:
         """Bytes given to the disk."""
         return self._target.written
