@@ -62,6 +62,12 @@ class Before:
             height=self.size[1],
         )
 
+    def restore(self, counts: SenderCounts) -> None:
+        """Set counts back to what had been sent before the frame."""
+        counts.packets, counts.payload_bytes, counts.header_bytes = self.packets, self.payload_bytes, self.header_bytes
+        counts.frames, counts.key_frames = self.frames, self.key_frames
+        counts.width, counts.height = self.size
+
 
 class MadeAhead:
     """What one sender has made ahead and has not sent yet."""

@@ -207,7 +207,7 @@ def test_nobody_makes_a_flood_of_a_few_requests() -> None:
 def test_a_request_that_crosses_its_answer_is_not_answered_again() -> None:
     bench = Bench(Codec.VP8, nack=True)
     bench.video(1)
-    bench.sender.round_trip_s = 0.1
+    bench.sender._reports.round_trip_s = 0.1
     for _ in range(4):
         bench.sender.handle_nack([65534])
         bench.wait(0.03)

@@ -99,7 +99,7 @@ async def test_the_same_leaves_as_without_it_and_sound_is_on_time() -> None:
     """Packet by packet the same, reports included; sound leaves when it is due, pictures at most 10 ms off."""
     plain, ahead = Call(hold=False), Call()
     for call in (plain, ahead):
-        call.picture.sender._payloader.picture_id = 7
+        call.picture.sender._packets.payloader.picture_id = 7
         async with call.playing() as player:
             await player.finished()
         call.check_numbers()
@@ -203,7 +203,7 @@ async def test_whatever_happens_no_number_is_lost_or_used_twice(events: list[tup
             if what == "pli":
                 call.lose_picture()
             elif what == "nack":
-                sender.handle_nack([(sender._sequence + n) & 0xFFFF for n in range(-30, 30)])
+                sender.handle_nack([(sender._packets.sequence + n) & 0xFFFF for n in range(-30, 30)])
             elif what == "digit":
                 call.sound.sender.send_digits("1", digit_s=0.05)
             elif what == "mute":
