@@ -20,7 +20,7 @@ from ..probe.bundle import BundleConfig, bundle_path, keep_latest, write_bundle
 from ..probe.evidence import Evidence
 from ..probe.exposition import monitor_page, prometheus, write_prometheus
 from ..probe.monitor import Round
-from ..probe.rendering import junit, nagios, reason_text, samples_csv, table
+from ..probe.rendering import junit, nagios, reason_text, samples_csv, table, unmeasured
 from ..probe.repeats import Repeats
 from ..probe.report import check_extra, html_overview, html_report
 from ..probe.result import Cause, ProbeResult, serialize_result
@@ -218,7 +218,9 @@ class Output:
             note(f"FAILED  {reason_text(reason)}")
         for caveat in result.caveats:
             note(f"beware: {caveat}")
-        note("passed" if result.passed else f"failed: {result.error}" if result.error else "failed")
+        passed_over = unmeasured(result) if result.kind != "join" else ""  # what getting in alone does not measure
+        told = f"passed ({passed_over})" if passed_over else "passed"
+        note(told if result.passed else f"failed: {result.error}" if result.error else "failed")
 
     def _note_figures(self, result: ProbeResult) -> None:
         """Show a row for each metric, and a column for each stream."""

@@ -26,6 +26,7 @@ __all__ = [
     "reason_text",
     "samples_csv",
     "table",
+    "unmeasured",
     "visible",
 ]
 
@@ -68,12 +69,13 @@ def visible(text: str) -> str:
 
 def reason_text(reason: Reason) -> str:
     """Return one line that says how a threshold stands."""
-    unit = METRICS[reason.metric].unit
     of = f" of {visible(reason.stream)}" if reason.stream else ""
     if reason.value is None:
         return f"{visible(reason.threshold)}: not measured{of}"
     when = "" if reason.at is None else f" in the window that ends at {reason.at:.0f} s"
-    return f"{visible(reason.threshold)}: {format_value(reason.value, unit)}{of}{when}"
+    metric = METRICS.get(reason.metric)  # a later version knows others
+    value = format_value(reason.value, metric.unit) if metric is not None else f"{reason.value:g}"
+    return f"{visible(reason.threshold)}: {value}{of}{when}"
 
 
 def table(result: ProbeResult) -> list[TableRow]:
@@ -249,5 +251,11 @@ def _state(result: ProbeResult) -> tuple[int, str]:
         return (3, f"{words} ({', '.join(result.caveats)})") if result.is_inconclusive and not failed else (2, words)
     if result.verdict.failures:
         return 3, ", ".join(reason_text(reason) for reason in result.verdict.failures)
-    thresholds = f"{len(result.verdict.reasons)} thresholds"
+    thresholds = unmeasured(result) or f"{len(result.verdict.reasons)} thresholds"
     return 0, f"{result.target} on {result.node}, {result.duration_s:.0f} s, {thresholds}"
+
+
+def unmeasured(result: ProbeResult) -> str:
+    """Say how many thresholds were passed over, for want of a figure; empty when none was."""
+    count = sum(reason.outcome is Outcome.UNMEASURED for reason in result.verdict.reasons)
+    return f"{count} of {len(result.verdict.reasons)} thresholds not measured" if count else ""

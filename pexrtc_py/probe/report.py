@@ -276,7 +276,10 @@ def _moments(runs: Sequence[ProbeResult], group: str) -> list[float]:
 
 def _is_plain(text: str) -> bool:
     """Say whether a threshold's limit can be laid beside single samples: a sum over the run cannot."""
-    return Threshold.parse(text).aggregate != "sum"
+    try:
+        return Threshold.parse(text).aggregate != "sum"
+    except UsageError:  # of another version
+        return False
 
 
 def _figure_groups(runs: Sequence[ProbeResult]) -> list[dict[str, object]]:

@@ -168,7 +168,7 @@ class Threshold:
             metric=metric,
             aggregate=aggregate or metric.aggregate,
             comparison=match["op"],
-            limit=float(match["value"]) * _factor(text, metric, match["unit"]),
+            limit=_limit(text, metric, match["value"], match["unit"]),
             stream=match["stream"],
             over_s=None if match["over"] is None else _seconds(text, "over", match["over"]),
             after_s=0.0 if match["after"] is None else _seconds(text, "after", match["after"]),
@@ -204,6 +204,16 @@ class Threshold:
             required=self.required,
             at=at,
         )
+
+
+def _limit(text: str, metric: Metric, value: str, unit: str | None) -> float:
+    limit = float(value) * _factor(text, metric, unit)
+    if not math.isfinite(limit):
+        raise UsageError(f"threshold {text!r}: {value} is no number that anything could be compared with")
+    if metric.unit is Unit.RATIO and unit is None and abs(limit) > 1:
+        # Nothing would ever be more than that, and it would pass for ever.
+        raise UsageError(f"threshold {text!r}: {value} is {100 * limit:g} %; say {value}%, or {value}ratio if meant so")
+    return limit
 
 
 def _factor(text: str, metric: Metric, unit: str | None) -> float:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pexrtc_py.probe.rendering import junit, live_line, nagios, samples_csv, table, visible
+from pexrtc_py.probe.rendering import junit, live_line, nagios, reason_text, samples_csv, table, visible
+from pexrtc_py.probe.report import html_report
 from pexrtc_py.probe.result import Cause, ProbeResult
-from pexrtc_py.probe.thresholds import Series, Threshold, judge
+from pexrtc_py.probe.thresholds import Series, Threshold, Verdict, judge
 from tests.support.probe_runs import HOSTILE, doctor, run
 
 NAMES = st.one_of(st.just(HOSTILE), st.text(max_size=20))
@@ -177,3 +178,21 @@ def test_visible_text_is_printable(text: str) -> None:
     """And printable text stays as it is."""
     assert visible(text).isprintable()
     assert not text.isprintable() or visible(text) == text
+
+
+def test_what_was_passed_over_is_told() -> None:
+    """A run that measured nothing was OK by two thresholds."""
+    thresholds = (Threshold.parse("video.fps < 10", required=False), Threshold.parse("audio.mos < 3", required=False))
+    result = msgspec.structs.replace(run(), series=(), verdict=judge(thresholds, ()))
+    assert nagios(result)[0].rstrip().endswith(", 2 of 2 thresholds not measured")
+    measured = msgspec.structs.replace(run(), verdict=judge(thresholds[:1], run().series))
+    assert ", 1 thresholds |" in nagios(measured)[0]
+
+
+def test_a_threshold_of_a_later_version_is_shown() -> None:
+    """A stored result with a metric that we do not know ended in a traceback."""
+    known = judge((Threshold.parse("video.fps < 10"),), run().series).reasons[0]
+    reason = msgspec.structs.replace(known, metric="video.new", threshold="video.new > 3px", value=4.5)
+    assert reason_text(reason).startswith("video.new > 3px: 4.5")
+    result = msgspec.structs.replace(run(), verdict=Verdict(reasons=(reason,)))
+    assert "video.new &gt; 3px: 4.5" in html_report([result])

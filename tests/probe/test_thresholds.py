@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pexrtc_py.errors import UsageError
-from pexrtc_py.probe.metrics import METRICS
+from pexrtc_py.probe.metrics import METRICS, Unit
 from pexrtc_py.probe.thresholds import Outcome, Series, Threshold, judge, worst_window
 
 
@@ -86,7 +86,8 @@ def test_any_text_parses_or_is_a_usage_error(text: str) -> None:
 @given(st.sampled_from(list(METRICS)), st.sampled_from([">", ">=", "<", "<="]), st.floats(-1e6, 1e6))
 def test_what_is_written_is_what_is_read(name: str, op: str, value: float) -> None:
     """Metric, comparison and bound survive."""
-    threshold = Threshold.parse(f"{name} {op} {value:.6f}")
+    unit = "ratio" if METRICS[name].unit is Unit.RATIO else ""
+    threshold = Threshold.parse(f"{name} {op} {value:.6f}{unit}")
     assert (threshold.metric.name, threshold.comparison) == (name, op)
     assert threshold.limit == pytest.approx(value, abs=1e-6)
 
@@ -151,3 +152,17 @@ def test_windows_agree_with_trying_all(values: list[float], over: int, after: in
     found = worst_window(series("video.black_ratio", values), "max", over, after, higher_is_worse=True)
     kept = values[after:]
     assert (None if found is None else found[0]) == (max(kept) if kept else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("video.loss_ratio > 3", "3 is 300 %; say 3%, or 3ratio if meant so"),
+        ("video.delay_ms > 1e999", "1e999 is no number"),
+    ],
+)
+def test_a_limit_that_nothing_reaches_is_refused(text: str, told: str) -> None:
+    """It passed whatever was measured: three times all packets, or more than any number."""
+    with pytest.raises(UsageError, match=told):
+        Threshold.parse(text)
+    assert Threshold.parse("self.cpu_ratio > 1.5ratio").limit == 1.5
