@@ -1,4 +1,4 @@
-"""What crosses between the fleet and its workers: one JSON object a line, no secrets.
+"""What crosses between the fleet and its workers: one JSON object a line, no longer than `LINE_LIMIT`, no secrets.
 
 PINs are read by the worker from the file that the job names; they are neither in arguments nor in these lines.
 """
@@ -6,7 +6,7 @@ PINs are read by the worker from the file that the job names; they are neither i
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from .entries import Job
 
 __all__ = [
+    "LINE_LIMIT",
     "Beat",
     "Command",
     "Drain",
@@ -29,6 +30,11 @@ __all__ = [
     "parse_report",
     "serialize",
 ]
+
+
+LINE_LIMIT: Final = 1 << 22
+"""Bytes of a line at most; the figures of a probe's run are some 10 kB."""
+_LONGEST_REASON: Final = 1000
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -129,8 +135,14 @@ _REPORTS: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 
 
 def serialize(message: Command | Report) -> bytes:
-    """Return a message as one line."""
-    return msgspec.json.encode(message) + b"\n"
+    """Return a message as one line.
+
+    That a run has ended must arrive, or it never ends for the fleet: where its figures are too many, it has none.
+    """
+    line = msgspec.json.encode(message) + b"\n"
+    if len(line) < LINE_LIMIT or not isinstance(message, Ended):
+        return line
+    return serialize(msgspec.structs.replace(message, reason=message.reason[:_LONGEST_REASON], result={}))
 
 
 def parse_command(line: bytes) -> Command:

@@ -25,8 +25,20 @@ import msgspec
 from ..protocol.backoff import Backoff
 from ..tasks import task_owner
 from .engine import WorkerStatus
-from .messages import Beat, Command, Drain, Ended, Outcome, Report, Run, Start, Stop, parse_report, serialize
-from .worker import LINE_LIMIT
+from .messages import (
+    LINE_LIMIT,
+    Beat,
+    Command,
+    Drain,
+    Ended,
+    Outcome,
+    Report,
+    Run,
+    Start,
+    Stop,
+    parse_report,
+    serialize,
+)
 
 __all__ = ["ProcessEngine"]
 

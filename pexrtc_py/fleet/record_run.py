@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 _ALONE_S = 30.0
 """A recording that waits for people ends when they have been gone for so long, unless the job says otherwise."""
 
+_MOST_FILES = 1000
+"""Of a run that are told by name when it ends, in status and webhooks; each was told when it was complete."""
+
 
 async def run_recording(
     active: ActiveRun, job: RecordJobEntry, session: SessionConfig
@@ -129,7 +132,7 @@ def _outcome_of(recorded: Recorded) -> Outcome:
 def _figures_of(recorded: Recorded) -> dict[str, object]:
     result = recorded.result
     return {
-        "files": [str(path) for path in result.files],
+        "files": [str(path) for path in result.files[:_MOST_FILES]],
         "duration_s": round(result.duration_s, 3),
         "bytes": result.bytes,
         "packets": sum(stream.packets for stream in result.streams),

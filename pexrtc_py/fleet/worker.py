@@ -20,15 +20,13 @@ import msgspec
 
 from ..tasks import TaskOwner, task_owner
 from .active_run import ActiveRun
-from .messages import Beat, Drain, Report, Run, Start, Stop, parse_command, serialize
+from .messages import LINE_LIMIT, Beat, Drain, Report, Run, Start, Stop, parse_command, serialize
 from .runs import carry_out
 
-__all__ = ["LINE_LIMIT", "main"]
+__all__ = ["main"]
 
 logger = logging.getLogger(__name__)
 
-LINE_LIMIT = 1 << 22
-"""Bytes of a line at most; the figures of a probe's run are some 10 kB."""
 _BEAT_S = 1.0
 _BACKLOG = 1 << 20
 """Bytes that wait for a fleet that does not read; beyond it beats are left out."""

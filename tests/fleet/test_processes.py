@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pexrtc_py.fleet.entries import RecordJobEntry
-from pexrtc_py.fleet.messages import Ended, Outcome, Run
+from pexrtc_py.fleet.messages import LINE_LIMIT, Ended, Outcome, Run, parse_report, serialize
 from pexrtc_py.fleet.processes import ProcessEngine
 
 
@@ -66,3 +66,16 @@ async def test_a_run_that_waits_for_a_worker_is_not_lost_sight_of(tmp_path: Path
         assert isinstance(lost, Ended)
         assert lost.outcome is Outcome.LOST
         assert lost.reason == "worker 0 cannot be made: no such file or directory"
+
+
+def test_an_end_is_never_too_long_to_be_told() -> None:
+    """The names of 90000 segments were once more than the fleet reads: for it the run went on for ever."""
+    files = [f"/srv/recordings/board-2026-11-23-090000.{number:05}.mkv" for number in range(90_000)]
+    ended = Ended(job_id="a", number=3, outcome=Outcome.DONE, reason="x" * LINE_LIMIT, result={"files": files})
+    line = serialize(ended)
+    assert len(line) < LINE_LIMIT
+    told = parse_report(line)
+    assert isinstance(told, Ended)
+    assert (told.job_id, told.number, told.outcome, told.reason) == ("a", 3, Outcome.DONE, "x" * 1000)
+    short = Ended(job_id="a", number=3, outcome=Outcome.DONE, reason="x", result={"files": files[:10]})
+    assert parse_report(serialize(short)) == short
