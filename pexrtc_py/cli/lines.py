@@ -6,10 +6,14 @@ import asyncio
 import os
 import select
 import sys
+import threading
+from collections.abc import Callable
 
 import msgspec
 
-__all__ = ["json_line", "until_unread", "write_line"]
+from ..errors import WriteError
+
+__all__ = ["Results", "json_line", "until_unread", "write_line"]
 
 _LOOK_EVERY_S = 0.5
 
@@ -20,7 +24,10 @@ def json_line(value: object) -> str:
     >>> json_line({"name": "Eve" + chr(0x9B) + "2J"})
     '{"name":"Eve\\\\u009b2J"}'
     """
-    text = msgspec.json.encode(value).decode("utf-8")
+    return _printable(msgspec.json.encode(value).decode("utf-8"))
+
+
+def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
@@ -30,10 +37,53 @@ def write_line(text: str) -> bool:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return False
     return True
+
+
+def _write_no_more() -> None:
+    """The interpreter flushes stdout once more at its end, and would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+class Results:
+    """Lines of JSON on stdout for programs, from whatever thread, each of them whole.
+
+    Writing never fails, for what measures must go on to its end: `check` says that it did.
+    """
+
+    def __init__(self) -> None:
+        self.on_lost: Callable[[], None] | None = None
+        """Called once, in whatever thread, when nothing can be written any more."""
+        self._lost: OSError | None = None
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Write a line at once; after one that could not be written, none."""
+        with self._lock:
+            if self._lost is not None:
+                return
+            try:
+                sys.stdout.write(_printable(text) + "\n")
+                sys.stdout.flush()
+                return
+            except OSError as exc:
+                self._lost = exc
+                _write_no_more()
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def check(self) -> None:
+        """Make sure that all lines were written.
+
+        Raises:
+            WriteError: they were not: nobody reads any more, or the disk is full.
+        """
+        if self._lost is not None:
+            raise WriteError(f"standard output: {(self._lost.strerror or str(self._lost)).lower()}") from self._lost
 
 
 async def until_unread() -> None:

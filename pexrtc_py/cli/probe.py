@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..webrtc.impairment import PRESETS
 from .exits import ExitCode
 from .impairing import parse_impairment, parse_time
 from .joining import WayIn
+from .lines import Results
 from .options import (
     CaFile,
     Extension,
@@ -246,8 +248,10 @@ def carry_out(
     async def work(stopping: Stopping) -> ExitCode:
         find, repeats, output = prepare()
         plans = await find()
+        loop = asyncio.get_running_loop()
+        output.lines.on_lost = lambda: loop.call_soon_threadsafe(stopping.event.set)
         async with output.page():
-            on_sample = _teller(plans) if live else lambda plan: None
+            on_sample = _teller(plans, output.lines) if live else lambda plan: None
             await repeat(plans, repeats, output.take, stop=stopping.event, on_sample=on_sample, collect=collect)
         output.finish()
         codes.append(output.nagios_code)
@@ -265,7 +269,7 @@ def carry_out(
     raise typer.Exit(code if not nagios_line else codes[0] if codes else 3)
 
 
-def _teller(plans: Sequence[Plan]) -> Callable[[Plan], OnSample]:
+def _teller(plans: Sequence[Plan], lines: Results) -> Callable[[Plan], OnSample]:
     """Return what makes the printer of samples of one plan; of several each line says which."""
     several = len(plans) > 1
 
@@ -273,8 +277,7 @@ def _teller(plans: Sequence[Plan]) -> Callable[[Plan], OnSample]:
         target = plan.end.session.alias if several else None
 
         def tell(moment: float, metric: str, stream: str, value: float) -> None:
-            sys.stdout.write(live_line(moment, metric, stream, value, target=target) + "\n")
-            sys.stdout.flush()
+            lines.write(live_line(moment, metric, stream, value, target=target))
 
         return tell
 

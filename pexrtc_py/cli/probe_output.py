@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -26,6 +25,7 @@ from ..probe.report import check_extra, html_overview, html_report
 from ..probe.result import Cause, ProbeResult, serialize_result
 from ..service.local_pages import LocalPages, Page, parse_listen
 from .exits import ExitCode
+from .lines import Results
 from .screen import Screen
 
 __all__ = ["Output", "OutputOptions", "exit_code", "parse_metrics_address"]
@@ -97,6 +97,8 @@ class Output:
         options.check()
         self._options, self._screen, self._earlier = options, screen, earlier
         self._all_figures = all_figures
+        self.lines = Results()
+        """What is for programs, on stdout."""
         self.repeats = Repeats()
         self.exit_code = ExitCode.DONE
         self.nagios_code = 3
@@ -125,17 +127,16 @@ class Output:
         """Tell a round, and then write its files: what was measured is not lost with a disk.
 
         Raises:
-            WriteError: a file cannot be written.
+            WriteError: a file, or stdout, cannot be written.
         """
         ended, results = time.time(), found.results
         changed = [self.repeats.add(result, ended) for result in results]
         if self._options.nagios:
             line, self.nagios_code = nagios(*results)
-            sys.stdout.write(line)
+            self.lines.write(line.rstrip("\n"))
         elif self._options.json or self._options.jsonl:
             for result in results:
-                sys.stdout.write(serialize_result(result).decode() + "\n")
-        sys.stdout.flush()
+                self.lines.write(serialize_result(result).decode())
         for result, other in zip(results, changed, strict=True):
             if self._options.monitors:
                 self._note_line(result, changed=other)
@@ -146,14 +147,19 @@ class Output:
         for result, evidence in zip(results, found.evidence, strict=True):
             if self._options.bundle is not None and evidence is not None and not result.passed:
                 self._write_bundle(self._options.bundle, result, evidence, several=len(results) > 1)
+        self.lines.check()
 
     def finish(self) -> None:
-        """Say what many rounds have in common."""
+        """Say what many rounds have in common.
+
+        Raises:
+            WriteError: it cannot be written to stdout.
+        """
         if not self._options.monitors:
             return
         summary = self.repeats.summary()
         if self._options.json or self._options.jsonl:
-            sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+            self.lines.write(msgspec.json.encode(summary).decode())
         for line in summary.targets:
             self._screen.note(f"{line.target} on {line.node}: {line.passed} passed, {line.failed} failed")
             for phase in line.phases:
@@ -161,6 +167,7 @@ class Output:
                 self._screen.note(f"    {phase.metric:32} p50 {phase.p50:8.1f} ms  p95 {phase.p95:8.1f} ms  {of}")
         if any(line.failed for line in summary.targets) and self.exit_code is ExitCode.DONE:
             self.exit_code = ExitCode.THRESHOLD_MISSED
+        self.lines.check()
 
     def _write_files(self, results: Sequence[ProbeResult]) -> None:
         options = self._options

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 import signal
 import stat
 import zipfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -307,6 +309,24 @@ def test_a_result_comes_before_its_files(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(WriteError, match=r"j\.xml: no such file or directory"):
         output.take(Round(number=1, results=[run()], evidence=[None]))
     assert json.loads(capsys.readouterr().out)["target"] == "meet.alice"
+
+
+def test_results_that_nobody_reads(tmp_path: Path) -> None:
+    """A reader who goes, or a full disk, was a bug with a traceback, and cost the files: now it ends with one line."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    lost: list[str] = []
+    for place, (target, told) in enumerate(((writer, "broken pipe"), ("/dev/full", "no space left on device"))):
+        file = tmp_path / f"{place}.xml"
+        output = Output(OutputOptions(jsonl=True, junit=file), Screen(json=True, quiet=True))
+        output.lines.on_lost = lambda told=told: lost.append(told)  # type: ignore[misc]  # of this round
+        with open(target, "w") as stdout, redirect_stdout(stdout):  # noqa: PTH123  # of a descriptor
+            for _ in range(3):
+                output.lines.write("a sample")
+            with pytest.raises(WriteError, match=f"standard output: {told}"):
+                output.take(Round(number=1, results=[run()], evidence=[None]))
+        assert file.exists()
+    assert lost == ["broken pipe", "no space left on device"]
 
 
 @pytest.mark.slow
