@@ -11,10 +11,11 @@ from typing import Annotated, NamedTuple, Protocol, cast
 import typer
 
 from ..errors import LocalProtocolError, PexrtcError
+from ..protocol.escaping import visible
 from ..version import __version__
 from .exits import exit_code_of
 from .lines import write_line
-from .screen import Screen, plain
+from .screen import Screen
 
 __all__ = ["COMMANDS", "load", "main", "make_app"]
 
@@ -142,6 +143,6 @@ def main(app: typer.Typer | None = None) -> None:
     except _BadArguments as exc:
         refusal = cast("_Refusal", exc)
         refusal.show()
-        write_line(f"PEXRTC UNKNOWN - {plain(refusal.format_message()).replace('|', '/')}")
+        write_line(f"PEXRTC UNKNOWN - {visible(refusal.format_message()).replace('|', '/')}")
         code = _UNKNOWN
     raise SystemExit(code)

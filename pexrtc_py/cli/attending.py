@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 
 from ..endpoint.conference import is_bot
 from ..errors import NodeError, UsageError
+from ..protocol.escaping import visible
 from ..protocol.models import Participant, ParticipantUuid
 from ..protocol.roster import Breakout
 from ..signalling import Session, SessionConfig, open_session
-from .screen import Screen, plain
+from .screen import Screen
 
 __all__ = ["attend", "described", "find_participant"]
 
@@ -58,8 +59,8 @@ def find_participant(session: Session, text: str, inside: Breakout | None = None
         return found[0].uuid
     if found:
         which = "; ".join(f"{person.uuid} ({described(person) or 'no media'})" for person in found)
-        raise UsageError(f"{len(found)} participants are called {plain(text)!r}; say the UUID: {which}")
-    raise UsageError(f"no participant is called {plain(text)!r}; there are: {_names(others)}")
+        raise UsageError(f"{len(found)} participants are called {visible(text)!r}; say the UUID: {which}")
+    raise UsageError(f"no participant is called {visible(text)!r}; there are: {_names(others)}")
 
 
 def described(person: Participant, speaking: Sequence[Participant] = ()) -> str:
@@ -84,6 +85,6 @@ def described(person: Participant, speaking: Sequence[Participant] = ()) -> str:
 
 
 def _names(people: Sequence[Participant]) -> str:
-    names = sorted({plain(person.display_name) for person in people})
+    names = sorted({visible(person.display_name) for person in people})
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return (", ".join(names[:20]) + more) or "nobody else"

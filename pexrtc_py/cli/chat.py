@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..protocol.escaping import visible
 from ..protocol.events import MessageReceived
 from ..protocol.models import Message
 from ..signalling import Session, SessionConfig, follow_transfers
@@ -18,7 +19,7 @@ from .joining import WayIn, find_session
 from .lines import json_line, until_unread, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
-from .screen import Screen, plain
+from .screen import Screen
 from .standard_input import read_standard_input
 
 __all__ = ["chat_command"]
@@ -131,4 +132,4 @@ def _line(event: MessageReceived, *, json: bool) -> str:
             }
         )
     alone = " (to us alone)" if event.direct else ""
-    return f"{now:%H:%M:%S} {plain(event.origin)}{alone}: {plain(event.payload)}"
+    return f"{now:%H:%M:%S} {visible(event.origin)}{alone}: {visible(event.payload)}"

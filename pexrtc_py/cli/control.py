@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import Forbidden, UsageError
+from ..protocol.escaping import visible
 from ..protocol.models import Role
 from ..protocol.operations import OPERATIONS, Answer, Caller, Operation
 from ..protocol.roster import Breakout
@@ -23,7 +24,7 @@ from .joining import WayIn, find_session
 from .lines import json_line, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
-from .screen import Screen, plain
+from .screen import Screen
 
 __all__ = ["control_command"]
 
@@ -191,8 +192,8 @@ async def _inside(session: Session, breakout: str | None) -> Breakout | None:
                 lambda s: (found := s.roster.breakouts.get(breakout)) is not None and found.roster.synced
             )
     except TimeoutError:
-        known = ", ".join(map(plain, session.roster.breakouts)) or "none"
-        raise UsageError(f"--breakout {plain(breakout)}: we may look into {known}") from None
+        known = ", ".join(map(visible, session.roster.breakouts)) or "none"
+        raise UsageError(f"--breakout {visible(breakout)}: we may look into {known}") from None
     return session.roster.breakouts[breakout]
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..protocol.escaping import visible
 from ..protocol.models import Participant
 from ..protocol.roster import Roster
 from ..signalling import Session
@@ -21,7 +22,7 @@ from .joining import WayIn, find_session
 from .lines import json_line, write_line
 from .options import CaFile, Extension, Insecure, Json, Name, Node, PinFile, Proxy, Quiet, Verbose, configure_logging
 from .running import Stopping, run
-from .screen import Screen, plain
+from .screen import Screen
 
 __all__ = ["roster_command"]
 
@@ -104,5 +105,5 @@ def _show(roster: Roster, people: list[Participant]) -> None:
             since,
             person.uuid,
         )
-        table.add_row(*(Text(plain(cell)) for cell in cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)

@@ -5,27 +5,17 @@ Whatever came from a peer is printed with its control characters escaped, so tha
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..protocol.escaping import visible
 from .lines import json_line, write_line
 
-__all__ = ["Screen", "plain"]
-
-
-def plain(text: str) -> str:
-    """Return `text` with everything that a terminal could obey made visible.
-
-    >>> plain("Eve" + chr(27) + "[2J")
-    'Eve\\\\x1b[2J'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+__all__ = ["Screen"]
 
 
 class Screen:
@@ -44,17 +34,16 @@ class Screen:
     def note(self, text: str) -> None:
         """Say something in passing."""
         if not self._quiet:
-            self._console.print(Text(plain(text)))
+            self._console.print(Text(visible(text)))
 
     def error(self, text: str) -> None:
         """Say in one line what went wrong; shown even when quiet."""
-        self._console.print(Text("error: ", style="bold red").append(plain(text), style="default"))
+        self._console.print(Text("error: ", style="bold red").append(visible(text), style="default"))
 
     def result(self, result: Mapping[str, object]) -> None:
         """Give the result to programs, when they asked for it."""
         if self.json:
-            sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
-            sys.stdout.flush()
+            write_line(json_line(result))
 
     def line(self, value: Mapping[str, object]) -> None:
         """Give programs, when they asked for it, a part of the result on a line of its own, at once."""
@@ -71,7 +60,7 @@ class Screen:
         return self._console.is_terminal and not self._quiet
 
     def show(self, drawn: Table) -> None:
-        """Show a table whose texts are safe: escaped by `plain`, or our own."""
+        """Show a table whose texts are safe: escaped by `visible`, or our own."""
         if not self._quiet:
             self._console.print(drawn)
 
@@ -84,5 +73,5 @@ class Screen:
         """Return a two-column table of what is going on."""
         table = Table.grid(padding=(0, 2))
         for name, value in rows.items():
-            table.add_row(Text(name, style="dim"), Text(plain(value)))
+            table.add_row(Text(name, style="dim"), Text(visible(value)))
         return table

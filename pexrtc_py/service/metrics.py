@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from ..errors import WriteError
+from ..protocol.escaping import visible
 from ..version import __version__
 
 __all__ = ["CONTENT_TYPE", "Figure", "JobSample", "MachineSample", "metrics_page", "safe_label", "write_textfile"]
@@ -85,8 +86,7 @@ def safe_label(text: str) -> str:
     >>> safe_label("Eve" + chr(10) + "up 1")
     'Eve\\\\nup 1'
     """
-    kept = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:_LABEL_LENGTH])
-    return kept[:_LABEL_LENGTH]
+    return visible(text[:_LABEL_LENGTH])[:_LABEL_LENGTH]
 
 
 def metrics_page(jobs: Sequence[JobSample], machine: MachineSample) -> bytes:

@@ -31,6 +31,7 @@ from ..errors import (
     TokenExpired,
     TransportError,
 )
+from ..protocol.escaping import visible
 from ..protocol.models import TokenPrompt, decode_model, decode_reply
 from ..protocol.operations import Operation
 
@@ -45,7 +46,7 @@ def printable(text: str, *, secrets: Sequence[str] = (), limit: int = 200) -> st
         if secret:
             text = text.replace(secret, "…")
     cut = text if len(text) <= limit else text[:limit] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    return visible(cut)
 
 
 class _NeverSent(TransportError):

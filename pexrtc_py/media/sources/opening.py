@@ -19,6 +19,7 @@ import av
 from av.container import InputContainer
 
 from ...errors import SourceError
+from ...protocol.escaping import visible
 
 __all__ = ["NETWORK_SCHEMES", "Opening", "Readable", "open_input", "open_local", "shown", "translated"]
 
@@ -72,7 +73,7 @@ def shown(url: str) -> str:
     bare = re.sub(r"(?<=://)[^/:@\[\]]*:(?!\d*(?:/|$)).*", "***", bare)
     # What comes after the application is the name of a stream, which lets whoever knows it publish.
     bare = re.sub(r"^(rtmp\w*://[^/]*/(?:[^/]+/)?).+", r"\1***", bare)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in bare)
+    return visible(bare)
 
 
 @contextmanager
