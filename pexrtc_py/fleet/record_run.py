@@ -52,9 +52,12 @@ async def run_recording(
     path = free_path(expand_template(job.output, {"alias": session.alias}, datetime.now(job.zone).astimezone(job.zone)))
     told: list[Path] = []
     held_back: list[Path] = []
+    is_ours = False  # before that, what has such a name may be another's
 
     def note(recording: Recording, conference: Conference) -> None:
+        nonlocal is_ours
         del conference
+        is_ours = True
         recording.on_file_closed = closed
         active.progress = lambda: {"seconds": recording.position(), "bytes": float(recording.size_bytes)}
         active.started(path)
@@ -77,12 +80,10 @@ async def run_recording(
             on_recording=note,
         )
     except BaseException:
-        for file in held_back:
+        for file in (*held_back, *(_beside(path) if is_ours else ())):
             tell(file)
         raise
-    events = sidecar_path(path, "events.jsonl")
-    beside = (*recorded.sidecars, *((events,) if events.exists() else ()))
-    for file in (*recorded.result.files, *recorded.made, *beside):
+    for file in (*recorded.result.files, *recorded.made, *_beside(path)):
         tell(file)
     return _outcome_of(recorded), recorded.reason, _figures_of(recorded)
 
@@ -142,6 +143,11 @@ def _figures_of(recorded: Recorded) -> dict[str, object]:
         "holes_s": round(sum(hole.end_s - hole.start_s for hole in result.holes), 3),
         "ended": str(result.ended),
     }
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """Return what lies beside a recording that has ended, well or not."""
+    return tuple(one for ending in SIDECAR_ENDINGS if (one := sidecar_path(path, ending)).exists())
 
 
 def _tell_one(run: Run, file: Path, tell: Callable[[Report], None]) -> None:

@@ -19,6 +19,7 @@ from pexrtc_py.media.clips import clip_path
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.recorder.sidecars import SIDECAR_ENDINGS
 from pexrtc_py.service.kept_files import read_note
 from pexrtc_py.tasks import task_owner
 
@@ -109,6 +110,33 @@ async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> N
     assert {"meet.a.manifest.json", "meet.a.events.jsonl", "meet.a.roster.json"} <= set(closed)
     note = read_note(tmp_path / "meet.a.mkv")
     assert (note.job, note.key, note.size) == ("r", "meet.a.mkv", (tmp_path / "meet.a.mkv").stat().st_size)
+
+
+async def test_what_lies_beside_a_recording_that_failed(node: Node, tmp_path: Path) -> None:
+    """It is told and noted like any other: once it was neither uploaded nor ever removed."""
+    told = Told()
+    run = active(entry(node, "meet.a", tmp_path, sidecars=True), told, note_files=True)
+    ended: list[Ended] = []
+
+    async def carry() -> None:
+        ended.append(await carry_out(run))
+
+    async with task_owner() as tasks:
+        running = tasks.start(carry(), name="run")
+        async with connect(node.url, "meet.a", display_name="Ann", call_tag=""):
+            async with asyncio.timeout(10):
+                while run.progress is None or run.progress()["seconds"] < 0.5:  # noqa: ASYNC110 - a reading
+                    await asyncio.sleep(0.02)
+            (tmp_path / "meet.a.part.mkv").unlink()
+            async with asyncio.timeout(10):
+                await running
+    [end] = ended
+    assert end.outcome is Outcome.FAILED
+    assert "deleted during the recording" in end.reason
+    closed = {Path(report.path).name for report in told.reports if isinstance(report, FileClosed)}
+    assert closed == {"meet.a.mkv", *(f"meet.a.{ending}" for ending in SIDECAR_ENDINGS)}
+    for name in closed:
+        assert read_note(tmp_path / name).size == (tmp_path / name).stat().st_size
 
 
 @pytest.mark.slow
