@@ -20,24 +20,15 @@ from .feedback import EstimateReporter, TransportFeedbackRecorder
 from .key_frame_requests import KeyFrameRequests
 from .receiver_audio import AudioStream
 from .receiver_config import EventFormat, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .receiver_reports import ReceiverReports
 from .receiver_statistics import FeedbackCounts, receiver_statistics, stream_totals
 from .receiver_timeline import Timeline
 from .receiver_video import VideoStream
-from .rtcp import (
-    Nack,
-    ReceiverEstimate,
-    ReceiverReport,
-    RtcpPacket,
-    SourceDescription,
-    serialize_compound,
-)
 from .rtp import RtpHeader, payload_bounds, read_extensions
 from .statistics import FrameMeter, PacketTotals, RtpStatistics
 
 __all__ = ["Receiver"]
 
-_REPORT_INTERVAL_S = 1.0  # AVPF lets a point-to-point session report this often (RFC 4585 section 3.4)
-_FIRST_REPORT_S = 0.5
 _OLD_STREAM_SILENT_S = 0.5  # a stream left behind is taken up again when the current one is silent for so long
 _REMEMBERED_STREAMS = 16
 
@@ -84,7 +75,7 @@ class Receiver:
         self._waiting: tuple[Tap, ...] = ()
         self._raw: tuple[Tap, ...] = ()
         self._closed = False
-        self._next_report = float("inf")
+        self._reports = ReceiverReports(config, send_rtcp)
         self._events = EventReader()
         self._meter = FrameMeter()
         self._counts = FeedbackCounts()
@@ -175,8 +166,7 @@ class Receiver:
         if current is not None:
             stream.missing.round_trip_s = current.missing.round_trip_s
         self._stream = stream
-        if self._next_report == float("inf"):
-            self._next_report = arrival + _FIRST_REPORT_S
+        if self._reports.begin(arrival):
             self.reschedule()
         stream.receive(packet, header, arrival)
 
@@ -246,7 +236,7 @@ class Receiver:
         """Return when `handle_timer` wants to be called, in `time.monotonic` seconds; None before the first packet."""
         if self._stream is None or self._closed:
             return None
-        return min(self._next_report, self._key_frames.due, self._stream.next_timer())
+        return min(self._reports.due, self._key_frames.due, self._stream.next_timer())
 
     def next_request(self) -> float | None:
         """Return when `handle_timer` would ask for missing packets; None when none are missing."""
@@ -261,33 +251,11 @@ class Receiver:
         lost = stream.handle_timer(now)
         if lost:
             self._counts.nacks += 1
-            self._feedback(Nack(sender_ssrc=self.config.local_ssrc, media_ssrc=stream.ssrc, lost=tuple(lost)))
+            self._reports.ask_for_packets(stream.ssrc, lost)
         if now >= self._key_frames.due:
             self._ask_for_key_frame(now)
-        if now >= self._next_report:
-            self._next_report = now + _REPORT_INTERVAL_S
-            self._send_rtcp(serialize_compound(self._report(now)))
-
-    def _report(self, now: float) -> list[RtcpPacket]:
-        stream = self._stream
-        local = self.config.local_ssrc
-        # Only sources heard of late are reported on (RFC 3550 section 6.4); one report more covers the last packets.
-        heard = stream is not None and now - stream.last_arrival < 2 * _REPORT_INTERVAL_S
-        reports = (stream.report(now),) if stream is not None and heard else ()
-        packets: list[RtcpPacket] = [ReceiverReport(ssrc=local, reports=reports)]
-        if self.config.cname:
-            packets.append(SourceDescription(cnames=((local, self.config.cname),)))
-        return packets
-
-    def _feedback(self, packet: RtcpPacket) -> None:
-        """Send feedback at once, behind an empty report where the peer wants compounds (RFC 4585 section 3.1)."""
-        if self.config.feedback.reduced_size:
-            self._send_rtcp(packet.serialize())
-            return
-        head: list[RtcpPacket] = [ReceiverReport(ssrc=self.config.local_ssrc)]
-        if self.config.cname:
-            head.append(SourceDescription(cnames=((self.config.local_ssrc, self.config.cname),)))
-        self._send_rtcp(serialize_compound([*head, packet]))
+        if now >= self._reports.due:
+            self._reports.report(stream, now)
 
     # Key frames
 
@@ -316,13 +284,12 @@ class Receiver:
         )
         self.reschedule()
         if request is not None:
-            self._feedback(request)
+            self._reports.ask(request)
 
     def limit_bitrate(self, bitrate_bps: int) -> None:
         """Ask the sender for at most this much on all its streams (REMB, where negotiated); may be lost: repeat it."""
         if self._stream is not None and self.config.feedback.remb:
-            ssrcs = (self._stream.ssrc,)
-            self._feedback(ReceiverEstimate(sender_ssrc=self.config.local_ssrc, bitrate_bps=bitrate_bps, ssrcs=ssrcs))
+            self._reports.ask_for_rate(self._stream.ssrc, bitrate_bps)
 
     # What streams tell (StreamOwner)
 
@@ -381,7 +348,7 @@ class Receiver:
         """Go on under what was negotiated anew; the kind of media must be the same."""
         if config.kind is not self.config.kind:
             raise LocalProtocolError(f"a receiver of {self.config.kind} cannot become one of {config.kind}")
-        self.config = config
+        self.config = self._reports.config = config
         self._level_id = config.audio_level_id
         if self._transport is None or isinstance(self._transport, EstimateReporter):
             self._transport = self._new_estimate(config)
