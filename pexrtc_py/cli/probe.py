@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,11 @@ from ..probe.bundle import BundleConfig
 from ..probe.metrics import list_metrics
 from ..probe.monitor import RepeatConfig, repeat
 from ..probe.redaction import Redaction
-from ..probe.rendering import live_line, visible
+from ..probe.rendering import live_line
 from ..probe.result import parse_result
 from ..probe.series import OnSample
 from ..probe.thresholds import PROFILES, Threshold, profile
+from ..protocol.escaping import visible
 from ..webrtc.impairment import PRESETS
 from .exits import ExitCode
 from .impairing import parse_impairment, parse_time
@@ -248,8 +250,7 @@ def carry_out(
     async def work(stopping: Stopping) -> ExitCode:
         find, repeats, output = prepare()
         plans = await find()
-        loop = asyncio.get_running_loop()
-        output.lines.on_lost = lambda: loop.call_soon_threadsafe(stopping.event.set)
+        output.lines.on_lost = partial(_stop_from_thread, asyncio.get_running_loop(), stopping)
         async with output.page():
             on_sample = _teller(plans, output.lines) if live else lambda plan: None
             await repeat(plans, repeats, output.take, stop=stopping.event, on_sample=on_sample, collect=collect)
@@ -267,6 +268,10 @@ def carry_out(
 
     code = run(guarded, screen)
     raise typer.Exit(code if not nagios_line else codes[0] if codes else 3)
+
+
+def _stop_from_thread(loop: asyncio.AbstractEventLoop, stopping: Stopping) -> None:
+    loop.call_soon_threadsafe(stopping.event.set)
 
 
 def _teller(plans: Sequence[Plan], lines: Results) -> Callable[[Plan], OnSample]:

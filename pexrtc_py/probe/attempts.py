@@ -86,6 +86,7 @@ async def attempt(
     stop: asyncio.Event | None = None,
     on_sample: OnSample | None = None,
     evidence: Evidence | None = None,
+    again: bool = False,
 ) -> ProbeResult:
     """Try once; what keeps it from beginning stands in the result. Cancelling is safe.
 
@@ -94,9 +95,11 @@ async def attempt(
         stop: ends it early, and well; while it is still joining, and measures nothing, half a second later.
         on_sample: is told every sample as it is taken, in whatever thread.
         evidence: collects what a support bundle needs.
+        again: it could be tried before. What cannot be used now, such as a file of certificates that is being renewed,
+            is a result, too, and may be there the next time.
 
     Raises:
-        UsageError: something given cannot be used, so that trying again would not help.
+        UsageError: something given cannot be used, so that trying again would not help; not when `again`.
     """
     stop = stop or asyncio.Event()
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -110,9 +113,9 @@ async def attempt(
 
     try:
         what, found = await first_of(run=_run(plan, stop, tell, evidence), stop=_long_after(stop, measures))
-    except UsageError:
-        raise
     except PexrtcError as exc:
+        if isinstance(exc, UsageError) and not again:
+            raise
         error, cause = str(exc), cause_of(exc)
     else:
         if what == "run" and isinstance(found, ProbeResult):

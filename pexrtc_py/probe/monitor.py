@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,14 +98,14 @@ async def repeat(
         collect: whether to collect what support bundles need.
 
     Raises:
-        UsageError: something given cannot be used.
+        UsageError: something given cannot be used, in the first round; in a later one that is a result.
         PexrtcError: `on_round` could not write.
     """
     began, number = time.monotonic(), 0
     while not stop.is_set() and (config.count is None or number < config.count):
         number += 1
         evidence = [Evidence(plan.thresholds) if collect else None for plan in plans]
-        results = await run_together(plans, stop=stop, on_sample=on_sample, evidence=evidence)
+        results = await run_together(plans, stop=stop, on_sample=on_sample, evidence=evidence, again=number > 1)
         if number > 1 and all(result.cause is Cause.STOPPED for result in results):
             return  # a monitor was ended while it joined again: nobody failed
         on_round(Round(number=number, results=results, evidence=evidence))
@@ -129,23 +129,27 @@ async def run_together(
     stop: asyncio.Event,
     on_sample: Callable[[Plan], OnSample | None] = lambda plan: None,
     evidence: Sequence[Evidence | None] | None = None,
+    again: bool = False,
 ) -> list[ProbeResult]:
     """Try several plans at once; the results are in their order. Cancelling is safe.
 
     Raises:
-        UsageError: something given cannot be used.
+        UsageError: something given cannot be used; not when `again`, see `attempt`.
     """
     evidence = evidence or [None] * len(plans)
     async with task_owner() as tasks:
         started = []
         for number, (plan, kept) in enumerate(zip(plans, evidence, strict=True)):
-            work = _later(number * _STAGGER_S, plan, stop, on_sample(plan), kept)
+            trying = attempt(plan, stop=stop, on_sample=on_sample(plan), evidence=kept, again=again)
+            work = _later(number * _STAGGER_S, trying)
             started.append(tasks.start(work, name=f"pexrtc probe {number + 1}"))
         return [await task for task in started]
 
 
-async def _later(
-    seconds: float, plan: Plan, stop: asyncio.Event, on_sample: OnSample | None, evidence: Evidence | None
-) -> ProbeResult:
-    await asyncio.sleep(seconds)
-    return await attempt(plan, stop=stop, on_sample=on_sample, evidence=evidence)
+async def _later(seconds: float, trying: Coroutine[object, object, ProbeResult]) -> ProbeResult:
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        trying.close()
+        raise
+    return await trying

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -315,12 +316,13 @@ def test_results_that_nobody_reads(tmp_path: Path) -> None:
     """A reader who goes, or a full disk, was a bug with a traceback, and cost the files: now it ends with one line."""
     reader, writer = os.pipe()
     os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
     lost: list[str] = []
-    for place, (target, told) in enumerate(((writer, "broken pipe"), ("/dev/full", "no space left on device"))):
+    for place, (target, told) in enumerate(((writer, "broken pipe"), (full, "no space left on device"))):
         file = tmp_path / f"{place}.xml"
         output = Output(OutputOptions(jsonl=True, junit=file), Screen(json=True, quiet=True))
-        output.lines.on_lost = lambda told=told: lost.append(told)  # type: ignore[misc]  # of this round
-        with open(target, "w") as stdout, redirect_stdout(stdout):  # noqa: PTH123  # of a descriptor
+        output.lines.on_lost = partial(lost.append, told)
+        with os.fdopen(target, "w") as stdout, redirect_stdout(stdout):
             for _ in range(3):
                 output.lines.write("a sample")
             with pytest.raises(WriteError, match=f"standard output: {told}"):

@@ -6,7 +6,9 @@ import asyncio
 import socket
 import time
 from dataclasses import replace
+from pathlib import Path
 
+import certifi
 import pytest
 
 from pexrtc_py.errors import UsageError
@@ -20,7 +22,7 @@ from pexrtc_py.probe.result import Cause
 from pexrtc_py.probe.running import RunConfig
 from pexrtc_py.probe.thresholds import Threshold
 from pexrtc_py.protocol.room_settings import RoomSettings
-from pexrtc_py.signalling import SessionConfig
+from pexrtc_py.signalling import HttpConfig, SessionConfig
 from pexrtc_py.webrtc.peer import PeerConfig
 
 
@@ -97,6 +99,25 @@ async def test_rounds_are_counted_and_a_stop_ends_the_rest() -> None:
         await repeat([node_plan(node.url)], RepeatConfig(every_s=600, count=None), on_round, stop=stop)
     assert rounds[-1].number == 1
     assert time.monotonic() - begin < 10
+
+
+async def test_what_cannot_be_used_any_more_is_a_result(tmp_path: Path) -> None:
+    """A file of certificates that was away for a moment ended a monitor that had run for months."""
+    certificates, rounds = tmp_path / "ca.pem", list[Round]()
+    certificates.write_bytes(Path(certifi.where()).read_bytes())
+    plan = single("https://127.0.0.1:9")  # where nobody listens
+    session = replace(plan.end.session, http=HttpConfig(ca_file=certificates))
+    plan = replace(plan, end=replace(plan.end, session=session))
+
+    def on_round(found: Round) -> None:
+        rounds.append(found)
+        certificates.unlink(missing_ok=True)
+
+    await repeat([plan], RepeatConfig(count=2), on_round, stop=asyncio.Event())
+    assert [one.results[0].cause for one in rounds] == [Cause.UNREACHABLE, Cause.FAILED]
+    assert str(certificates) in rounds[1].results[0].error
+    with pytest.raises(UsageError, match=str(certificates)):
+        await repeat([plan], RepeatConfig(count=1), on_round, stop=asyncio.Event())
 
 
 async def test_what_cannot_begin_is_a_result() -> None:
