@@ -23,11 +23,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import UsageError, WriteError
+from ..protocol.escaping import visible
 from ..protocol.events import EVENT_TYPES
 from ..version import __version__
 from .evidence import EndEvidence, Evidence, KeptEvent
 from .redaction import Redaction, Redactor
-from .rendering import reason_text, visible
+from .rendering import reason_text
 from .report import html_report
 from .result import ProbeResult, serialize_result
 
@@ -305,4 +306,4 @@ def _ice(end: EndEvidence, redactor: Redactor) -> str:
 
 def visible_lines(text: str) -> str:
     """Return text with all but its line breaks made visible."""
-    return "\n".join(visible(line) for line in text.split("\n")) + "\n"
+    return visible(text, keep="\n") + "\n"

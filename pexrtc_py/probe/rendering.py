@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from ..protocol.escaping import visible
 from .metrics import METRICS, Unit
 from .result import Cause, ProbeResult, figures, format_value
 from .thresholds import Outcome, Reason
@@ -27,7 +28,6 @@ __all__ = [
     "samples_csv",
     "table",
     "unmeasured",
-    "visible",
 ]
 
 
@@ -60,11 +60,6 @@ class TableRow(msgspec.Struct, frozen=True, kw_only=True):
     def is_telling(self) -> bool:
         """Whether it belongs among the few figures that a person looks at first."""
         return self.outcome == "failed" or self.metric in _TELLING
-
-
-def visible(text: str) -> str:
-    """Return text with every character that is not printable written out, so that it commands nothing."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def reason_text(reason: Reason) -> str:
@@ -138,7 +133,7 @@ def samples_csv(*results: ProbeResult) -> str:
 
 def _xml_safe(text: str) -> str:
     """Return text without the characters that XML 1.0 section 2.2 does not allow, which no escape can carry."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+    return visible(text, keep="\n\t")
 
 
 def junit(*results: ProbeResult) -> str:

@@ -18,8 +18,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from ..errors import UsageError
+from ..protocol.escaping import visible
 from .metrics import METRICS, Better, Unit
-from .rendering import reason_text, visible
+from .rendering import reason_text
 from .result import Figure, ProbeResult, compared, figures, format_value
 from .thresholds import Outcome, Reason, Threshold
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pexrtc_py.probe.rendering import junit, live_line, nagios, reason_text, samples_csv, table, visible
+from pexrtc_py.probe.rendering import junit, live_line, nagios, reason_text, samples_csv, table
 from pexrtc_py.probe.report import html_report
 from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.probe.thresholds import Series, Threshold, Verdict, judge
+from pexrtc_py.protocol.escaping import visible
 from tests.support.probe_runs import HOSTILE, doctor, run
 
 NAMES = st.one_of(st.just(HOSTILE), st.text(max_size=20))
@@ -171,13 +172,6 @@ def test_live_line_is_one_json_object(name: str) -> None:
 def test_live_line_says_of_which_conference() -> None:
     """When several are measured at once."""
     assert json.loads(live_line(1.0, "video.fps", "", 30.0, target=HOSTILE))["target"] == HOSTILE
-
-
-@given(st.text())
-def test_visible_text_is_printable(text: str) -> None:
-    """And printable text stays as it is."""
-    assert visible(text).isprintable()
-    assert not text.isprintable() or visible(text) == text
 
 
 def test_what_was_passed_over_is_told() -> None:
