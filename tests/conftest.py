@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import hypothesis
 import pytest
@@ -26,6 +26,21 @@ def pytest_collection_finish() -> None:
     """Take all that is loaded out of the collector's sight: looking at it after every test is most of a quick test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Do the same with what a test has left behind on purpose, such as caches and modules: it would only grow."""
+    done = yield
+    gc.collect()
+    gc.freeze()
+    return done
+
+
+def pytest_sessionfinish() -> None:
+    """Look at all of it once more, for what has become garbage since."""
+    gc.unfreeze()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
