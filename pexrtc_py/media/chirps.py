@@ -7,6 +7,7 @@ second of 64 they are. So delay is known beyond one second, and lost chirps are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -23,6 +24,7 @@ __all__ = [
     "chirp_samples",
     "direction",
     "number_near",
+    "numbers_near",
 ]
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -220,7 +222,15 @@ def number_near(
     """Return the number of the last of these chirps.
 
     Of all numbers whose ups and downs agree with what was heard, the one with the smallest delay is taken; a single
-    chirp leaves only its direction to go by.
+    chirp leaves only its direction to go by. Arguments as of `numbers_near`.
+    """
+    return next(numbers_near(chirps, expected, earliest=earliest, latest=latest), None)
+
+
+def numbers_near(
+    chirps: list[Chirp], expected: float, *, earliest: float = -0.3, latest: float = PERIOD / 2
+) -> Iterator[int]:
+    """Yield the numbers that the last of these chirps may have, by what was heard: the one with the least delay first.
 
     Args:
         chirps: consecutive chirps as heard, last one last; missing ones show by their times.
@@ -229,9 +239,8 @@ def number_near(
         latest: largest.
     """
     last = chirps[-1]
-    first_number = int(np.ceil(last.time - expected - latest))
-    for number in range(int(np.floor(last.time - expected - earliest)), max(first_number, 0) - 1, -1):
-        steps = [round(last.time - chirp.time) for chirp in chirps]
+    steps = [round(last.time - chirp.time) for chirp in chirps]
+    first_number = max(int(np.ceil(last.time - expected - latest)), *steps)  # nothing was sent before number 0
+    for number in range(int(np.floor(last.time - expected - earliest)), first_number - 1, -1):
         if all(direction(number - step) == chirp.up for step, chirp in zip(steps, chirps, strict=True)):
-            return number
-    return None
+            yield number

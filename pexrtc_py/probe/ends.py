@@ -216,6 +216,13 @@ class Listening:
         """What watches the pictures, with its accounts; None where there are none, or nothing is decoded."""
         return self._pictures.watch if self._pictures is not None else None
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What its figures rest on and could not be measured; known once it is finished."""
+        if self._sound is None or self._sound.watch is None or not self._sound.watch.is_uncertain:
+            return ()
+        return (f"{self.book.stream}: too few chirps were heard to know that sound is not late by whole seconds more",)
+
     async def wait_for_picture_and_sound(self) -> None:
         """Wait until both were decoded. Cancelling is safe."""
         await self._complete.wait()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from ..media.chirps import CHIRP_S, RATE, Chirp, ChirpListener, number_near
+from ..media.chirps import CHIRP_S, RATE, Chirp, ChirpListener, numbers_near
 from ..media.decoding import Sound
 from ..media.sound_measures import SoundMeter, SoundSecond
 from .scores import time_within
@@ -23,8 +23,8 @@ from .watching import SentAt
 
 __all__ = ["HeardChirp", "SoundTimes", "SoundWatch"]
 
-_RUN: Final = 6
-"""Chirps in a row that tell which second of the reference they are."""
+_RUN: Final = 12
+"""Chirps by which it is told which second of the reference they are: six in a row do, of more some may be missing."""
 _REMEMBERED: Final = 500
 """Pieces of sound whose times are kept: ten seconds."""
 _SLACK_S: Final = 0.05
@@ -98,6 +98,12 @@ class SoundWatch:
         self._meter: SoundMeter | None = None
         self._chirps = ChirpListener()
         self._recent: deque[Chirp] = deque(maxlen=_RUN)
+        self._held: list[HeardChirp] = []
+        """Heard, and not known yet which second of the reference they are: their numbers are none."""
+        self._is_known = False
+        """Whether the last that was heard, and with it the next ones, are known."""
+        self.is_uncertain = False
+        """Whether delays were written that may be too short by whole seconds: too few chirps were heard to tell."""
         self._pieces: deque[_Piece] = deque(maxlen=_REMEMBERED)
         self._seconds: list[SoundSecond] = []
         self._answers = answers
@@ -144,6 +150,7 @@ class SoundWatch:
             self._add("audio.silence_ratio", begin, 1.0)
         for chirp in self._chirps.flush():
             self._recognise(chirp)
+        self._let_go()
         self._miss_rest(time)
         if len(self.heard) >= _LEAST_FOR_DRIFT:
             numbers = np.array([heard.number for heard in self.heard], dtype=np.float64)
@@ -168,32 +175,72 @@ class SoundWatch:
         self._add("audio.concealed_ratio", second.time, second.concealed_s)
 
     def _recognise(self, chirp: Chirp) -> None:
-        """Find out which second of the reference a chirp is, and when it came."""
+        """Find out which second of the reference a chirp is, and when it came; with those before, where that tells."""
         piece = next((piece for piece in reversed(self._pieces) if piece.media <= chirp.time < piece.until), None)
-        if piece is None or self._sent_at is None:
+        if piece is None or self._first is None:
             return
         inside = chirp.time - piece.media
-        number = self._number(chirp, piece.arrival + inside)
-        if number is None or (sent := self._sent_at(number)) is None:
-            return
-        if self.heard and number <= self.heard[-1].number:
-            return
         heard = HeardChirp(
-            number=number,
+            number=-1,
             time=piece.time + inside,
             arrival=piece.arrival + inside,
             decoded=piece.decoded + inside,
             chirp=chirp,
         )
-        self._miss_until(number)
+        self._recent.append(chirp)
+        numbers = self._numbers(heard)
+        if not numbers:  # the delay is another than before: those in hand say no more of each other
+            self._recent.pop()
+            self._let_go()
+            self._recent.append(chirp)
+            numbers = self._numbers(heard)
+        self._held.append(heard)
+        if self._is_known and self.heard:
+            going_on = self.heard[-1].number + round(chirp.time - self.heard[-1].chirp.time)
+            self._know(going_on if going_on in numbers else numbers[0])
+        elif len(numbers) == 1:
+            self._know(numbers[0])
+        elif len(self._held) == _RUN:
+            self._let_go()
+
+    @property
+    def _first(self) -> float | None:
+        return None if self._sent_at is None else self._sent_at(0)
+
+    def _numbers(self, heard: HeardChirp) -> list[int]:
+        """Return which seconds of the reference the last chirp may be, the one with the least delay first."""
+        first = self._first
+        return [] if first is None else list(numbers_near(list(self._recent), first + heard.chirp.time - heard.arrival))
+
+    def _know(self, number: int) -> None:
+        """Take it that the last of those in hand is this second of the reference, and write them all."""
+        held, self._held = self._held, []
+        for heard in held:
+            self._write_chirp(replace(heard, number=number - round(held[-1].chirp.time - heard.chirp.time)))
+        self._is_known = True
+
+    def _let_go(self) -> None:
+        """Write those in hand as if the delay were the least that it can be: more will not be known of them."""
+        if self._held and (numbers := self._numbers(self._held[-1])):
+            self.is_uncertain |= len(numbers) > 1
+            self._know(numbers[0])
+        self._held.clear()
+        self._recent.clear()
+        self._is_known = False
+
+    def _write_chirp(self, heard: HeardChirp) -> None:
+        sent = self._sent_at(heard.number) if self._sent_at is not None else None
+        if sent is None or (self.heard and heard.number <= self.heard[-1].number):
+            return
+        self._miss_until(heard.number)
         self.heard.append(heard)
         self._delays.append(heard.arrival - sent)
         self._add("audio.chirps_lost", heard.arrival, 0)
         self._add("audio.packet_delay_ms", heard.arrival, 1000 * (heard.arrival - sent))
         self._add("audio.delay_ms", heard.decoded, 1000 * (heard.decoded - sent))
-        if chirp.echo_s is not None and chirp.echo_db is not None:
-            self._add("audio.echo_ms", heard.arrival, 1000 * chirp.echo_s)
-            self._add("audio.echo_db", heard.arrival, chirp.echo_db)
+        if heard.chirp.echo_s is not None and heard.chirp.echo_db is not None:
+            self._add("audio.echo_ms", heard.arrival, 1000 * heard.chirp.echo_s)
+            self._add("audio.echo_db", heard.arrival, heard.chirp.echo_db)
 
     def _miss_until(self, number: int) -> None:
         """Write as lost what was sent since the last chirp heard, and before this one."""
@@ -218,17 +265,3 @@ class SoundWatch:
                 continue
             if self.heard or sent >= self._since:
                 self._add("audio.chirps_lost", sent, 1)
-
-    def _number(self, chirp: Chirp, arrival: float) -> int | None:
-        """Return which second of the reference a chirp is, by its forerunners or, after a break, by its delay alone."""
-        first = None if self._sent_at is None else self._sent_at(0)
-        if first is None:
-            return None
-        expected = first + chirp.time - arrival
-        self._recent.append(chirp)
-        number = number_near(list(self._recent), expected)
-        if number is None:
-            self._recent.clear()
-            self._recent.append(chirp)
-            number = number_near([chirp], expected)
-        return number

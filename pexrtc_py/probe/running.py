@@ -259,7 +259,12 @@ class _Run:
             series=series,
             moments=tuple(sorted(moments, key=lambda moment: moment.time)),
             verdict=judge(self._config.thresholds, series),
-            assumptions=(*self._assumptions, *_kind_assumptions(ends), *_speech_assumptions(ends)),
+            assumptions=(
+                *self._assumptions,
+                *(assumption for listening in listenings for assumption in listening.assumptions),
+                *_kind_assumptions(ends),
+                *_speech_assumptions(ends),
+            ),
             error=failure[0],
             cause=failure[1],
         )
