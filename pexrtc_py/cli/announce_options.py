@@ -26,11 +26,11 @@ __all__ = [
 Loop = Annotated[int, typer.Option("--loop", min=0, metavar="N", help="Play everything N times; 0 until stopped.")]
 Camera = Annotated[
     str | None,
-    typer.Option("--camera", metavar="DEVICE", help="Show this camera (Video4Linux): /dev/video0.", show_default=False),
+    typer.Option("--camera", metavar="DEVICE", help="Show this camera (Video4Linux): /dev/video0."),
 ]
 Microphone = Annotated[
     str | None,
-    typer.Option("--microphone", metavar="DEVICE", help="Be heard by this microphone (ALSA).", show_default=False),
+    typer.Option("--microphone", metavar="DEVICE", help="Be heard by this microphone (ALSA)."),
 ]
 Present = Annotated[
     str | None,
@@ -38,7 +38,6 @@ Present = Annotated[
         "--present",
         metavar="SOURCE",
         help="Show this as a presentation meanwhile: a picture, a file, slides:a.png@0,b.png@5.",
-        show_default=False,
     ),
 ]
 Loudness = Annotated[
@@ -55,9 +54,7 @@ To = Annotated[
 ]
 Rooms = Annotated[
     Path | None,
-    typer.Option(
-        "--rooms", metavar="FILE", help="Conferences, one a line, all at once; # begins a remark.", show_default=False
-    ),
+    typer.Option("--rooms", metavar="FILE", help="Conferences, one a line, all at once; # begins a remark."),
 ]
 When = Annotated[
     list[str] | None,
@@ -93,9 +90,7 @@ Prove = Annotated[
 ]
 Log = Annotated[
     Path | None,
-    typer.Option(
-        "--log", metavar="FILE", help="Append what was played where and when, a JSON line each.", show_default=False
-    ),
+    typer.Option("--log", metavar="FILE", help="Append what was played where and when, a JSON line each."),
 ]
 Queue = Annotated[
     str | None,
@@ -103,7 +98,6 @@ Queue = Annotated[
         "--queue",
         metavar="HOST:PORT",
         help="Let programs queue announcements by HTTP: 127.0.0.1:8090. The token is PEXRTC_QUEUE_TOKEN, or made up.",
-        show_default=False,
     ),
 ]
 

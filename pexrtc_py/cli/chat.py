@@ -36,13 +36,11 @@ def chat_command(
     node: Node = None,
     to: Annotated[
         str | None,
-        typer.Option(
-            "--to", metavar="NAME", help="Say it to this participant alone (37 and later).", show_default=False
-        ),
+        typer.Option("--to", metavar="NAME", help="Say it to this participant alone (37 and later)."),
     ] = None,
     count: Annotated[
         int | None,
-        typer.Option("--count", min=1, metavar="N", help="Listening: end after N messages.", show_default=False),
+        typer.Option("--count", min=1, metavar="N", help="Listening: end after N messages."),
     ] = None,
     name: Name = "Messenger",
     pin_file: PinFile = None,

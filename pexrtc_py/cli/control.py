@@ -41,17 +41,12 @@ _OWN = {
 def control_command(
     alias: Annotated[
         str | None,
-        typer.Argument(
-            metavar="ALIAS", help="The conference: its alias, alias@domain, or a join link.", show_default=False
-        ),
+        typer.Argument(metavar="ALIAS", help="The conference: its alias, alias@domain, or a join link."),
     ] = None,
     operation: Annotated[
         str | None,
         typer.Argument(
-            metavar="OPERATION",
-            help="What to ask for; --list prints what there is.",
-            autocompletion=complete_operation,
-            show_default=False,
+            metavar="OPERATION", help="What to ask for; --list prints what there is.", autocompletion=complete_operation
         ),
     ] = None,
     values: Annotated[
@@ -60,7 +55,6 @@ def control_command(
             metavar="[KEY=VALUE]...",
             help="What the operation wants; JSON where that is an object or a list, @FILE for secrets and pictures.",
             autocompletion=complete_value,
-            show_default=False,
         ),
     ] = None,
     show_list: Annotated[
@@ -71,13 +65,11 @@ def control_command(
     ] = 0.0,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where a picture goes; - is stdout.", show_default=False),
+        typer.Option("--output", "-o", metavar="FILE", help="Where a picture goes; - is stdout."),
     ] = None,
     breakout: Annotated[
         str | None,
-        typer.Option(
-            "--breakout", metavar="UUID", help="Ask inside this breakout, one we may look into.", show_default=False
-        ),
+        typer.Option("--breakout", metavar="UUID", help="Ask inside this breakout, one we may look into."),
     ] = None,
     node: Node = None,
     name: Name = "Controller",

@@ -51,7 +51,6 @@ def doctor(
             metavar="URL|ALIAS",
             help="A join link, an alias with its domain, an alias with --node; or the URL of a node, which is then "
             "looked at without joining.",
-            show_default=False,
         ),
     ],
     node: Node = None,
@@ -66,7 +65,6 @@ def doctor(
             "--capture",
             metavar="FILE",
             help="Write how the node answers, with names, ids, addresses and secrets replaced.",
-            show_default=False,
         ),
     ] = None,
     fail_if: FailIf = None,

@@ -34,18 +34,12 @@ def events_command(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--event",
-            metavar="NAME",
-            help="Print only this event; repeat for several.",
-            autocompletion=_event_names,
-            show_default=False,
+            "--event", metavar="NAME", help="Print only this event; repeat for several.", autocompletion=_event_names
         ),
     ] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", min=1, metavar="N", help="End after N events.", show_default=False)
-    ] = None,
+    count: Annotated[int | None, typer.Option("--count", min=1, metavar="N", help="End after N events.")] = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=0.1, metavar="S", help="End after S seconds.", show_default=False)
+        float | None, typer.Option("--duration", min=0.1, metavar="S", help="End after S seconds.")
     ] = None,
     name: Name = "Observer",
     pin_file: PinFile = None,

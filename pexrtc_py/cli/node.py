@@ -28,21 +28,14 @@ def node(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config",
-            metavar="FILE",
-            help='A TOML file: [conferences."meet.alice"] with pin = "1234", guest_pin, ...',
-            show_default=False,
+            "--config", metavar="FILE", help='A TOML file: [conferences."meet.alice"] with pin = "1234", guest_pin, ...'
         ),
     ] = None,
     open_: Annotated[
         bool, typer.Option("--open", help="Let any alias come to life when somebody joins it; always so on loopback.")
     ] = False,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.", show_default=False)
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.", show_default=False)
-    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.")] = None,
     self_signed: Annotated[
         bool, typer.Option("--self-signed", help="Serve HTTPS with a certificate made for this run.")
     ] = False,
@@ -57,7 +50,6 @@ def node(
             "--rtmp-ports",
             metavar="FIRST-LAST",
             help="Local TCP ports for RTMP publishers, one for each call: 40100-40199. Default: any.",
-            show_default=False,
         ),
     ] = None,
     relay_only: Annotated[

@@ -44,7 +44,6 @@ NodeUrl = Annotated[
         envvar="PEXRTC_NODE",
         metavar="URL",
         help="The conferencing node: https://node.example.com, or http://127.0.0.1:PORT of `pexrtc node`.",
-        show_default=False,
     ),
 ]
 Node = Annotated[
@@ -55,17 +54,11 @@ Node = Annotated[
         metavar="URL",
         help="The conferencing node: https://node.example.com, http://127.0.0.1:PORT of `pexrtc node`, or a join link. "
         "Not needed when ALIAS is alias@domain (DNS knows its nodes) or a join link.",
-        show_default=False,
     ),
 ]
 Extension = Annotated[
     str | None,
-    typer.Option(
-        "--extension",
-        metavar="ALIAS",
-        help="Where to go when ALIAS is a Virtual Reception.",
-        show_default=False,
-    ),
+    typer.Option("--extension", metavar="ALIAS", help="Where to go when ALIAS is a Virtual Reception."),
 ]
 CaFile = Annotated[
     Path | None,
@@ -74,7 +67,6 @@ CaFile = Annotated[
         envvar="PEXRTC_CA_FILE",
         metavar="FILE",
         help="Trust these certificates (PEM) instead of the system's.",
-        show_default=False,
     ),
 ]
 Proxy = Annotated[
@@ -84,7 +76,6 @@ Proxy = Annotated[
         envvar="PEXRTC_PROXY",
         metavar="URL",
         help="Reach the node through this HTTP proxy. Default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
-        show_default=False,
     ),
 ]
 Name = Annotated[str, typer.Option("--name", help="How the participant is called in the roster.")]
@@ -94,7 +85,6 @@ PinFile = Annotated[
         "--pin-file",
         metavar="FILE",
         help="A file whose first line is the PIN. `-` asks at the terminal. Or set PEXRTC_PIN.",
-        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one result object on stdout.")]
@@ -108,7 +98,6 @@ MediaAddress = Annotated[
         "--media-address",
         metavar="ADDRESS",
         help="Local address for media; repeat for several. Default: all of this host, loopback when the node is there.",
-        show_default=False,
     ),
 ]
 MediaPorts = Annotated[
@@ -117,7 +106,6 @@ MediaPorts = Annotated[
         "--media-ports",
         metavar="FIRST-LAST",
         help="Local UDP ports of media, for firewalls: 40000-40999. Default: any.",
-        show_default=False,
     ),
 ]
 Insecure = Annotated[

@@ -27,9 +27,7 @@ def prepare_command(
     codec: Annotated[str, typer.Option("--codec", metavar="NAME", help="VP8 or H264.")] = "VP8",
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--cache", metavar="FOLDER", help="Where to keep it. Default: XDG_CACHE_HOME.", show_default=False
-        ),
+        typer.Option("--cache", metavar="FOLDER", help="Where to keep it. Default: XDG_CACHE_HOME."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -42,8 +42,6 @@ from .options import (
     configure_logging,
 )
 from .probe_options import (
-    BAD,
-    OUTPUT,
     Bundle,
     BundleShows,
     Count,
@@ -79,7 +77,6 @@ def probe(
             metavar="ALIAS...",
             help="Conferences or test call services: an alias, an alias with its domain, or a join link. "
             "Several are measured at once.",
-            show_default=False,
         ),
     ],
     node: Node = None,
@@ -105,7 +102,6 @@ def probe(
             help=f"A bad network, both ways: {', '.join(PRESETS)}; or values: loss=5%, "
             "delay=100ms, jitter, burst, reorder, duplicate, rate=500k, queue; or both: 3g,loss=10%. One way only: "
             "send:3g, receive:loss=5%; repeat for the other. With --pair it is the first one's.",
-            show_default=False,
         ),
     ] = None,
     relay_only: RelayOnly = False,
@@ -119,12 +115,7 @@ def probe(
     fail_if: FailIf = None,
     profile_name: Annotated[
         str | None,
-        typer.Option(
-            "--profile",
-            help=f"Named thresholds: {', '.join(PROFILES)}. Without --fail-if: default.",
-            show_default=False,
-            rich_help_panel=BAD,
-        ),
+        typer.Option("--profile", help=f"Named thresholds: {', '.join(PROFILES)}. Without --fail-if: default."),
     ] = None,
     list_: Annotated[
         bool,
@@ -133,7 +124,6 @@ def probe(
             callback=_show_metrics,
             is_eager=True,
             help="Name all metrics with unit and source, and leave.",
-            rich_help_panel=BAD,
         ),
     ] = False,
     every: Every = None,
@@ -142,7 +132,7 @@ def probe(
     json: Json = False,
     jsonl: Annotated[
         bool,
-        typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result.", rich_help_panel=OUTPUT),
+        typer.Option("--jsonl", help="Print every sample as a line of JSON, then the result."),
     ] = False,
     nagios_line: Nagios = False,
     junit_file: Junit = None,
@@ -151,13 +141,7 @@ def probe(
     html_file: Html = None,
     compare: Annotated[
         Path | None,
-        typer.Option(
-            "--compare",
-            metavar="FILE",
-            help="With --html: an earlier --json beside it.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        typer.Option("--compare", metavar="FILE", help="With --html: an earlier --json beside it."),
     ] = None,
     bundle: Bundle = None,
     bundle_shows: BundleShows = None,

@@ -45,7 +45,6 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="Where to; {alias}, {date} and {time} are filled in. Default: {alias}-{date}-{time}.mkv.",
-        show_default=False,
     ),
 ]
 ContainerName = Annotated[
@@ -55,7 +54,6 @@ ContainerName = Annotated[
         metavar="KIND",
         help=f"Kind of file: {', '.join(CONTAINERS)}. Default: by the ending of FILE. Nothing is transcoded: codecs "
         "that fit are asked for (MP4: H.264; Ogg and WAV: sound alone).",
-        show_default=False,
     ),
 ]
 AudioOnly = Annotated[bool, typer.Option("--audio-only", help="Neither pictures nor presentations.")]
@@ -78,7 +76,6 @@ Transcode = Annotated[
         "--transcode",
         metavar="PRESET",
         help=f"Make another form of each complete file beside it: {', '.join(PRESETS)}.",
-        show_default=False,
     ),
 ]
 Announce = Annotated[
@@ -87,7 +84,6 @@ Announce = Annotated[
         "--announce",
         metavar="FILE",
         help="Say this aloud once recording begins: any file with sound. It is heard, not recorded.",
-        show_default=False,
     ),
 ]
 NoSidecars = Annotated[
@@ -104,18 +100,11 @@ SegmentDuration = Annotated[
         min=1,
         metavar="S",
         help="Begin another file every S seconds; each plays alone, no frame is lost between them.",
-        show_default=False,
     ),
 ]
 SegmentSize = Annotated[
     float | None,
-    typer.Option(
-        "--segment-size",
-        min=0.1,
-        metavar="MB",
-        help="The same every MB megabytes.",
-        show_default=False,
-    ),
+    typer.Option("--segment-size", min=0.1, metavar="MB", help="The same every MB megabytes."),
 ]
 MinFree = Annotated[
     float,
@@ -134,47 +123,23 @@ Fsync = Annotated[
         metavar="S",
         help="Have the disk hold everything every S seconds, against a power cut. A kill of the process costs no more "
         "without it.",
-        show_default=False,
     ),
 ]
 Duration = Annotated[
     float | None,
-    typer.Option(
-        "--duration",
-        min=0.1,
-        metavar="S",
-        help="Stop after S seconds of recording.",
-        show_default=False,
-    ),
+    typer.Option("--duration", min=0.1, metavar="S", help="Stop after S seconds of recording."),
 ]
 Until = Annotated[
     str | None,
-    typer.Option(
-        "--until",
-        metavar="HH:MM",
-        help="Stop at this time of day, today or tomorrow, in local time.",
-        show_default=False,
-    ),
+    typer.Option("--until", metavar="HH:MM", help="Stop at this time of day, today or tomorrow, in local time."),
 ]
 MaxSize = Annotated[
     float | None,
-    typer.Option(
-        "--max-size",
-        min=0.1,
-        metavar="MB",
-        help="Stop when all files have MB megabytes together.",
-        show_default=False,
-    ),
+    typer.Option("--max-size", min=0.1, metavar="MB", help="Stop when all files have MB megabytes together."),
 ]
 StopAfterSilence = Annotated[
     float | None,
-    typer.Option(
-        "--stop-after-silence",
-        min=0.1,
-        metavar="S",
-        help="Stop when nobody was heard for S seconds.",
-        show_default=False,
-    ),
+    typer.Option("--stop-after-silence", min=0.1, metavar="S", help="Stop when nobody was heard for S seconds."),
 ]
 StopWhenAlone = Annotated[
     float,
@@ -197,11 +162,7 @@ StopWhenNobodyComes = Annotated[
 StopWhenNoMedia = Annotated[
     float | None,
     typer.Option(
-        "--stop-when-no-media",
-        min=0.1,
-        metavar="S",
-        help="Stop when neither sound nor picture came for S seconds.",
-        show_default=False,
+        "--stop-when-no-media", min=0.1, metavar="S", help="Stop when neither sound nor picture came for S seconds."
     ),
 ]
 RejoinFor = Annotated[
@@ -226,12 +187,7 @@ WaitFor = Annotated[
 ]
 Notice = Annotated[
     str | None,
-    typer.Option(
-        "--notice",
-        metavar="TEXT",
-        help="Say this in chat when recording begins.",
-        show_default=False,
-    ),
+    typer.Option("--notice", metavar="TEXT", help="Say this in chat when recording begins."),
 ]
 ChatControl = Annotated[
     bool,

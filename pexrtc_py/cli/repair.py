@@ -39,7 +39,6 @@ def repair_command(
             "-o",
             metavar="FILE",
             help="The mended file. Default: NAME.part.mkv becomes NAME.mkv, any other NAME.repaired.mkv.",
-            show_default=False,
         ),
     ] = None,
     deadline: Deadline = 600,

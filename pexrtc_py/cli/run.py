@@ -28,19 +28,16 @@ def run_command(
     metrics: Annotated[
         str | None,
         typer.Option(
-            "--metrics",
-            metavar="ADDRESS:PORT",
-            help="Serve /metrics (Prometheus), /status (JSON) and /healthz there.",
-            show_default=False,
+            "--metrics", metavar="ADDRESS:PORT", help="Serve /metrics (Prometheus), /status (JSON) and /healthz there."
         ),
     ] = None,
     textfile: Annotated[
         Path | None,
-        typer.Option("--textfile", metavar="FILE.prom", help="Keep the metrics in a file.", show_default=False),
+        typer.Option("--textfile", metavar="FILE.prom", help="Keep the metrics in a file."),
     ] = None,
     status: Annotated[
         Path | None,
-        typer.Option("--status", metavar="FILE", help="Keep the status in a file, JSON.", show_default=False),
+        typer.Option("--status", metavar="FILE", help="Keep the status in a file, JSON."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
