@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from ..endpoint.conference import is_bot
-from ..errors import NodeError, UsageError
+from ..errors import NodeError, SessionClosed, UsageError
 from ..protocol.escaping import visible
 from ..protocol.models import Participant, ParticipantUuid
 from ..protocol.roster import Breakout
 from ..signalling import Session, SessionConfig, open_session
 from .screen import Screen
 
-__all__ = ["attend", "described", "find_participant"]
+__all__ = ["attend", "described", "find_participant", "tell_outages"]
 
+_MOMENT_S = 2.0
+"""So long the event stream may be away without a word: nodes are restarted, networks changed."""
 _SYNC_S = 15.0
 """How long a node may take to tell who is there; real ones take well under a second."""
 
@@ -38,6 +40,27 @@ async def attend(config: SessionConfig, screen: Screen) -> AsyncIterator[Session
         if why := session.why_waiting:
             screen.note(f"{session.config.alias}: we are {why}")
         yield session
+
+
+async def tell_outages(session: Session, screen: Screen, *, moment_s: float = _MOMENT_S) -> None:
+    """Say when the node has fallen silent, and when it speaks again; for ever. Cancelling is safe.
+
+    A session outlives its event stream for as long as its token is good: minutes in which nobody could tell a node that
+    is dead from a conference in which nothing happens.
+    """
+    alias, node_url = session.config.alias, session.client.node_url
+    with suppress(SessionClosed):
+        while True:
+            await session.wait_for(lambda s: s.listening)
+            await session.wait_for(lambda s: not s.listening)
+            try:
+                async with asyncio.timeout(moment_s):
+                    await session.wait_for(lambda s: s.listening)
+            except TimeoutError:
+                screen.note(f"{alias}: no events come from {node_url.rpartition('@')[2]}, trying again")
+                await session.wait_for(lambda s: s.listening)
+                screen.note(f"{alias}: events come again")
+    await asyncio.Event().wait()  # why it ended is told by whoever reads the events
 
 
 def find_participant(session: Session, text: str, inside: Breakout | None = None) -> ParticipantUuid:

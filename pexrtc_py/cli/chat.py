@@ -11,9 +11,9 @@ from ..errors import UsageError
 from ..protocol.escaping import visible
 from ..protocol.events import MessageReceived
 from ..protocol.models import Message
-from ..signalling import Session, SessionConfig, follow_transfers
+from ..signalling import EventSubscription, Session, SessionConfig, follow_transfers
 from ..tasks import first_of
-from .attending import attend, find_participant
+from .attending import attend, find_participant, tell_outages
 from .exits import ExitCode
 from .joining import WayIn, find_session
 from .lines import json_line, until_unread, write_line
@@ -102,10 +102,13 @@ async def _listen(config: SessionConfig, screen: Screen, *, json: bool, count: i
     heard = 0
 
     async def read_along(session: Session) -> None:
-        nonlocal heard
         events = session.events()
         await session.wait_for(lambda s: s.roster.synced)
         screen.note(f"joined {session.config.alias}, listening; Ctrl-C ends it")
+        await first_of(printing=print_all(events), outages=tell_outages(session, screen))
+
+    async def print_all(events: EventSubscription) -> None:
+        nonlocal heard
         async for event in events:
             if isinstance(event, MessageReceived):
                 heard += 1

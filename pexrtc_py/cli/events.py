@@ -10,8 +10,9 @@ import msgspec
 import typer
 
 from ..protocol.events import EVENT_TYPES, Event, serialize_event
-from ..signalling import Session, follow_transfers
+from ..signalling import EventSubscription, Session, follow_transfers
 from ..tasks import first_of
+from .attending import tell_outages
 from .exits import ExitCode
 from .joining import WayIn, find_session
 from .lines import json_line, until_unread, write_line
@@ -65,9 +66,12 @@ def events_command(
     printed = 0
 
     async def listen(session: Session) -> None:
-        nonlocal printed
         events = session.events()  # before the first wait, so that none is missed
         screen.note(f"joined {session.config.alias} as {session.token_result.display_name or name}")
+        await first_of(printing=print_all(session, events), outages=tell_outages(session, screen))
+
+    async def print_all(session: Session, events: EventSubscription) -> None:
+        nonlocal printed
         async for event in events:
             event_name, data = _told(event)
             if only and event_name not in only:
