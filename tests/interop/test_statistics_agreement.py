@@ -84,7 +84,8 @@ class ReportLog:
         self.sent: list[tuple[float, str, float]] = []
         for line in peer.lines:
             if line.receiver is not None:
-                line.receiver._send_rtcp = self._listener(line.receiver, line.receiver._send_rtcp)
+                reports = line.receiver._reports
+                reports._send = self._listener(line.receiver, reports._send)
 
     def _listener(self, receiver: Receiver, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def listen(data: bytes) -> None:
