@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from pexrtc_py.cli.app import make_app
 from pexrtc_py.cli.exits import ExitCode
-from pexrtc_py.errors import UsageError
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.protocol.events import MessageReceived
@@ -24,9 +23,9 @@ from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
 from pexrtc_py.signalling import EventSubscription, Session, SessionConfig, open_session
 
 from ..support.background import Background, background
+from ..support.commands import Outcome, error_lines, pexrtc_here, start
 from ..support.replay_node import run_replay_node
 from ..support.silent_media import SilentMediaMaker
-from .test_exits import Outcome, error_lines, start
 
 EVIL = "Eve\x1b[2J\u009b2J<b>\u202e"
 
@@ -69,14 +68,6 @@ def config(node: Node, alias: str, name: str, pin: str | None = None) -> Session
     return SessionConfig(node_url=node.url, alias=alias, display_name=name, pin=pin)
 
 
-def pexrtc(*arguments: str, **environment: str) -> Outcome:
-    """Run a command to its end, here."""
-    result = CliRunner().invoke(make_app(), arguments, env=environment)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Outcome(code=result.exit_code, out=result.stdout, err=result.stderr)
-
-
 def printed(outcome: Outcome) -> list[dict[str, object]]:
     """What a command printed, a JSON object a line."""
     assert not error_lines(outcome), outcome.err
@@ -105,29 +96,29 @@ async def say_once_heard(node: Node, session: Session, listener: str, text: str)
 def test_roster_as_table_and_json(node: Node, beside: Background) -> None:
     """Both show everybody but the command itself; nothing that a terminal would obey comes through."""
     with beside.living(open_session(config(node, "meet.open", EVIL))) as eve:
-        table = pexrtc("roster", "--node", node.url, "meet.open")
+        table = pexrtc_here("roster", "--node", node.url, "meet.open")
         assert table.code == ExitCode.DONE
         assert eve.participant_uuid in table.out
         assert "Observer" not in table.out
         assert r"Eve\x1b[2J\x9b2J<b>\u202e" in table.out
         assert all(c.isprintable() or c == "\n" for c in table.out)
-        (result,) = printed(pexrtc("roster", "--json", "--node", node.url, "meet.open"))
+        (result,) = printed(pexrtc_here("roster", "--json", "--node", node.url, "meet.open"))
         assert isinstance(result["participants"], list)
         assert [person["display_name"] for person in result["participants"]] == [EVIL]
         assert result["place"] == "conference"
-    assert "nobody else is there" in pexrtc("roster", "--node", node.url, "meet.open").out
+    assert "nobody else is there" in pexrtc_here("roster", "--node", node.url, "meet.open").out
 
 
 def test_events_are_lines_of_json(node: Node, beside: Background) -> None:
     """First those who are there, then what happens; the command ends after as many as were asked for."""
     with beside.living(open_session(config(node, "meet.open", EVIL))) as eve:
-        first = pexrtc("events", "--node", node.url, "meet.open", "--count", "3")
+        first = pexrtc_here("events", "--node", node.url, "meet.open", "--count", "3")
         assert first.code == ExitCode.DONE
         names = [line["event"] for line in printed(first)]
         assert names == ["participant_sync_begin", "participant_create", "participant_create"]
         assert all(c.isprintable() or c == "\n" for c in first.out)
         said = beside.start(say_once_heard(node, eve, "Observer", "hello\x1b[31m"))
-        heard = pexrtc("events", "--node", node.url, "meet.open", "--event", "message_received", "--count", "1")
+        heard = pexrtc_here("events", "--node", node.url, "meet.open", "--event", "message_received", "--count", "1")
         said.result(20)
         (line,) = printed(heard)
         assert line["alias"] == "meet.open"
@@ -167,19 +158,19 @@ def test_chat_is_said_and_heard(node: Node, beside: Background) -> None:
     with beside.living(open_session(config(node, "meet.open", "Bob"))) as bob:
         for to, direct in ((), False), (("--to", "bob"), True):
             message = beside.start(next_message(bob.events()))
-            outcome = pexrtc("chat", "--node", node.url, "meet.open", "hello", *to, "--name", "Herald")
+            outcome = pexrtc_here("chat", "--node", node.url, "meet.open", "hello", *to, "--name", "Herald")
             assert outcome.code == ExitCode.DONE, outcome.err
             told = message.result(20)
             assert (told.origin, told.payload, told.direct) == ("Herald", "hello", direct)
         said = beside.start(say_once_heard(node, bob, "Ear", "two\nlines"))
-        outcome = pexrtc("chat", "--node", node.url, "meet.open", "--count", "1", "--name", "Ear")
+        outcome = pexrtc_here("chat", "--node", node.url, "meet.open", "--count", "1", "--name", "Ear")
         said.result(20)
         assert outcome.out.endswith(r" Bob: two\nlines" + "\n")
 
 
 def test_chat_that_is_off(node: Node) -> None:
     """Where the conference has no chat, that is said, and is a refusal."""
-    outcome = pexrtc("chat", "--node", node.url, "meet.quiet", "hello")
+    outcome = pexrtc_here("chat", "--node", node.url, "meet.quiet", "hello")
     assert outcome.code == ExitCode.REFUSED
     assert error_lines(outcome) == ["error: meet.quiet: chat is switched off in this conference"]
 
@@ -188,37 +179,37 @@ def test_control_acts_on_a_participant_by_name(node: Node, beside: Background) -
     """A display name that one participant has is enough; one that several have is told with their UUIDs."""
     mute = ("control", "--node", node.url, "meet.open", "participant_mute")
     with beside.living(open_session(config(node, "meet.open", "Bob Jones"))) as bob:
-        outcome = pexrtc(*mute, "participant=bob jones")
+        outcome = pexrtc_here(*mute, "participant=bob jones")
         assert outcome.code == ExitCode.DONE, outcome.err
         beside.wait(bob.wait_for(lambda s: s.participant is not None and s.participant.muted))
         with beside.living(open_session(config(node, "meet.open", "Bob Jones"))) as twin:
-            outcome = pexrtc(*mute, "participant=Bob Jones")
+            outcome = pexrtc_here(*mute, "participant=Bob Jones")
             assert outcome.code == ExitCode.USAGE
             assert bob.participant_uuid in outcome.err
             assert twin.participant_uuid in outcome.err
-        outcome = pexrtc(*mute, "participant=Carol")
+        outcome = pexrtc_here(*mute, "participant=Carol")
         assert outcome.code == ExitCode.USAGE
         assert error_lines(outcome) == ["error: no participant is called 'Carol'; there are: Bob Jones"]
 
 
 def test_control_prints_what_is_more_than_a_yes(node: Node) -> None:
     """A result is JSON on stdout; a yes is talk, and with --json an object too; the token is given back by leaving."""
-    (status,) = printed(pexrtc("control", "--node", node.url, "meet.open", "conference_status"))
+    (status,) = printed(pexrtc_here("control", "--node", node.url, "meet.open", "conference_status"))
     assert status["locked"] is False
     for operation in ("conference_lock", "refresh_token", "release_token"):
-        outcome = pexrtc("control", "--node", node.url, "meet.open", operation)
+        outcome = pexrtc_here("control", "--node", node.url, "meet.open", operation)
         assert (outcome.code, outcome.out) == (ExitCode.DONE, "")
-    (result,) = printed(pexrtc("control", "--json", "--node", node.url, "meet.open", "participant_buzz"))
+    (result,) = printed(pexrtc_here("control", "--json", "--node", node.url, "meet.open", "participant_buzz"))
     assert result == {"alias": "meet.open", "operation": "participant_buzz", "result": True}
 
 
 def test_control_as_a_guest(node: Node, beside: Background) -> None:
     """A Guest is told that it is one, and how to come as a Host; the PIN of the environment makes one."""
     with beside.living(open_session(config(node, "meet.pin", "Host", pin="1234"))) as host:
-        outcome = pexrtc("control", "--node", node.url, "meet.pin", "conference_lock")
+        outcome = pexrtc_here("control", "--node", node.url, "meet.pin", "conference_lock")
         assert outcome.code == ExitCode.REFUSED
         assert "we are a Guest here: give the Host PIN by PEXRTC_PIN or --pin-file" in outcome.err
-        outcome = pexrtc("control", "--node", node.url, "meet.pin", "conference_lock", PEXRTC_PIN="1234")
+        outcome = pexrtc_here("control", "--node", node.url, "meet.pin", "conference_lock", PEXRTC_PIN="1234")
         assert outcome.code == ExitCode.DONE, outcome.err
         beside.wait(host.wait_for(lambda s: s.roster.conference.locked))
         assert "1234" not in outcome.err + outcome.out
@@ -227,9 +218,9 @@ def test_control_as_a_guest(node: Node, beside: Background) -> None:
 def test_through_a_virtual_reception(node: Node, beside: Background) -> None:
     """--extension says where to go; without it the refusal says what is asked for."""
     with beside.living(open_session(config(node, "meet.open", "Bob"))):
-        outcome = pexrtc("roster", "--node", node.url, "reception", "--extension", "meet.open")
+        outcome = pexrtc_here("roster", "--node", node.url, "reception", "--extension", "meet.open")
         assert "Bob" in outcome.out
-        outcome = pexrtc("roster", "--node", node.url, "reception")
+        outcome = pexrtc_here("roster", "--node", node.url, "reception")
         assert outcome.code == ExitCode.REFUSED
         assert "a Virtual Reception asks for conference_extension" in outcome.err
 
@@ -255,17 +246,17 @@ def test_through_a_virtual_reception(node: Node, beside: Background) -> None:
 )
 def test_control_that_is_not_understood(arguments: tuple[str, ...], told: str) -> None:
     """A slip is told in one line, before any node is asked."""
-    with pytest.raises(UsageError) as caught:
-        pexrtc("control", "--node", "http://127.0.0.1:9", "meet.open", *arguments)
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
+    outcome = pexrtc_here("control", "--node", "http://127.0.0.1:9", "meet.open", *arguments)
+    assert outcome.code == ExitCode.USAGE
+    [line] = outcome.err.splitlines()
+    assert told in line
 
 
 def test_the_table_is_printed() -> None:
     """Every operation stands in the list, to read and as JSON; a word filters it."""
-    outcome = pexrtc("control", "--list")
+    outcome = pexrtc_here("control", "--list")
     assert all(f"  {name}  (" in outcome.out for name in OPERATIONS)
-    (table,) = printed(pexrtc("control", "--list", "--json", "transfer"))
+    (table,) = printed(pexrtc_here("control", "--list", "--json", "transfer"))
     assert isinstance(table["operations"], list)
     (row,) = [row for row in table["operations"] if row["name"] == "participant_transfer"]
     assert row["caller"] == "Hosts"
@@ -304,11 +295,11 @@ def test_control_inside_a_breakout(beside: Background) -> None:
             ("breakout_event", json.loads((folder / f"breakout_event_{name}.json").read_text())) for name in inside
         ]
         common = ("control", "--node", replay.url, "--breakout", breakout, "meet.replay")
-        muting = pexrtc(*common, "participant_mute", "participant=George")
-        locking = pexrtc(*common, "conference_lock")
-        raising = pexrtc(*common, "participant_buzz")
-        joining = pexrtc(*common, "theme")
-        lost = pexrtc(*common[:3], "--breakout", "another", "meet.replay", "conference_lock")
+        muting = pexrtc_here(*common, "participant_mute", "participant=George")
+        locking = pexrtc_here(*common, "conference_lock")
+        raising = pexrtc_here(*common, "participant_buzz")
+        joining = pexrtc_here(*common, "theme")
+        lost = pexrtc_here(*common[:3], "--breakout", "another", "meet.replay", "conference_lock")
     assert [done.code for done in (muting, locking, raising)] == [ExitCode.DONE] * 3
     george = "1e1bdef4-323c-4ed2-8765-1153be63760e"
     assert sorted(replay.asked_inside) == ["lock", f"participants/{george}/mute", f"participants/{ours}/buzz"]

@@ -14,8 +14,8 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.protocol.room_settings import RoomSettings
 
+from ..support.commands import error_lines, pexrtc, pexrtc_here
 from ..support.replay_node import Capture, run_replay_node
-from .test_exits import error_lines, pexrtc
 
 ALIAS, PIN, ALICE, BOB = "meet.secret-plans", "824681", "Alice Liddell", "Bob ☂ <b>Dylan</b>"
 
@@ -73,11 +73,11 @@ async def test_a_refusal_is_captured_too(tmp_path: Path) -> None:
     assert request["answer"]["result"]["pin"] == "required"
 
 
-async def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A file that exists is named, before anybody joins."""
     path = tmp_path / "node.json"
     path.write_text("keep me")
-    done = await pexrtc("doctor", "--node", "http://127.0.0.1:9", ALIAS, "--capture", str(path))
+    done = pexrtc_here("doctor", "--node", "http://127.0.0.1:9", ALIAS, "--capture", str(path))
     assert done.code == ExitCode.USAGE
     assert error_lines(done) == [f"error: --capture {path}: it exists already"]
     assert path.read_text() == "keep me"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,107 +16,80 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.protocol.room_settings import RoomSettings
 
+from ..support.background import background
+from ..support.commands import error_lines, pexrtc, pexrtc_here, start
+
 CLIP = str(clip_path("motion.mkv"))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-async def node() -> AsyncIterator[Node]:
+def node() -> Iterator[Node]:
     """A node with one conference that has a PIN, and no others."""
     settings = {
         "meet.pin": RoomSettings(alias="meet.pin", pin="1234", allow_guests=False),
         "meet.open": RoomSettings(alias="meet.open"),
     }
-    async with Node(NodeConfig(conferences=settings, open=False)) as node:
+
+    async def make() -> Node:
+        return Node(NodeConfig(conferences=settings, open=False))
+
+    with background() as beside, beside.living(beside.wait(make())) as node:
         yield node
 
 
-async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    """Start a command of ours."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pexrtc_py.cli import main; main()",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
-
-
-async def pexrtc(*arguments: str, **environment: str) -> Outcome:
-    """Run a command of ours to its end."""
-    process = await start(*arguments, **environment)
-    out, err = await process.communicate()
-    return Outcome(code=process.returncode or 0, out=out.decode(), err=err.decode())
-
-
-def error_lines(outcome: Outcome) -> list[str]:
-    """The lines that say what went wrong; a traceback would be one too."""
-    return [line for line in outcome.err.splitlines() if line.startswith(("error:", "Traceback"))]
-
-
-async def test_url_that_is_none() -> None:
+def test_url_that_is_none() -> None:
     """A node named without a scheme is a usage error that says how to name it."""
-    outcome = await pexrtc("record", "--node", "node.example.com", "meet.alice")
+    outcome = pexrtc_here("record", "--node", "node.example.com", "meet.alice")
     assert outcome.code == ExitCode.USAGE
     assert error_lines(outcome) == [
         "error: --node node.example.com: say https://node.example.com or http://node.example.com"
     ]
 
 
-async def test_refused_connection(tmp_path: Path) -> None:
+def test_refused_connection(tmp_path: Path) -> None:
     """Where nobody listens, the address is named, and no file is left."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         target = tmp_path / "a.mkv"
-        outcome = await pexrtc("record", "--node", f"http://127.0.0.1:{port}", "meet.alice", "-o", str(target))
+        outcome = pexrtc_here("record", "--node", f"http://127.0.0.1:{port}", "meet.alice", "-o", str(target))
     assert outcome.code == ExitCode.UNREACHABLE
     [line] = error_lines(outcome)
     assert f"127.0.0.1:{port}" in line
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_unknown_alias(node: Node, tmp_path: Path) -> None:
+def test_unknown_alias(node: Node, tmp_path: Path) -> None:
     """An alias the node does not have is refused by name."""
-    outcome = await pexrtc("record", "--node", node.url, "meet.nobody", "-o", str(tmp_path / "a.mkv"))
+    outcome = pexrtc_here("record", "--node", node.url, "meet.nobody", "-o", str(tmp_path / "a.mkv"))
     assert outcome.code == ExitCode.REFUSED
     [line] = error_lines(outcome)
     assert "404" in line
     assert "Neither conference nor gateway found" in line
 
 
-async def test_wrong_pin(node: Node) -> None:
+def test_wrong_pin(node: Node) -> None:
     """A wrong PIN is refused, and is in no output."""
-    outcome = await pexrtc("announce", "--node", node.url, "meet.pin", CLIP, PEXRTC_PIN="987654")
+    outcome = pexrtc_here("announce", "--node", node.url, "meet.pin", CLIP, PEXRTC_PIN="987654")
     assert outcome.code == ExitCode.REFUSED
     [line] = error_lines(outcome)
     assert "Invalid PIN" in line
     assert "987654" not in outcome.out + outcome.err
 
 
-async def test_missing_pin(node: Node) -> None:
+def test_missing_pin(node: Node) -> None:
     """Without a PIN one learns that there is one, and how to give it."""
-    outcome = await pexrtc("announce", "--node", node.url, "meet.pin", CLIP)
+    outcome = pexrtc_here("announce", "--node", node.url, "meet.pin", CLIP)
     assert outcome.code == ExitCode.REFUSED
     [line] = error_lines(outcome)
     assert "a PIN is required: set PEXRTC_PIN, or give --pin-file FILE" in line
 
 
 @pytest.mark.parametrize("command", ["verify", "repair"])
-async def test_recording_that_is_not_there(command: str, tmp_path: Path) -> None:
+def test_recording_that_is_not_there(command: str, tmp_path: Path) -> None:
     """A name that is no file was given wrong: nothing failed in the middle."""
     for path, why in ((tmp_path / "no.mkv", "no such file"), (tmp_path, "a folder, not a file")):
-        outcome = await pexrtc(command, str(path))
+        outcome = pexrtc_here(command, str(path))
         assert outcome.code == ExitCode.USAGE
         assert error_lines(outcome) == [f"error: {path}: {why}"]
 
@@ -142,30 +111,30 @@ async def test_waiting_is_told(tmp_path: Path) -> None:
     assert process.returncode == ExitCode.DONE
 
 
-async def test_unreadable_file(node: Node, tmp_path: Path) -> None:
+def test_unreadable_file(node: Node, tmp_path: Path) -> None:
     """A file that is no media is named before anybody is called."""
     broken = tmp_path / "broken.mkv"
     broken.write_bytes(b"no media at all" * 100)
-    outcome = await pexrtc("announce", "--node", node.url, "meet.open", str(broken))
+    outcome = pexrtc_here("announce", "--node", node.url, "meet.open", str(broken))
     assert outcome.code == ExitCode.USAGE
     [line] = error_lines(outcome)
     assert str(broken) in line
 
 
-async def test_missing_file(node: Node, tmp_path: Path) -> None:
+def test_missing_file(node: Node, tmp_path: Path) -> None:
     """A file that is not there is named."""
-    outcome = await pexrtc("announce", "--node", node.url, "meet.open", str(tmp_path / "nothing.mkv"))
+    outcome = pexrtc_here("announce", "--node", node.url, "meet.open", str(tmp_path / "nothing.mkv"))
     assert outcome.code == ExitCode.USAGE
     [line] = error_lines(outcome)
     assert "nothing.mkv" in line
 
 
 @pytest.mark.parametrize("target", ["missing-folder/a.mkv", "exists.mkv"])
-async def test_unwritable_target(node: Node, tmp_path: Path, target: str) -> None:
+def test_unwritable_target(node: Node, tmp_path: Path, target: str) -> None:
     """A target that cannot be made, or exists already, is named before the node is asked; it is not overwritten."""
     (tmp_path / "missing-folder").write_text("a file where a folder is needed")
     (tmp_path / "exists.mkv").write_text("keep me")
-    outcome = await pexrtc("record", "--node", node.url, "meet.open", "-o", str(tmp_path / target))
+    outcome = pexrtc_here("record", "--node", node.url, "meet.open", "-o", str(tmp_path / target))
     assert outcome.code == ExitCode.USAGE
     [line] = error_lines(outcome)
     assert str(tmp_path / target) in line

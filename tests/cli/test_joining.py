@@ -16,7 +16,7 @@ from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.signalling import SessionConfig, open_session
 from pexrtc_py.signalling.finding import ServiceRecord
 
-from .test_exits import start
+from ..support.commands import start
 
 RECORDS = (
     ServiceRecord(priority=20, weight=1, port=8443, target="b.example.com"),

@@ -12,7 +12,7 @@ from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.protocol.models import CallKind, CallRequest
 from pexrtc_py.signalling import SessionConfig, open_session
 
-from .test_exits import error_lines, pexrtc, start
+from ..support.commands import error_lines, pexrtc_here, start
 
 
 async def test_options_reach_the_node(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ async def test_the_command_to_try_works_with_its_certificate() -> None:
         (("--relay-only",), "relayed media only, and no TURN server: nobody could be heard"),
     ],
 )
-async def test_what_cannot_be(arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be(arguments: tuple[str, ...], told: str) -> None:
     """Options that make no sense are a usage error."""
-    outcome = await pexrtc("node", "--listen", "127.0.0.1:0", *arguments)
+    outcome = pexrtc_here("node", "--listen", "127.0.0.1:0", *arguments)
     assert outcome.code == ExitCode.USAGE
     assert error_lines(outcome) == [f"error: {told}"]

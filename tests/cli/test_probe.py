@@ -35,8 +35,8 @@ from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.signalling.finding import ServiceRecord
 from pexrtc_py.webrtc.impairment import PRESETS, Impairment, TwoWayImpairment
 
+from ..support.commands import error_lines, pexrtc, pexrtc_here, start
 from ..support.probe_runs import doctor, run
-from .test_exits import error_lines, pexrtc, start
 
 
 @pytest.mark.parametrize(
@@ -290,13 +290,11 @@ async def test_a_monitor_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> Non
         (("--pair", "--alone"), "--alone: with --pair what is sent must come"),
     ],
 )
-async def test_what_cannot_be_written_is_told_before_measuring(
-    tmp_path: Path, options: tuple[str, ...], told: str
-) -> None:
+def test_what_cannot_be_written_is_told_before_measuring(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
     """A report that could not be written was found out after the run, and the result was lost with it."""
     (tmp_path / "file").touch()
     given = [option.format(tmp_path) for option in options]
-    done = await pexrtc("probe", "--node", "http://127.0.0.1:9", *given, "meet.a")
+    done = pexrtc_here("probe", "--node", "http://127.0.0.1:9", *given, "meet.a")
     assert done.code == ExitCode.USAGE
     assert error_lines(done) == ["error: " + told.replace("{}", str(tmp_path))]
 
@@ -333,9 +331,9 @@ def test_results_that_nobody_reads(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("probe", "--join-only"), ("doctor",)])
-async def test_a_password_in_a_url_is_nowhere(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_password_in_a_url_is_nowhere(tmp_path: Path, options: tuple[str, ...]) -> None:
     """Of a node that is not there: neither on the screen nor in any file."""
-    done = await pexrtc(
+    done = pexrtc_here(
         *(*options, "--node", "http://user:s3cret@127.0.0.1:9", "--json", "-v", "-v", "meet.a"),
         *("--junit", str(tmp_path / "j.xml"), "--textfile", str(tmp_path / "p.prom")),
         *("--html", str(tmp_path / "r.html"), "--bundle", str(tmp_path / "b.zip")),
@@ -348,18 +346,18 @@ async def test_a_password_in_a_url_is_nowhere(tmp_path: Path, options: tuple[str
     assert not [text for text in (done.out.encode(), done.err.encode(), *contents) if b"s3cret" in text]
 
 
-async def test_nagios_tells_of_a_node_that_is_down() -> None:
+def test_nagios_tells_of_a_node_that_is_down() -> None:
     """A line, and CRITICAL or UNKNOWN: whatever can be said, on stdout."""
-    done = await pexrtc("probe", "--nagios", "--network-only", "--node", "http://127.0.0.1:9", "meet.a")
+    done = pexrtc_here("probe", "--nagios", "--network-only", "--node", "http://127.0.0.1:9", "meet.a")
     assert done.code in (2, 3)
     assert done.out.startswith(f"PEXRTC {('', '', 'CRITICAL', 'UNKNOWN')[done.code]} - ")
     assert len(done.out.splitlines()) == 1
 
 
 @pytest.mark.slow
-async def test_nagios_gets_a_line_whatever_happens() -> None:
+def test_nagios_gets_a_line_whatever_happens() -> None:
     """A usage error is UNKNOWN, with a line on stdout and exit code 3."""
-    done = await pexrtc("probe", "--nagios", "--fail-if", "video.fsp < 1", "--node", "http://127.0.0.1:9", "meet.a")
+    done = pexrtc_here("probe", "--nagios", "--fail-if", "video.fsp < 1", "--node", "http://127.0.0.1:9", "meet.a")
     assert done.code == 3
     assert done.out.startswith("PEXRTC UNKNOWN - threshold 'video.fsp < 1': no metric 'video.fsp'")
     assert len(error_lines(done)) == 1

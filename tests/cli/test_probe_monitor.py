@@ -17,7 +17,7 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.faults import FaultKind
 from pexrtc_py.node.server import Node
 
-from .test_exits import error_lines, pexrtc, start
+from ..support.commands import error_lines, pexrtc, start
 
 SOON_S = 6.0
 """What an end may take that was asked for while nothing was measured."""

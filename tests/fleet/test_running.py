@@ -17,6 +17,7 @@ from pexrtc_py.fleet.running import FleetOptions, run_fleet
 from pexrtc_py.node.server import Node
 from pexrtc_py.tasks import task_owner
 
+from ..support.commands import pexrtc_here
 from .fleet_process import run_fleet_process
 
 
@@ -173,12 +174,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     """It is said in one line before anything starts, with exit code 2."""
-    from tests.cli.test_exits import pexrtc  # noqa: PLC0415
-
     (tmp_path / "jobs.toml").write_text('[[record]]\nalias = "a@b"\npin = "8317"')
-    outcome = await pexrtc("run", str(tmp_path / "jobs.toml"))
+    outcome = pexrtc_here("run", str(tmp_path / "jobs.toml"))
     assert outcome.code == ExitCode.USAGE
     assert "unknown field `pin`" in outcome.err
     assert "8317" not in outcome.err

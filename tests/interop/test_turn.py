@@ -20,9 +20,9 @@ from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
-from tests.cli.test_exits import pexrtc
 from tests.interop.conftest import need_program
 from tests.interop.ours import our_endpoint
+from tests.support.commands import pexrtc
 from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
 
 

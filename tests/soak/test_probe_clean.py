@@ -22,7 +22,7 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.probe.result import ProbeResult
 
-from ..cli.test_exits import start
+from ..support.commands import start
 from ..support.unhurried import TRIES
 
 RUNS = int(os.environ.get("PROBE_RUNS", "100"))
