@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,11 @@ import typer
 
 from ..errors import PexrtcError, UsageError
 from ..media.child import in_child
-from ..recorder.manifest import changed_files
+from ..media.frames import Kind
+from ..recorder.manifest import KnownStream, changed_files, known_streams
 from ..recorder.naming import recording_paths
 from ..recorder.sidecars import sidecar_path
+from ..recorder.verdict import FoundHole, FoundStream, judge
 from ..tasks import first_of
 from .exits import ExitCode, exit_code_of
 from .options import Json, Quiet, Verbose, configure_logging
@@ -29,13 +32,18 @@ Deadline = Annotated[
 ]
 
 
+class _Hole(msgspec.Struct):
+    start_s: float
+    end_s: float
+
+
 class _Stream(msgspec.Struct):
-    kind: str
+    kind: Kind
     codec: str
     packets: int
     key_frames: int
     undecodable: int
-    holes: list[dict[str, float]]
+    holes: list[_Hole]
 
 
 class _Integrity(msgspec.Struct):
@@ -46,6 +54,17 @@ class _Integrity(msgspec.Struct):
     end_offset_s: float | None
     problems: list[str]
     streams: list[_Stream]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What lies beside a file says of it."""
+
+    is_changed: bool = False
+    streams: tuple[KnownStream, ...] | None = None
+
+
+_SAYS_OF_A_HOLE = {True: "", False: ", and nothing was sent", None: ""}
 
 
 def verify_command(
@@ -59,8 +78,9 @@ def verify_command(
     """Read recordings from beginning to end and tell what is wrong with them.
 
     Told are holes, missing key frames, times that step back, sound and picture apart, files cut off or not closed, and,
-    where a manifest lies beside, files that are not what was recorded. Exit code 1 when something was found. Each file
-    is read by a process of its own.
+    where a manifest lies beside, files that are not what was recorded. Exit code 1 when something is wrong. By the
+    manifest a hole that the sender left (a camera switched off, a microphone muted) is told from one in which something
+    is missing, and is not wrong; without one every hole is. Each file is read by a process of its own.
     """
     configure_logging(verbose)
     screen = Screen(json=json, quiet=quiet)
@@ -106,16 +126,25 @@ async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen
     check_readable(path)
     raw = await in_child("verify", path, *(["decode"] if decode else []), deadline_s=deadline_s)
     found = msgspec.convert(raw, _Integrity)
-    problems = list(found.problems)
-    if await _is_changed(path):
+    known = await _known_of(path)
+    streams = [
+        FoundStream(kind=one.kind, holes=[FoundHole(start_s=hole.start_s, end_s=hole.end_s) for hole in one.holes])
+        for one in found.streams
+    ]
+    verdict = judge(found.problems, streams, None if known.is_changed else known.streams)
+    problems = list(verdict.problems)
+    if known.is_changed:
         problems.append("not what the manifest beside it says was recorded")
     kinds = ", ".join(f"{stream.codec} {stream.packets} packets" for stream in found.streams)
     screen.note(
         f"{path}: {', '.join(problems) if problems else 'whole'}; {found.duration_s:.1f} s, {kinds or 'nothing'}"
     )
-    for stream in found.streams:
-        for hole in stream.holes:
-            screen.note(f"  {stream.kind}: nothing from {hole['start_s']:.2f} to {hole['end_s']:.2f} s")
+    if verdict.remarks:
+        screen.note(f"  as it was sent: {', '.join(verdict.remarks)}")
+    for stream, lost in zip(found.streams, verdict.lost, strict=True):
+        for hole, is_lost in zip(stream.holes, lost, strict=True):
+            says = _SAYS_OF_A_HOLE[is_lost]
+            screen.note(f"  {stream.kind}: nothing from {hole.start_s:.2f} to {hole.end_s:.2f} s{says}")
         if stream.undecodable:
             screen.note(f"  {stream.kind}: {stream.undecodable} packets do not decode")
     if found.start_offset_s is not None and found.end_offset_s is not None:
@@ -123,22 +152,29 @@ async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen
             f"  the picture begins {found.start_offset_s * 1000:+.0f} ms after the sound, "
             f"and ends {found.end_offset_s * 1000:+.0f} ms after it"
         )
-    result: dict[str, object] = {**(raw if isinstance(raw, dict) else {}), "file": str(path), "problems": problems}
+    result: dict[str, object] = {
+        **(raw if isinstance(raw, dict) else {}),
+        "file": str(path),
+        "problems": problems,
+        "remarks": list(verdict.remarks),
+        "lost": [list(one) for one in verdict.lost],
+    }
     return bool(problems), result
 
 
-async def _is_changed(path: Path) -> bool:
-    """Whether the manifest beside the recording this file is of, a segment or its slides perhaps, has another hash."""
+async def _known_of(path: Path) -> _Known:
+    """Look into the manifest beside the recording that this file is of, a segment or its slides perhaps."""
     is_over = threading.Event()  # a thread cannot be cancelled, and the program would wait for it
     try:
-        return await asyncio.to_thread(_differs, path, is_over)
+        return await asyncio.to_thread(_look_up, path, is_over)
     finally:
         is_over.set()
 
 
-def _differs(path: Path, is_over: threading.Event) -> bool:
+def _look_up(path: Path, is_over: threading.Event) -> _Known:
     for recording in recording_paths(path):
         manifest = sidecar_path(recording, "manifest.json")
         if manifest.is_file():
-            return bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
-    return False
+            is_changed = bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
+            return _Known(is_changed=is_changed, streams=known_streams(manifest, path.name))
+    return _Known()

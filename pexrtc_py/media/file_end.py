@@ -8,6 +8,9 @@ from typing import BinaryIO
 
 __all__ = ["Ending", "ending_of"]
 
+_WAV_FULL = 0xFFFFFFFF
+"""Where lengths in a WAV's header end: a longer one, of more than six hours in stereo, goes on to its end."""
+
 
 class Ending(StrEnum):
     """How a file ends."""
@@ -34,6 +37,8 @@ def ending_of(path: Path) -> Ending:
             return _ogg(file, size)
         if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
             expected = int.from_bytes(start[4:8], "little") + 8
+            if expected >= _WAV_FULL:
+                return Ending.CLOSED if size >= expected else Ending.TRUNCATED
             return Ending.TRUNCATED if size < expected else Ending.CLOSED if size == expected else Ending.NOT_CLOSED
     return Ending.UNKNOWN
 

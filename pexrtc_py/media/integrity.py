@@ -17,12 +17,11 @@ import av.stream
 
 from ..errors import SourceError
 from .file_end import Ending, ending_of
+from .frames import Kind
+from .writers.tracks import HOLE_S
 
 __all__ = ["Integrity", "Interruption", "Problem", "StreamIntegrity", "inspect_file"]
 
-_AUDIO_HOLE_S = 0.1
-_VIDEO_HOLE_S = 1.5
-"""Longer than between two pictures of slides at one a second."""
 _KEY_INTERVAL_S = 60.0
 
 
@@ -66,7 +65,7 @@ class StreamIntegrity:
     begins_with_key: bool = False
     longest_without_key_s: float = 0.0
     backwards: int = 0
-    """Packets whose time is not after that of the one before."""
+    """Packets whose time of decoding is not after that of the one before."""
     undecodable: int = 0
     """Packets a decoder refused; 0 when nothing was decoded."""
     holes: list[Interruption] = field(default_factory=list)
@@ -151,18 +150,22 @@ def _packets(container: av.container.InputContainer) -> Iterator[av.Packet[av.st
 class _Marks:
     end_s: float = 0.0
     key_s: float = 0.0
+    decoded_s: float = 0.0
 
 
 def _note(one: StreamIntegrity, packet: av.Packet[av.stream.Stream], marks: _Marks) -> None:
     base = packet.time_base
     at = float((packet.pts or 0) * base)
-    if one.last_s is None:
+    # Pictures may be shown in another order than they are decoded in, as encoders of files have it.
+    decoded_s = at if packet.dts is None else float(packet.dts * base)
+    if one.last_s is None or one.first_s is None:
         one.first_s, one.begins_with_key = at, packet.is_keyframe
         marks.key_s = at
     else:
-        if at <= one.last_s:
+        one.first_s = min(one.first_s, at)
+        if decoded_s <= marks.decoded_s:
             one.backwards += 1
-        if at - marks.end_s > (_AUDIO_HOLE_S if one.kind == "audio" else _VIDEO_HOLE_S):
+        if at - marks.end_s > HOLE_S[Kind(one.kind)]:
             one.holes.append(Interruption(start_s=round(marks.end_s, 3), end_s=round(at, 3)))
     if packet.is_keyframe:
         one.key_frames += 1
@@ -170,8 +173,9 @@ def _note(one: StreamIntegrity, packet: av.Packet[av.stream.Stream], marks: _Mar
     one.longest_without_key_s = max(one.longest_without_key_s, at - marks.key_s)
     one.packets += 1
     one.bytes += packet.size
-    one.last_s = at
-    marks.end_s = at + float((packet.duration or 0) * base)
+    one.last_s = at if one.last_s is None else max(one.last_s, at)
+    marks.decoded_s = decoded_s
+    marks.end_s = max(marks.end_s, at + float((packet.duration or 0) * base))
 
 
 def _decode(one: StreamIntegrity, packet: av.Packet[av.stream.Stream]) -> None:

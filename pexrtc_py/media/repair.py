@@ -120,13 +120,24 @@ def _copy(source: av.container.InputContainer, target: Target, format_name: str,
             index = packet.stream_index
             if index not in streams or not packet.size or packet.pts is None:
                 continue
-            packet.dts = packet.pts  # our recordings have no frames out of order
-            if packet.pts <= last.get(index, -1):
+            if (dts := _decoded_at(packet, last.get(index))) is None:
                 continue
-            last[index] = packet.pts
+            packet.dts = last[index] = dts
             copied.last_s = max(copied.last_s, float(packet.pts * packet.time_base))
             copied.bytes += packet.size
             packet.stream = streams[index]
             output.mux_one(packet)
             copied.packets += 1
         output.set_chapters(source.chapters())
+
+
+def _decoded_at(packet: av.Packet[av.stream.Stream], before: int | None) -> int | None:
+    """Return when a packet is decoded, which no container lets step back; None for one that came again.
+
+    Pictures that are shown in another order than they are decoded in, as encoders of files make them, stay in theirs.
+    """
+    shown = packet.pts or 0
+    dts = shown if packet.dts is None else min(packet.dts, shown)
+    if before is not None and dts <= before:
+        dts = before + 1
+    return dts if dts <= shown else None

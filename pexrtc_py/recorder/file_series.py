@@ -207,6 +207,11 @@ class FileSeries:
                 if role.kind is Kind.VIDEO:
                     self._request_key_frame(role)
 
+    def note_loss(self, role: Role) -> None:
+        """Learn that what was sent since the last frame of a role did not come."""
+        if self._open is not None and role in self._open.roles:
+            self._open.writer.tracks[self._open.roles[role]].note_loss()
+
     def check(self, now: float) -> None:
         """Close what has ended, begin what is due, notice what failed. `now` is on the frames' clock."""
         current = self._open

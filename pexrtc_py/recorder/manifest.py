@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from ..errors import SourceError
+from ..media.frames import Kind
 from .chapters import chapters_from
 from .results import RecordingResult
+from .roles import Role
 from .story import Story
 
-__all__ = ["FileSum", "changed_files", "make_manifest", "sum_of"]
+__all__ = ["FileSum", "KnownHole", "KnownStream", "changed_files", "known_streams", "make_manifest", "sum_of"]
 
 _PIECE: Final = 1 << 20
 
@@ -113,10 +115,7 @@ def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[
     Raises:
         SourceError: it is no manifest.
     """
-    try:
-        content = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
-    except (OSError, msgspec.MsgspecError) as exc:
-        raise SourceError(f"{manifest}: not the manifest of a recording: {exc}") from exc
+    content = _read(manifest)
     changed: list[str] = []
     for file in content.files:
         if only not in (None, file.name):
@@ -125,6 +124,50 @@ def changed_files(manifest: Path, *, only: str | None = None, is_over: Callable[
         if not _holds(path, file.sha256, is_over):
             changed.append(file.name)
     return changed
+
+
+class KnownHole(msgspec.Struct, frozen=True):
+    """Time without a frame, seconds of the recording."""
+
+    start_s: float
+    end_s: float
+    is_lost: bool
+
+
+class KnownStream(msgspec.Struct, frozen=True):
+    """A stream in a file, as its recorder knew it."""
+
+    role: Role
+    file: str
+    file_start_s: float
+    holes: tuple[KnownHole, ...] | None = None
+    """None in a manifest from before they were told."""
+    more_holes: int = 0
+    """How many there are beyond these."""
+
+    @property
+    def kind(self) -> Kind:
+        """Audio or video."""
+        return self.role.kind
+
+
+def known_streams(manifest: Path, name: str) -> tuple[KnownStream, ...]:
+    """Return what a manifest tells of the streams in one of its files; nothing of one whose hash it does not have.
+
+    Raises:
+        SourceError: it is no manifest.
+    """
+    content = _read(manifest)
+    if all(file.name != name for file in content.files):
+        return ()
+    return tuple(stream for stream in content.streams if stream.file == name)
+
+
+def _read(manifest: Path) -> _Manifest:
+    try:
+        return msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
+    except (OSError, msgspec.MsgspecError) as exc:
+        raise SourceError(f"{manifest}: not the manifest of a recording: {exc}") from exc
 
 
 def _holds(path: Path, sha256: str, is_over: Callable[[], bool]) -> bool:
@@ -141,6 +184,7 @@ class _File(msgspec.Struct):
 
 class _Manifest(msgspec.Struct):
     files: list[_File]
+    streams: tuple[KnownStream, ...] = ()
 
 
 def _version(package: str) -> str:

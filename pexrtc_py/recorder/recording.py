@@ -168,6 +168,12 @@ class Recording:
             self._codecs[role] = codec
         source.add_tap(tap)
 
+    def note_loss(self, *roles: Role) -> None:
+        """Say that what was sent since the last frame did not come: the call was gone, or is taken for lost."""
+        for role in roles:
+            for series in (self._main, self._slides):
+                series.note_loss(role)
+
     def detach(self, role: Role) -> None:
         """Record `role` no more from the source it has; the file stays open."""
         if before := self._sources.pop(role, None):

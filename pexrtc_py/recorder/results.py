@@ -13,7 +13,7 @@ from .file_series import FileResult
 from .roles import Role
 from .stopping import Ended
 
-__all__ = ["Hole", "RecordingResult", "StreamResult", "sum_up"]
+__all__ = ["Hole", "RecordingResult", "StreamHole", "StreamResult", "sum_up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,18 @@ class Hole:
     """Seconds of the recording; the last frame before it."""
     end_s: float
     """The first frame after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHole:
+    """Time without a frame of one stream."""
+
+    start_s: float
+    """Seconds of the recording; the end of the frame before it."""
+    end_s: float
+    """The first frame after it."""
+    is_lost: bool
+    """Whether something was sent and is missing; else nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +70,10 @@ class StreamResult:
     """Seconds of the recording at its last frame."""
     sizes: tuple[tuple[float, int, int], ...]
     """Picture sizes: seconds of the recording from when, width, height."""
+    holes: tuple[StreamHole, ...] = ()
+    """Between its first frame and its last in this file; the first thousand."""
+    more_holes: int = 0
+    """How many there are beyond these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,4 +145,9 @@ def _stream(role: Role, track: TrackResult, file: FileResult) -> StreamResult:
         start_s=None if track.first_s is None else file.start_s + track.first_s,
         end_s=None if track.last_s is None else file.start_s + track.last_s,
         sizes=tuple((file.start_s + at, width, height) for at, width, height in track.sizes),
+        holes=tuple(
+            StreamHole(start_s=file.start_s + one.start_s, end_s=file.start_s + one.end_s, is_lost=one.is_lost)
+            for one in track.holes
+        ),
+        more_holes=track.more_holes,
     )

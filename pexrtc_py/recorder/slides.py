@@ -87,13 +87,14 @@ class SlidesReceiver:
     async def _receive(self) -> None:
         conference = self._conference
         self._renewed.clear()
+        why = ""
         try:
             async with conference.call(self._config) as call:
                 if call.video is not None and call.video.receiver is not None:
                     self._recording.attach(Role.SLIDES, call.video.receiver, codec=call.video.codec)
                 try:
                     await call.connected()
-                    await first_of(
+                    why, _ = await first_of(
                         stopped=conference.session.wait_for(lambda _: conference.presentation is None),
                         ended=call.ended(),
                         renewed=self._renewed.wait(),
@@ -102,3 +103,5 @@ class SlidesReceiver:
                     self._recording.note_overflow(call.peer.datagrams_overflowed)
         finally:
             self._recording.detach(Role.SLIDES)
+            if why != "stopped":
+                self._recording.note_loss(Role.SLIDES)

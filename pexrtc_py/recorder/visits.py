@@ -301,6 +301,7 @@ class Visits:
 
     def _begin_interruption(self, reason: str, remedy: Remedy) -> None:
         self._patience.lose(time.monotonic(), self._main_heard_at())
+        self._recording.note_loss(Role.AUDIO, Role.VIDEO)
         if self.interruptions and self.interruptions[-1].back_s is None:
             self.interruptions[-1] = replace(self.interruptions[-1], remedy=remedy)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import av
@@ -11,10 +12,12 @@ import pytest
 
 from pexrtc_py.errors import SourceError, UsageError
 from pexrtc_py.media.child import in_child
+from pexrtc_py.media.clips import clip_path
 from pexrtc_py.media.file_end import Ending, ending_of
 from pexrtc_py.media.frames import EncodedFrame
 from pexrtc_py.media.integrity import Integrity, Problem, inspect_file
 from pexrtc_py.media.repair import repair_file, repaired_path
+from pexrtc_py.media.transcoding import PRESETS, transcode_file
 from pexrtc_py.media.writers.container import ContainerWriter
 from pexrtc_py.media.writers.containers import container_for
 from pexrtc_py.media.writers.muxer import Chapter
@@ -120,6 +123,34 @@ async def test_holes_missing_key_frames_and_late_pictures_are_told(tmp_path: Pat
     key = content.index(pictures[0].data)
     broken.write_bytes(content[: key - 1] + b"\0" + bytes([content[key] | 1]) + content[key + 1 :])
     assert Problem.NO_KEY_FRAME in inspect_file(broken).problems
+
+
+def test_pictures_decoded_in_another_order_than_shown(tmp_path: Path) -> None:
+    """As encoders of files have them, ours too: verify took them for times that step back, repair left a third out."""
+    path = tmp_path / "talk.mp4"
+    transcode_file(clip_path("motion.mkv"), path, PRESETS["small"])
+    found = inspect_file(path)
+    assert found.problems == []
+    repaired = repair_file(path, tmp_path / "mended.mp4")
+    again = inspect_file(Path(repaired.file))
+    assert again.problems == []
+    assert [(one.packets, one.bytes, one.first_s, one.last_s) for one in again.streams] == [
+        (one.packets, one.bytes, one.first_s, one.last_s) for one in found.streams
+    ]
+    assert found.streams[1].packets == 90
+
+
+def test_a_wav_longer_than_its_header_can_say(tmp_path: Path) -> None:
+    """Six and a half hours of stereo are whole, though no header has their length: told as not closed once."""
+    path, full = tmp_path / "talk.wav", 0xFFFFFFFF - 44
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI", b"RIFF", full + 36, b"WAVEfmt ", 16, 1, 2, 48000, 192000, 4, 16, b"data", full
+    )
+    path.write_bytes(head)
+    os.truncate(path, 4_600_000_000)
+    assert ending_of(path) is Ending.CLOSED
+    os.truncate(path, 4_000_000_000)
+    assert ending_of(path) is Ending.TRUNCATED
 
 
 def test_what_is_no_recording_is_unreadable(tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ from ..frames import Codec, Kind
 from .muxer import Chapter, Muxer
 from .shared_thread import add_job, wake
 from .target import Target
-from .track_output import TrackOutput, TrackResult
+from .track_output import TrackHole, TrackOutput, TrackResult
 from .tracks import TrackSpec
 from .writer_track import Backlog, WriterTrack
 
-__all__ = ["Chapter", "Container", "ContainerWriter", "TrackResult", "WriteResult", "WriterConfig"]
+__all__ = ["Chapter", "Container", "ContainerWriter", "TrackHole", "TrackResult", "WriteResult", "WriterConfig"]
 
 logger = logging.getLogger(__name__)
 
@@ -250,8 +250,8 @@ class ContainerWriter:
     def _write_pending(self) -> None:
         frames = self._backlog.frames
         for _ in range(len(frames)):
-            track, frame = frames.popleft()
-            place = self._outputs[track.index].place(frame)
+            track, frame, follows_loss = frames.popleft()
+            place = self._outputs[track.index].place(frame, follows_loss=follows_loss)
             if place is not None:
                 self._muxer.write(track.index, frame, *place)
             self._backlog.taken_bytes += len(frame.data)
@@ -287,12 +287,14 @@ class ContainerWriter:
     def _finish(self) -> None:
         size = self._target.size
         path = self._target.close()
+        end_s = max((output.end_s for output in self._outputs), default=0.0)
+        tracks = zip(self._outputs, self.tracks, strict=False)
         self._result.set_result(
             WriteResult(
                 path=path,
-                duration_s=max((output.end_s for output in self._outputs), default=0.0),
+                duration_s=end_s,
                 bytes=size,
-                tracks=tuple(output.result(track) for output, track in zip(self._outputs, self.tracks, strict=False)),
+                tracks=tuple(output.result(track, end_s=end_s) for output, track in tracks),
                 error=self._target.error or self._ended_early,
             )
         )

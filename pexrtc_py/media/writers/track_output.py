@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..frames import EncodedFrame, Kind
-from .tracks import TrackSpec, frame_duration
+from .tracks import HOLE_S, TrackSpec, frame_duration
 from .writer_track import WriterTrack
 
-__all__ = ["TrackOutput", "TrackResult"]
+__all__ = ["TrackHole", "TrackOutput", "TrackResult"]
+
+_MOST_HOLES = 1000
+"""Of one track that are told one by one; the rest is a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackHole:
+    """Time without a frame."""
+
+    start_s: float
+    """End of the frame before, seconds of the file."""
+    end_s: float
+    """Start of the one after, or end of the file."""
+    is_lost: bool
+    """Whether something was sent that is missing; else nothing was: a camera was off, a microphone muted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +57,10 @@ class TrackResult:
     does, but sound before the origin is left out."""
     sizes: tuple[tuple[float, int, int], ...]
     """Picture sizes in order: seconds of the file, width, height."""
+    holes: tuple[TrackHole, ...]
+    """Time without a frame between the first and the last, or to the end of the file where frames are missing there."""
+    more_holes: int
+    """How many there are beyond these, of which nothing is kept."""
 
 
 class TrackOutput:
@@ -60,14 +79,21 @@ class TrackOutput:
         self._key_frames = 0
         self._adjusted = 0
         self._sizes: list[tuple[float, int, int]] = []
+        self._holes: list[TrackHole] = []
+        self._more_holes = 0
 
     @property
     def end_s(self) -> float:
         """End of the last frame in seconds of the file."""
         return self._end / self._ticks_per_s
 
-    def place(self, frame: EncodedFrame) -> tuple[int, int] | None:
-        """Return start and duration in ticks of the file, or None for sound from before the origin."""
+    def place(self, frame: EncodedFrame, *, follows_loss: bool) -> tuple[int, int] | None:
+        """Return start and duration in ticks of the file, or None for sound from before the origin.
+
+        Args:
+            frame: the next one.
+            follows_loss: whether something is missing between it and the one before.
+        """
         at = round((frame.time - self._origin) * self._ticks_per_s)
         if at < 0 and self._spec.kind is Kind.AUDIO:
             self._adjusted += 1
@@ -76,6 +102,8 @@ class TrackOutput:
         if at < earliest:
             self._adjusted += 1
             at = earliest
+        if self._first is not None:
+            self._note_hole(at, is_lost=follows_loss)
         if self._first is None:
             self._first = at
         self._last = at
@@ -93,8 +121,19 @@ class TrackOutput:
             if self._spec.kind is Kind.VIDEO and frame.width and (not self._sizes or self._sizes[-1][1:] != size):
                 self._sizes.append((at / self._ticks_per_s, *size))
 
-    def result(self, track: WriterTrack) -> TrackResult:
-        """Sum up, with what `track` counted on its side."""
+    def _note_hole(self, at: int, *, is_lost: bool) -> None:
+        if at - self._end <= HOLE_S[self._spec.kind] * self._ticks_per_s:
+            return
+        if len(self._holes) == _MOST_HOLES:
+            self._more_holes += 1
+            return
+        start_s, end_s = self._end / self._ticks_per_s, at / self._ticks_per_s
+        self._holes.append(TrackHole(start_s=start_s, end_s=end_s, is_lost=is_lost))
+
+    def result(self, track: WriterTrack, *, end_s: float) -> TrackResult:
+        """Sum up, with what `track` counted on its side, a file that lasts until `end_s`."""
+        if self._first is not None and track.misses:
+            self._note_hole(round(end_s * self._ticks_per_s), is_lost=True)
         return TrackResult(
             spec=self._spec,
             frames=self._frames,
@@ -109,4 +148,6 @@ class TrackOutput:
             unfit=track.unfit,
             adjusted=self._adjusted,
             sizes=tuple(self._sizes),
+            holes=tuple(self._holes),
+            more_holes=self._more_holes,
         )

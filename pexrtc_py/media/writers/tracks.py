@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,7 @@ from ...errors import UsageError
 from ..frames import Codec, EncodedFrame, Kind
 
 __all__ = [
+    "HOLE_S",
     "TrackSpec",
     "annexb_units",
     "frame_duration",
@@ -19,6 +21,9 @@ __all__ = [
     "parameter_sets",
     "picture_size",
 ]
+
+HOLE_S: Mapping[Kind, float] = {Kind.AUDIO: 0.1, Kind.VIDEO: 1.5}
+"""From how many seconds without a frame on one speaks of a hole; slides may come at one a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

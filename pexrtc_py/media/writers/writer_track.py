@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..frames import EncodedFrame, Gap, Kind
-from .tracks import TrackSpec
+from .tracks import HOLE_S, TrackSpec
 
 __all__ = ["Backlog", "WriterTrack"]
 
@@ -26,7 +26,7 @@ class Backlog:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.frames: deque[tuple[WriterTrack, EncodedFrame]] = deque()
+        self.frames: deque[tuple[WriterTrack, EncodedFrame, bool]] = deque()
         self.put_bytes = 0
         self.taken_bytes = 0
 
@@ -35,10 +35,10 @@ class Backlog:
         """Bytes that wait to be written, those in the hands of the disk included."""
         return self.put_bytes - self.taken_bytes
 
-    def put(self, track: WriterTrack, frame: EncodedFrame) -> None:
+    def put(self, track: WriterTrack, frame: EncodedFrame, *, follows_loss: bool) -> None:
         """Queue a frame; from the event loop."""
         self.put_bytes += len(frame.data)
-        self.frames.append((track, frame))
+        self.frames.append((track, frame, follows_loss))
 
 
 class WriterTrack:
@@ -51,6 +51,7 @@ class WriterTrack:
         dropped: frames not kept because the disk did not keep up.
         undecodable: video frames not kept because a loss, or the start, left them without their key frame.
         unfit: frames not kept because they have another codec than the track.
+        misses: whether what was sent since the last frame kept is missing, so that a hole here is none of the sender's.
         on_key_frame_needed: called when the track waits for a key frame, at its first frame and once a second after.
     """
 
@@ -62,6 +63,7 @@ class WriterTrack:
         self.dropped = 0
         self.undecodable = 0
         self.unfit = 0
+        self.misses = False
         self.on_key_frame_needed: Callable[[], None] | None = None
         self.ended = False
         self._backlog = backlog
@@ -70,12 +72,16 @@ class WriterTrack:
         self._congested = False
         self._disk_is_late = False
         self._asked_at = float("-inf")
+        self._lost_s = 0.0
 
     def push(self, item: EncodedFrame | Gap) -> None:
         """Queue a frame to be written, or learn that some are missing."""
         if isinstance(item, Gap):
             self.gaps += 1
             self.lost_packets += item.packets
+            # Of sound a gap says how much it is: a packet lost in a minute of mute is no minute that was lost.
+            self._lost_s += item.duration / item.codec.clock_rate
+            self.misses |= self._is_video or self._lost_s > HOLE_S[Kind.AUDIO]
             self.interrupt()
             return
         if item.codec is not self.spec.codec:
@@ -84,11 +90,14 @@ class WriterTrack:
             return
         elif self._is_video:
             if self._keeps_video(item):
-                self._backlog.put(self, item)
+                self._keep(item)
+            else:
+                self.misses = True
         elif self._backlog.pending_bytes < HARD_LIMIT * self._backlog.limit_bytes:
-            self._backlog.put(self, item)
+            self._keep(item)
         else:
             self.dropped += 1
+            self.misses = True
 
     def end(self) -> None:
         """Take no more frames. The file stays open for the other tracks."""
@@ -97,6 +106,14 @@ class WriterTrack:
     def interrupt(self) -> None:
         """Learn that what comes next does not follow on what came: pictures go on with a key frame."""
         self._waits_for_key = self._is_video
+
+    def note_loss(self) -> None:
+        """Learn that what was sent since the last frame did not come to us at all: the call, or its path, was gone."""
+        self.misses = True
+
+    def _keep(self, frame: EncodedFrame) -> None:
+        self._backlog.put(self, frame, follows_loss=self.misses)
+        self.misses, self._lost_s = False, 0.0
 
     def _keeps_video(self, frame: EncodedFrame) -> bool:
         pending = self._backlog.pending_bytes
