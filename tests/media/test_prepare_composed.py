@@ -66,6 +66,7 @@ def test_parts_are_heard_and_the_whole_is_levelled(folder: Path, tmp_path: Path)
     assert low.level_db - high.level_db == pytest.approx(-3, abs=0.7)
 
 
+@pytest.mark.slow
 def test_pictures_and_sound_in_a_row(folder: Path, tmp_path: Path) -> None:
     """A clip with half a second of itself after it has all its pictures and its sound, in wire form."""
     made = compose_here(parse_source(f"then:{CLIP}|for:0.5:{CLIP}"), tmp_path)
