@@ -25,7 +25,7 @@ from .ends import End, EndConfig, Listening, open_end
 from .evidence import Evidence
 from .result import Cause, Moment, ProbeResult, shown_node
 from .series import OnSample, SeriesBook
-from .thresholds import Threshold, judge
+from .thresholds import Outcome, Threshold, Verdict, judge
 
 __all__ = ["MAX_DURATION_S", "RunConfig", "probe_pair", "probe_single"]
 
@@ -189,6 +189,12 @@ class _Run:
         cure = " (--alone says that nobody else sends)" if self._kind == "single" else ""
         return ", ".join(missing) + early + cure
 
+    def _stopped_before(self, verdict: Verdict) -> str:
+        """Return what kept a run from passing that somebody ended early, when nothing was found but what is missing."""
+        failures = verdict.failures if self._stop.is_set() else ()
+        missing = [reason.threshold for reason in failures if reason.outcome is Outcome.UNMEASURED]
+        return ", ".join(missing) if len(missing) == len(failures) else ""
+
     def _tell(self, moment: float, metric: str, stream: str, value: float) -> None:
         """Hand a sample on to whoever wants it, in whatever thread."""
         if self._evidence is not None:
@@ -249,6 +255,9 @@ class _Run:
     ) -> ProbeResult:
         series = tuple(series for listening in listenings for series in listening.book.series())
         session = self._first.session
+        verdict = judge(self._config.thresholds, series)
+        if not failure[0] and (unmeasured := self._stopped_before(verdict)):
+            failure = f"stopped before it was measured: {unmeasured}", Cause.STOPPED
         return ProbeResult(
             kind=self._kind,
             target=session.alias,
@@ -258,7 +267,7 @@ class _Run:
             version=__version__,
             series=series,
             moments=tuple(sorted(moments, key=lambda moment: moment.time)),
-            verdict=judge(self._config.thresholds, series),
+            verdict=verdict,
             assumptions=(
                 *self._assumptions,
                 *(assumption for listening in listenings for assumption in listening.assumptions),

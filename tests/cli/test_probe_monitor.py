@@ -141,6 +141,33 @@ async def test_ctrl_c_while_measuring() -> None:
     assert {reason["outcome"] for reason in result["verdict"]["reasons"]} == {"passed"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("threshold", "code"),
+    [
+        ("video.psnr_db < 10 after 60s", ExitCode.INTERRUPTED),
+        ("setup.first_picture_ms > 60s", ExitCode.INTERRUPTED),
+        ("setup.first_picture_ms > 0", ExitCode.THRESHOLD_MISSED),
+    ],
+)
+async def test_ctrl_c_in_the_first_seconds_of_measuring(threshold: str, code: ExitCode) -> None:
+    """Before the grace time is over nothing can have been missed but what was: that alone is 1, the rest 130."""
+    async with (
+        asyncio.timeout(60),
+        Node(NodeConfig()) as node,
+        running(
+            *("probe", "--pair", "--jsonl", "--duration", "60", "--size", "320x180", "--node", node.url),
+            *("--fail-if", threshold, "meet.a"),
+        ) as process,
+    ):
+        while json.loads(await line_of(process.stdout))["metric"] != "video.psnr_db":
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+        assert not present(node)
+    assert process.returncode == code, err
+
+
 FOUND = {
     FaultKind.DROP: ("join", ExitCode.UNREACHABLE),
     FaultKind.LOSE_ANSWER: ("join", ExitCode.UNREACHABLE),

@@ -49,6 +49,7 @@ def middle(measured: list[float]) -> float:
     return sorted(measured)[len(measured) // 2]
 
 
+@pytest.mark.slow
 async def test_pair_measures_both_directions(node: Node) -> None:
     """On loopback both directions have all marks, delay, skew, quality, speech score and join phases."""
     limits = ["video.unread_ratio > 5%", "video.psnr_db < 25", "audio.loss_ratio > 1%", "video.black_ratio > 0"]
@@ -215,6 +216,25 @@ async def test_stop_ends_a_run_early_and_well(node: Node) -> None:
     )
     assert result.error == ""
     assert result.duration_s < 60
+
+
+async def test_who_is_stopped_before_the_grace_time_is_over_has_not_failed(node: Node) -> None:
+    """Ctrl-C in the first five seconds of measuring was a threshold that had been missed, and exit code 1."""
+    stop = asyncio.Event()
+    config = RunConfig(duration_s=600, media_timeout_s=0.1, wants_media=False)
+    late = replace(config, thresholds=(Threshold.parse("audio.level_dbfs > 0 after 60s"),))
+
+    def on_sample(time: float, metric: str, stream: str, value: float) -> None:
+        if metric == "audio.rtt_ms":
+            stop.set()
+
+    result = await probe_single(end(node, "Ann"), late, stop=stop, on_sample=on_sample)
+    assert result.error == "stopped before it was measured: audio.level_dbfs > 0 after 60s"
+    assert result.cause is Cause.STOPPED
+    missed = replace(config, thresholds=(*late.thresholds, Threshold.parse("audio.rtt_ms >= 0")))
+    stop.clear()
+    result = await probe_single(end(node, "Ann"), missed, stop=stop, on_sample=on_sample)
+    assert (result.error, result.passed) == ("", False)
 
 
 @pytest.mark.parametrize("duration", [0, -1, 1e9])
