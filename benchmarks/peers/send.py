@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import uvloop
+from msgspec.structs import replace
 
 from benchmarks._children import read_commands, say
 from benchmarks._clip import DURATION_S, clip, load

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ..errors import SourceError
 from ..media.frames import EncodedFrame, Gap, Kind, Source, Tap, TrackFormat

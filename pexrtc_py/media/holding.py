@@ -8,8 +8,9 @@ the source will go on with, and its first picture again and again, each time as 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from .frames import Codec, EncodedFrame
 from .sources.packets import SILENCE

@@ -13,7 +13,8 @@ import logging
 import socket
 import time as clocks
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..errors import MediaError
 from ..media.frames import Codec, EncodedFrame, Gap, Kind, Tap

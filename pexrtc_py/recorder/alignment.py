@@ -8,7 +8,9 @@ time guessed from their arrival; once the report is there they are placed by the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ..media.frames import EncodedFrame, Gap, Kind
 from .declaring import spec_from

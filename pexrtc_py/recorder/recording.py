@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
+
 from ..errors import LocalProtocolError, PexrtcError, UsageError, WriteError
 from ..media.frames import Codec, EncodedFrame, Gap
 from ..media.writers.container import Container, WriterConfig
@@ -304,7 +306,7 @@ class Recording:
     def _write(self, role: Role, item: EncodedFrame | Gap) -> None:
         self._note_hole(item.time)
         if cut := self.timeline.cut_before(item.time):
-            item = replace(item, time=item.time - cut)
+            item = structs.replace(item, time=item.time - cut)
         if role is not Role.SLIDES or self.config.slides_in_same_file:
             self._main.push(role, item)
             return

@@ -6,8 +6,9 @@ the next; so each sender of it has a `GroupReplay` of its own before it: only th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from ..media.frames import EncodedFrame, Gap, Kind, Tap
 from ..media.player import Player

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time as clocks
-from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pexrtc_py.media.compositor import Compositor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pexrtc_py.media.decoding import AudioDecoding, VideoDecoding
 from pexrtc_py.media.encoding import AudioEncoder, VideoEncoder

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from av.video.frame import PictureType
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pexrtc_py.media.clips import clip_path

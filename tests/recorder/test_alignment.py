@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap
 from pexrtc_py.recorder.alignment import Alignment

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
+from msgspec.structs import replace
 
 from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Tap

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pexrtc_py.media.frames import EncodedFrame
 from pexrtc_py.media.sync_score import find_beeps, find_flashes, score_sync

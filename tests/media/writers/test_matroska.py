@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import av
 import av.stream
 import pytest
+from msgspec.structs import replace
 
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.frames import Codec, Gap
