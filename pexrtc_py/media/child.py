@@ -2,7 +2,7 @@
 
 `in_child("verify", path)` runs `python -m pexrtc_py.media.child verify PATH`: low priority, no core, processor time and
 memory bounded, killed at its deadline, with its result as JSON. It ends when its standard input does, so that none is
-left behind by a parent that was killed.
+left behind by a parent that was killed, and takes with it what it has half made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from .joining_files import join_files
 from .repair import repair_file, repaired_path
 from .thumbnails import make_slides, make_thumbnail
 from .transcoding import preset_named, transcode_file
+from .writers.target import parts_under_way
 
 __all__ = ["in_child", "main"]
 
@@ -118,6 +120,9 @@ async def _result_of(child: asyncio.subprocess.Process, job: str, deadline_s: fl
 
 def _end_with_parent() -> None:
     os.read(0, 1)
+    for half in parts_under_way():  # nobody else would; all that it is made of is there
+        with suppress(OSError):
+            half.unlink()
     os._exit(1)
 
 

@@ -1,6 +1,7 @@
 """What is made of a recording once it is complete: pictures of it, slides put into its file, another form of it.
 
 All of it is done by children with a deadline; one that fails costs what it was to make, and nothing of the recording.
+Meetings end together, at the full hour: a process has so many children of a kind at once and no more, the others wait.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -31,7 +33,11 @@ _LEAST_S = 60.0
 _BYTES_PER_S = 2_000_000
 """Slower than this no disk copies."""
 _PER_SECOND = 4.0
-"""Seconds of processor time that a second of a recording may take to be encoded."""
+"""Seconds that a second of a recording may take to be encoded."""
+_AT_ONCE = {"transcode": 1}
+"""Children that encode have all of a core, and some hundred megabytes; a fleet has a process per core."""
+_OTHERS_AT_ONCE = 2
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ async def other_forms(job: RecordJob, result: RecordingResult) -> tuple[Path, ..
         deadline_s = _LEAST_S + _PER_SECOND * result.duration_s
         try:
             with _nothing_half(target):
-                await in_child("transcode", path, target, preset.name, deadline_s=deadline_s)
+                await _made("transcode", path, target, preset.name, deadline_s=deadline_s)
         except PexrtcError as exc:
             logger.warning("! %s is not made: %s", target, exc)
             continue
@@ -91,20 +97,33 @@ def _nothing_half(target: Path) -> Iterator[None]:
         raise
 
 
+async def _made(job: str, *arguments: str | Path, deadline_s: float) -> object:
+    """Run a child when it is its turn; see `in_child`. The deadline counts from then on."""
+    kind = job if job in _AT_ONCE else ""
+    turns = _turns.setdefault(asyncio.get_running_loop(), {})
+    async with turns.setdefault(kind, asyncio.Semaphore(_AT_ONCE.get(job, _OTHERS_AT_ONCE))):
+        return await in_child(job, *arguments, deadline_s=deadline_s)
+
+
 async def _pictures_of(result: RecordingResult) -> list[Path]:
     """Make a picture of the whole and one of each slide, from key frames alone; return them."""
     pictures: list[Path] = []
     for role, job in ((Role.VIDEO, "thumbnail"), (Role.SLIDES, "slides")):
         for path in sorted(_files_of(result, role) - (_files_of(result, Role.VIDEO) if role is Role.SLIDES else set())):
+            folder: Path | None = None
             try:
                 if job == "thumbnail":
                     target = path.with_suffix(".jpg")
                 else:
                     target = path.with_suffix("")
                     await asyncio.to_thread(target.mkdir, 0o700)
-                answer = await in_child(job, path, target, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+                    folder = target
+                answer = await _made(job, path, target, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
             except (PexrtcError, OSError) as exc:
                 logger.warning("! %s: no picture of it: %s", path, exc)
+                if folder is not None:
+                    with suppress(OSError):  # pictures that were made before it failed stay
+                        folder.rmdir()
                 continue
             found = msgspec.convert(answer if isinstance(answer, list) else [answer], list[Thumbnail])
             pictures += [Path(one.file) for one in found]
@@ -124,7 +143,7 @@ async def _with_slides(result: RecordingResult) -> RecordingResult:
     joined = main.with_name(f"{main.stem}.joined{main.suffix}")
     try:
         with _nothing_half(joined):
-            await in_child("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
+            await _made("join", joined, main, beside, deadline_s=_LEAST_S + result.bytes / _BYTES_PER_S)
         size = joined.stat().st_size
         await asyncio.to_thread(joined.replace, main)
     except (PexrtcError, OSError) as exc:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,60 @@ async def test_a_form_that_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_form_whose_recorder_was_killed(tmp_path: Path) -> None:
+    """The child ends with it, and takes along what it has half made: `talk.part.mp4` once stayed for ever."""
+    path, target = tmp_path / "talk.mkv", tmp_path / "talk.mp4"
+    await recorded(path)
+    program = (
+        "import asyncio; from pexrtc_py.media.child import in_child; "
+        f"asyncio.run(in_child('transcode', {str(path)!r}, {str(target)!r}, 'mp4', deadline_s=60))"
+    )
+    recorder = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    async with asyncio.timeout(30):
+        while not part_path(target).exists():  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.001)
+        recorder.kill()
+        await recorder.wait()
+        while part_path(target).exists():  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.01)
+    assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
+
+
+@pytest.mark.slow
+async def test_many_that_end_at_once_are_made_one_after_the_other(tmp_path: Path) -> None:
+    """Fifty meetings that ended at the full hour were once encoded at the same time, until their memory or time ran
+    out."""
+    results = [await recorded(tmp_path / f"talk{number}.mkv") for number in range(3)]
+    most = 0
+
+    async def count() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(children_with("transcode")))
+            await asyncio.sleep(0.01)
+
+    async with task_owner() as tasks:
+        tasks.start(count(), name="count")
+        jobs = [replace(job_of("http://node", tmp_path / f"talk{n}.mkv"), transcode="m4a") for n in range(3)]
+        made = await asyncio.gather(*(other_forms(job, result) for job, result in zip(jobs, results, strict=True)))
+    assert made == [(tmp_path / f"talk{number}.m4a",) for number in range(3)]
+    assert most == 1
+
+
+async def test_pictures_that_cannot_be_made_leave_no_folder(tmp_path: Path) -> None:
+    """One that was there before is nobody's to remove."""
+    path = tmp_path / "talk.mkv"
+    before = await recorded(path)
+    (tmp_path / "talk.slides.mkv").write_bytes(b"broken")
+    job = replace(job_of("http://node", path), thumbnails=True)
+    assert [one.name for one in (await finish(job, before)).made] == ["talk.jpg"]
+    assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.jpg", "talk.slides.mkv"}
+    (tmp_path / "talk.slides").mkdir()
+    await finish(job, before)
+    assert (tmp_path / "talk.slides").is_dir()
+
+
+@pytest.mark.slow
 async def test_pictures_of_it(tmp_path: Path) -> None:
     """One of the whole and one of each slide, decoded from key frames; slides that join the file had theirs before."""
     path = tmp_path / "talk.mkv"
@@ -169,10 +224,16 @@ async def test_a_child_that_is_killed_costs_a_picture_and_no_frame(
 
 
 def child_with(word: str) -> int | None:
-    """Return the process of ours whose command line has a word."""
+    """Return a process of ours whose command line has a word."""
+    return next(iter(children_with(word)), None)
+
+
+def children_with(word: str) -> list[int]:
+    """Return the processes of ours whose command line has a word."""
+    found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError):
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == os.getpid() and word.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
-                return int(folder.name)
-    return None
+                found.append(int(folder.name))
+    return found

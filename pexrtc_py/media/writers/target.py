@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ...errors import UsageError, WriteError
 
-__all__ = ["Target", "is_being_written", "part_path"]
+__all__ = ["Target", "is_being_written", "part_path", "parts_under_way"]
 
+_under_way: set[Path] = set()
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
@@ -41,6 +42,11 @@ def is_being_written(part: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def parts_under_way() -> tuple[Path, ...]:
+    """Return the files that this process has begun, and neither completed nor given up."""
+    return tuple(_under_way)
 
 
 class Target:
@@ -75,6 +81,7 @@ class Target:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             raise UsageError(f"{path} cannot be written: {_reason(exc)}") from exc
+        _under_way.add(self.part)
 
     # What PyAV calls, in the writer thread. They do not raise: an error is found in `error` after each call into PyAV.
 
@@ -143,6 +150,7 @@ class Target:
         Returns:
             Where the recording is.
         """
+        _under_way.discard(self.part)
         for step in (self._restore_if_deleted, lambda: os.close(self._fd)):
             try:
                 step()
@@ -158,6 +166,7 @@ class Target:
 
     def discard(self) -> None:
         """Remove the file, into which nothing was written."""
+        _under_way.discard(self.part)
         with contextlib.suppress(OSError):
             self.part.unlink()
         os.close(self._fd)
