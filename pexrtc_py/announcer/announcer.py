@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from ..errors import PexrtcError, SessionClosedOK
+from ..errors import PexrtcError, SessionClosedOK, UsageError
 from ..media.frames import Kind, Tap
 from ..media.player import Player, PlayerEnd
 from ..tasks import first_of, task_owner
@@ -94,6 +94,8 @@ class Announcer:
         """What waits."""
         self.playing: QueueItem | None = None
         """What is being played."""
+        self.is_over = False
+        """Whether it has ended, and plays nothing more."""
         self._podiums = list(podiums)
         self._config = config
         self._materials = materials
@@ -111,8 +113,10 @@ class Announcer:
         """Queue a source; returns its id.
 
         Raises:
-            UsageError: the queue is full.
+            UsageError: the queue is full, or nothing is played any more.
         """
+        if self.is_over or self._stopped:
+            raise UsageError("nothing is played here any more")
         item = QueueItem(id=secrets.token_hex(4), source=source, why=why, urgent=urgent, chat=chat, digits=digits)
         self.queue.add(item)
         self._news.set()
@@ -138,13 +142,17 @@ class Announcer:
         Raises:
             SourceError: what was played broke in the middle, and nothing else waits or may come.
         """
-        async with task_owner() as tasks:
-            if len(self._podiums) == 1:
-                tasks.start(self._watch(self._podiums[0]), name="pexrtc announcer events")
-            for podium in self._podiums:
-                tasks.start(self._follow(podium), name="pexrtc announcer transfers")
-            tasks.start(self._keep_time(), name="pexrtc announcer clock")
-            _, why = await first_of(gone=self._all_gone(), played=self._play_all())
+        try:
+            async with task_owner() as tasks:
+                if len(self._podiums) == 1:
+                    tasks.start(self._watch(self._podiums[0]), name="pexrtc announcer events")
+                for podium in self._podiums:
+                    tasks.start(self._follow(podium), name="pexrtc announcer transfers")
+                tasks.start(self._keep_time(), name="pexrtc announcer clock")
+                _, why = await first_of(gone=self._all_gone(), played=self._play_all())
+        finally:
+            self.is_over = True
+            self.queue.clear()
         return str(why)
 
     async def _all_gone(self) -> str:

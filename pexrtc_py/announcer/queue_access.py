@@ -26,18 +26,21 @@ class QueueAccess:
         self._announcers = list(announcers)
 
     def add(self, request: QueueRequest) -> list[str]:
-        """Queue it everywhere, or, when one queue is full, nowhere.
+        """Queue it everywhere where something is still played, or, when one queue is full, nowhere.
 
         Raises:
-            UsageError: it makes no sense, or a queue is full.
+            UsageError: it makes no sense, a queue is full, or no conference is left.
         """
         if parse_source(request.source).way is Way.STDIN:
             raise UsageError("standard input belongs to the command line")
         if request.digits:
             parse_dialling(request.digits)
         ids: list[str] = []
+        there = [announcer for _, announcer in self._announcers if not announcer.is_over]
+        if not there:
+            raise UsageError("nothing is played any more: no conference is left")
         try:
-            for _, announcer in self._announcers:
+            for announcer in there:
                 ids.append(
                     announcer.add(
                         request.source, why="api", urgent=request.urgent, chat=request.chat, digits=request.digits

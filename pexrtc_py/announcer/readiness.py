@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ..errors import SourceError
 from ..media.frames import Codec, Kind
 from ..media.loudness import TARGET_LUFS
 from ..media.prepare import PrepareConfig, Progress, prepare
@@ -74,7 +75,7 @@ async def make_ready(spec: SourceSpec, how: Readiness) -> Sequence[Ready]:
     """
     if spec.way is Way.PLAYLIST:
         entries = await asyncio.to_thread(read_m3u, Path(spec.value))
-        return [ready for entry in entries for ready in await make_ready(_entry(entry), how)]
+        return [ready for entry in entries for ready in await make_ready(_entry(entry, spec.value), how)]
     if spec.parts:
         composed = await asyncio.to_thread(_resolved, spec, how)
         if not can_be_prepared(composed):
@@ -129,12 +130,14 @@ def _resolved(spec: SourceSpec, how: Readiness) -> SourceSpec:
     if spec.way is Way.SPEECH:
         return SourceSpec(way=Way.FILE, value=str(_spoken(spec.value, how)))
     if spec.way is Way.PLAYLIST:
-        parts = tuple(_entry(entry) for entry in read_m3u(Path(spec.value)))
+        parts = tuple(_entry(entry, spec.value) for entry in read_m3u(Path(spec.value)))
         return parts[0] if len(parts) == 1 else SourceSpec(way=Way.THEN, parts=parts)
     return replace(spec, parts=tuple(_resolved(part, how) for part in spec.parts))
 
 
-def _entry(entry: str) -> SourceSpec:
+def _entry(entry: str, playlist: str) -> SourceSpec:
+    if "\0" in entry:
+        raise SourceError(f"{playlist}: an entry of a playlist cannot have a NUL in it")
     return SourceSpec(way=Way.ADDRESS if is_address(entry) else Way.FILE, value=entry)
 
 

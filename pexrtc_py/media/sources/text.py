@@ -93,6 +93,11 @@ _WRAPPED: Final[Mapping[Way, tuple[float, float]]] = {
 }
 
 
+_MOST_NESTED: Final = 16
+"""Each is another pass over the sound; a program's mistake shall not end who plays."""
+_NESTED: Final = re.compile(rf"(?:(?:{'|'.join(_WRAPPED)}):[^:|]*:){{{_MOST_NESTED + 1}}}")
+
+
 def parse_source(text: str) -> SourceSpec:
     """Read a source.
 
@@ -101,6 +106,10 @@ def parse_source(text: str) -> SourceSpec:
     """
     if not text.strip():
         raise UsageError("a source is empty")
+    if "\0" in text:
+        raise UsageError("a source cannot have a NUL in it")
+    if _NESTED.search(text):
+        raise UsageError(f"a source can be softened, faded and cut {_MOST_NESTED} times at most, one in the other")
     if live.is_address(text):
         if text.split(":", 1)[0].lower() not in live.NETWORK_SCHEMES:
             raise UsageError(f"{live.shown(text)}: only {', '.join(live.NETWORK_SCHEMES)} can be played")

@@ -57,7 +57,8 @@ def test_each_form_is_read(text: str, spec: SourceSpec) -> None:
     "text",
     ["", "  ", "ftp://x/y", "file:///etc/passwd", "tone:high", "pattern:big", "speech:", "mix:a.mkv", "gain:x:a.mkv",
      "gain:3", "gain:nan:tone:", "gain:9999:tone:", "for:inf:tone:", "for:0:tone:", "fade:-1:tone:", "tone:nan",
-     "slides:a@nan", "slides:a@-1", "slides:a@0,b@inf", "overlay:a|b|c", "-:mp3", "slides:a@b", "black:1x1"],
+     "slides:a@nan", "slides:a@-1", "slides:a@0,b@inf", "overlay:a|b|c", "-:mp3", "slides:a@b", "black:1x1",
+     "clip\0.mkv", "then:speech:\0|a.mkv", "for:1:" * 5000 + "tone:440"],
 )  # fmt: skip
 def test_nonsense_is_refused_before_anything_opens(text: str) -> None:
     """One line of what is wrong."""
