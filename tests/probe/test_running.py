@@ -49,7 +49,6 @@ def middle(measured: list[float]) -> float:
     return sorted(measured)[len(measured) // 2]
 
 
-@pytest.mark.slow
 async def test_pair_measures_both_directions(node: Node) -> None:
     """On loopback both directions have all marks, delay, skew, quality, speech score and join phases."""
     limits = ["video.unread_ratio > 5%", "video.psnr_db < 25", "audio.loss_ratio > 1%", "video.black_ratio > 0"]
