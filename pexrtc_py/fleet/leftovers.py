@@ -4,7 +4,7 @@ A leftover is an incomplete file that nobody writes (`is_being_written`) and who
 made; what else lies in the folder is nobody's to touch. A child copies what can be read of it to the name it would have
 had, another reads the copy, and what the run's events tell is written beside. The leftover goes when the copy is whole
 and on the disk, and nothing lies in the leftover but what was being written when the kill came. Else it stays, as
-`NAME.damaged.mkv`: what lies behind damage is only there.
+`NAME.damaged.mkv`: what lies behind damage is only there. What was half made of a complete recording is removed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import re
 import string
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ import msgspec
 from ..errors import PexrtcError, SourceError
 from ..media.child import in_child
 from ..media.repair import repaired_path, repairing_path, unread_bytes
+from ..media.transcoding import preset_named, transcoded_path
 from ..media.writers.target import is_being_written, part_path
 from ..recorder.naming import expand_home, safe_component
 from ..recorder.sidecars import events_beside, rewrite_sidecars
@@ -41,6 +42,9 @@ _QUIET_S = 5.0
 """A file that was written so lately may have a writer that is about to lock it."""
 _HALF_JOINED = ".joined.part"
 """What slides were being put into: all of it is in two files that are complete."""
+_AGAIN_S = 600.0
+_LONGEST_S = 86_400.0
+"""What cannot be mended is tried again, the later the more often: the disk may have been full, or the machine busy."""
 _TORN_BYTES = 1_000_000
 """Half a second, which is written at once, of all that a node sends at most (16 Mbit/s)."""
 
@@ -84,18 +88,25 @@ def damaged_path(part: Path) -> Path:
 
 
 class Leftovers:
-    """Finds and mends them; one that cannot be mended is told of once."""
+    """Finds and mends them; one that cannot be mended is told of once, and tried again."""
 
-    def __init__(self) -> None:
-        self._hopeless: set[Path] = set()
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Go by `clock`, in seconds."""
+        self._clock = clock
+        self._hopeless: dict[Path, tuple[float, float]] = {}
+        """When to try again, and how long that was waited for."""
 
     async def mend(self, jobs: Iterable[RecordJobEntry]) -> AsyncIterator[tuple[RecordJobEntry, Path]]:
         """Yield each file that is made whole, and those beside it, with the job they are of.
 
         Cancelling is safe: where it was cancelled, or killed, the next goes on.
         """
-        for left in await asyncio.to_thread(_find, tuple(jobs)):
-            if left.part in self._hopeless:
+        found, halves = await asyncio.to_thread(_find, tuple(jobs))
+        await asyncio.to_thread(_remove, halves)
+        self._hopeless = {left.part: self._hopeless[left.part] for left in found if left.part in self._hopeless}
+        for left in found:
+            again_at, waited_s = self._hopeless.get(left.part, (0.0, 0.0))
+            if waited_s and self._clock() < again_at:
                 continue
             whole = repaired_path(left.part)
             try:
@@ -107,8 +118,10 @@ class Leftovers:
                 # Only now: who is killed before finds it again.
                 await asyncio.to_thread(_put_away, left.part, mended.unread_bytes)
             except (PexrtcError, OSError) as exc:
-                self._hopeless.add(left.part)
-                logger.warning("! %s, which a run left, stays as it is: %s", left.part, exc)
+                wait_s = min(2 * waited_s or _AGAIN_S, _LONGEST_S)
+                self._hopeless[left.part] = (self._clock() + wait_s, wait_s)
+                level = logging.DEBUG if waited_s else logging.WARNING
+                logger.log(level, "! %s, which a run left, stays as it is: %s", left.part, exc)
                 await asyncio.to_thread(_remove_half, whole)
 
 
@@ -168,7 +181,15 @@ def _put_away(part: Path, unread: int) -> None:
     logger.warning("! %d bytes of %s could not be read: it stays, nobody but you removes it", unread, damaged)
 
 
-def _find(jobs: tuple[RecordJobEntry, ...]) -> list[_Left]:
+def _remove(halves: Iterable[Path]) -> None:
+    for half in halves:
+        with suppress(OSError):
+            half.unlink()
+            logger.info("= %s, which was never finished, is removed: all that it was made of is there", half)
+
+
+def _find(jobs: tuple[RecordJobEntry, ...]) -> tuple[list[_Left], list[Path]]:
+    """Return what killed runs left, and what was half made of recordings that are complete."""
     parts = [
         Path(where, name)
         for folder in {job.folder for job in jobs}
@@ -178,15 +199,33 @@ def _find(jobs: tuple[RecordJobEntry, ...]) -> list[_Left]:
     ]
     # Those of a job's own alias first: jobs may share a folder and a template.
     patterns = [(_pattern(job, has_alias=has_alias), job) for has_alias in (True, False) for job in jobs]
+
+    def job_of(whole: Path) -> RecordJobEntry | None:
+        return next((job for pattern, job in patterns if pattern.fullmatch(str(whole))), None)
+
     found: list[_Left] = []
+    halves: list[Path] = []
     for part in sorted(set(parts)):
         if part.stem.endswith(_HALF_JOINED):
+            whole = part.with_name(part.stem.removesuffix(_HALF_JOINED) + part.suffix)
+            if job_of(whole) is not None and whole.exists() and _is_left(part):
+                halves.append(part)
             continue
         whole = repaired_path(part)
-        job = next((job for pattern, job in patterns if pattern.fullmatch(str(whole))), None)
-        if job is not None and part == part_path(whole) and _is_left(part):
-            found.append(_Left(job, part))
-    return found
+        if part != part_path(whole):
+            continue
+        if (job := job_of(whole)) is not None:
+            if _is_left(part):
+                found.append(_Left(job, part))
+        elif any(job_of(one) is not None and one.exists() for one in _transcoded_from(whole, jobs)) and _is_left(part):
+            halves.append(part)
+    return found, halves
+
+
+def _transcoded_from(made: Path, jobs: tuple[RecordJobEntry, ...]) -> set[Path]:
+    """Return the recordings that jobs would make such a file of."""
+    sources = {made.with_suffix(Path(job.output).suffix): job.transcode for job in jobs if job.transcode is not None}
+    return {source for source, preset in sources.items() if transcoded_path(source, preset_named(preset)) == made}
 
 
 def _is_left(part: Path) -> bool:

@@ -12,7 +12,9 @@ from pathlib import Path
 import av
 import pytest
 
+from pexrtc_py.fleet.entries import RecordJobEntry
 from pexrtc_py.fleet.jobs import FleetFile, parse_jobs
+from pexrtc_py.fleet.leftovers import Leftovers
 from pexrtc_py.fleet.messages import Ended, Outcome
 from pexrtc_py.fleet.supervisor import JobEnded
 from pexrtc_py.fleet.world import World
@@ -166,6 +168,45 @@ async def test_the_last_segment_and_the_slides_of_a_killed_recording(tmp_path: P
     names = ("003.mkv", "slides.mkv", "events.jsonl", "roster.json", "speakers.vtt", "chat.vtt")
     assert {path.name for path in folder.iterdir()} == {f"board.{name}" for name in names}
     assert "00:01:02.500" in (folder / "board.chat.vtt").read_text()
+
+
+@pytest.mark.slow
+async def test_what_could_not_be_mended_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It once stayed as it was until the next start, though the disk was only full for an hour; it is told of once."""
+    await leave_behind(tmp_path / "talk.mkv", tmp_path / "content")
+    folder, now = tmp_path / "recordings", 0.0
+    put_part(folder / "board.mkv", tmp_path / "content")
+    (folder / "board.repairing.mkv").mkdir()  # in the way, as a full disk is
+    leftovers = Leftovers(clock=lambda: now)
+    entries = [job for job in jobs(folder, "board").jobs if isinstance(job, RecordJobEntry)]
+    for moment in (0.0, 599.0, 600.0, 1799.0):
+        now = moment
+        assert [path async for _, path in leftovers.mend(entries)] == []
+    assert caplog.text.count("stays as it is") == 1
+    (folder / "board.repairing.mkv").rmdir()
+    assert [path async for _, path in leftovers.mend(entries)] == []
+    now = 1800.0
+    assert [path async for _, path in leftovers.mend(entries)] == [folder / "board.mkv"]
+    assert packets(folder / "board.mkv") == {"audio": 100, "video": 60}
+
+
+async def test_what_was_half_made_of_complete_recordings(tmp_path: Path) -> None:
+    """Another form, slides being joined: removed, unless it may be all there is, or somebody else's."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("a.mkv", "b.mkv"):
+        (folder / name).write_bytes(b"a recording")
+    halves = [put_part(folder / name, b"half") for name in ("a.mp4", "a.joined.mkv")]
+    others = [put_part(folder / name, b"half") for name in ("b.m4a", "gone.mp4", "gone.joined.mkv")]
+    others.append(part_path(folder / "b.mp4"))
+    others[-1].write_bytes(b"written just now")
+    text = (
+        f'[[record]]\nalias = "a"\nnode = "http://127.0.0.1:1"\noutput = "{folder}/{{alias}}.mkv"\ntranscode = "mp4"\n'
+    )
+    entries = [job for job in parse_jobs(text).jobs if isinstance(job, RecordJobEntry)]
+    assert [path async for _, path in Leftovers().mend(entries)] == []
+    assert [path.exists() for path in halves] == [False, False]
+    assert all(path.exists() for path in others)
 
 
 async def test_a_process_that_dies_is_news() -> None:

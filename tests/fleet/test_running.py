@@ -14,6 +14,7 @@ import pytest
 
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.fleet.running import FleetOptions, run_fleet
+from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.tasks import task_owner
 
@@ -144,6 +145,49 @@ async def test_what_a_new_list_changes_and_what_not(tmp_path: Path) -> None:
         await notes.wait(f"read {path}: {words}")
         over.set()
         assert await fleet is True
+
+
+async def test_the_time_to_finish_is_that_of_the_list_read_last(tmp_path: Path) -> None:
+    """Jobs that SIGHUP gave more time, or less, once had that of the start."""
+    path, notes, reload, over = tmp_path / "jobs.toml", Notes(), asyncio.Event(), asyncio.Event()
+    text = f'''
+        [fleet]
+        workers = 1
+        drain_s = DRAIN_S
+        [limits]
+        cpu = 1.0
+        memory_free_bytes = 0
+        disk_free_bytes = 0
+        [[record]]
+        alias = "a"
+        output = "{tmp_path}/a.mkv"
+        node = "NODE"
+    '''
+    async with Node(NodeConfig(open=True)) as node:
+        text = text.replace("NODE", node.url)
+        path.write_text(text.replace("DRAIN_S", "600"))
+        async with task_owner() as tasks:
+            options = FleetOptions(path=path, status=tmp_path / "status.json")
+            fleet = tasks.start(run_fleet(options, stopping=over.wait, reload=reload, note=notes.add), name="fleet")
+            async with asyncio.timeout(20):
+                while not (pids := pids_of_runs(tmp_path / "status.json")):  # noqa: ASYNC110 - a file
+                    await asyncio.sleep(0.02)
+            path.write_text(text.replace("DRAIN_S", "0.25"))
+            reload.set()
+            await notes.wait(f"read {path}: no job changed")
+            os.kill(pids[0], signal.SIGSTOP)  # it finishes nothing
+            over.set()
+            await notes.wait("not finished after 0.25 s, and killed: record:a")
+            os.kill(pids[0], signal.SIGCONT)
+            assert await fleet is False
+
+
+def pids_of_runs(status: Path) -> list[int]:
+    """Return the processes that carry out a run."""
+    if not status.exists():
+        return []
+    workers = msgspec.json.decode(status.read_bytes())["workers"]
+    return [worker["pid"] for worker in workers if worker["pid"] and worker["runs"]]
 
 
 class Notes:
