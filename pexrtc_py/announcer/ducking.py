@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,6 +17,10 @@ from ..errors import SourceError
 from ..media.frames import EncodedFrame, Gap, Kind, Source, Tap, TrackFormat
 
 __all__ = ["Ducked", "DuckingConfig", "DuckingDecision"]
+
+
+_MOST_AHEAD: Final = 3000
+"""Packets that wait to be pushed: a minute, more than any player reads ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,20 +143,29 @@ class _DuckedTap:
     """Puts the soft packet in the loud one's place while ducking is on.
 
     Packets come in the order they were read in, each once, so the pairs are a queue; as long as the player reads ahead.
-    What has no pair (silence before the first word) goes through as it is.
+    What has no pair (silence before the first word) goes through as it is. Of a tap that nothing is pushed to any more,
+    because its conference is over, the oldest are dropped.
     """
 
     def __init__(self, tap: Tap, decision: DuckingDecision) -> None:
         self._tap = tap
         self._decision = decision
-        self.pairs: deque[tuple[bytes, bytes]] = deque()
+        self.pairs: deque[tuple[bytes, bytes]] = deque(maxlen=_MOST_AHEAD)
 
     def push(self, item: EncodedFrame | Gap) -> None:
-        if isinstance(item, EncodedFrame) and self.pairs and self.pairs[0][0] is item.data:
-            _, soft = self.pairs.popleft()
-            if self._decision.is_soft(item.time):
-                item = replace(item, data=soft)
+        soft = self._soft_of(item) if isinstance(item, EncodedFrame) else None
+        if isinstance(item, EncodedFrame) and soft is not None and self._decision.is_soft(item.time):
+            item = replace(item, data=soft)
         self._tap.push(item)
+
+    def _soft_of(self, item: EncodedFrame) -> bytes | None:
+        """Return what belongs to a packet; what lies before it was not pushed, and never will be."""
+        place = next((place for place, pair in enumerate(self.pairs) if pair[0] is item.data), None)
+        if place is None:
+            return None
+        for _ in range(place):
+            self.pairs.popleft()
+        return self.pairs.popleft()[1]
 
     def end(self) -> None:
         self._tap.end()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from pexrtc_py.announcer.ducking import Ducked, DuckingConfig, DuckingDecision
 from pexrtc_py.errors import SourceError
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, TrackFormat
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.player_clock import Clock, Timer
 from pexrtc_py.media.prepare import PrepareConfig, prepare_here
@@ -104,3 +104,37 @@ def test_levels_must_fit() -> None:
     other = EncodedSource(tone(), accept={Kind.AUDIO: (Codec.PCMU,)})
     with pytest.raises(SourceError):
         Ducked(EncodedSource(tone()), other, DuckingDecision())
+
+
+class Packets:
+    """Sound as it comes from a file that has no end."""
+
+    formats: Mapping[Kind, TrackFormat] = {Kind.AUDIO: TrackFormat(codec=Codec.OPUS)}
+    live = encodes = False
+
+    def __init__(self, level: str) -> None:
+        self.level, self.count = level, 0
+
+    def pull(self) -> EncodedFrame:
+        self.count += 1
+        data = f"{self.level} {self.count}".encode()
+        return EncodedFrame(codec=Codec.OPUS, data=data, rtp_time=self.count * 960, time=self.count / 50)
+
+    def request_key_frame(self) -> None: ...
+
+    def set_bitrate(self, video_bps: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_conference_that_is_over_keeps_nothing() -> None:
+    """Both levels of all that was played after it were kept for it; and who misses a packet is ducked all the same."""
+    decision, kept = DuckingDecision(DuckingConfig(attack_s=0.0)), Kept()
+    decision.set_speaking(0.0, speaking=True)
+    source = Ducked(Packets("loud"), Packets("soft"), decision)
+    [gone], [here] = source.tap(Kept()), source.tap(kept)
+    frames = [frame for _ in range(4000) if (frame := source.pull()) is not None]
+    assert len(getattr(gone, "pairs")) < 3100  # noqa: B009  # what a tap is made of is nobody's business elsewhere
+    for frame in frames[-100::2]:
+        here.push(frame)
+    assert [frame.data for frame in kept.frames] == [f"soft {number}".encode() for number in range(3901, 4001, 2)]
