@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 from ..endpoint.conference import is_bot
 from ..errors import NodeError, SessionClosed, UsageError
@@ -14,7 +15,7 @@ from ..protocol.roster import Breakout
 from ..signalling import Session, SessionConfig, open_session
 from .screen import Screen
 
-__all__ = ["attend", "described", "find_participant", "tell_outages"]
+__all__ = ["arrived", "attend", "described", "find_participant", "tell_outages"]
 
 _MOMENT_S = 2.0
 """So long the event stream may be away without a word: nodes are restarted, networks changed."""
@@ -84,6 +85,14 @@ def find_participant(session: Session, text: str, inside: Breakout | None = None
         which = "; ".join(f"{person.uuid} ({described(person) or 'no media'})" for person in found)
         raise UsageError(f"{len(found)} participants are called {visible(text)!r}; say the UUID: {which}")
     raise UsageError(f"no participant is called {visible(text)!r}; there are: {_names(others)}")
+
+
+def arrived(person: Participant) -> str:
+    """Return the time of day at which somebody joined, where the node tells one that there can be."""
+    try:
+        return datetime.fromtimestamp(person.start_time).astimezone().strftime("%H:%M:%S") if person.start_time else ""
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def described(person: Participant, speaking: Sequence[Participant] = ()) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -16,7 +15,7 @@ from ..protocol.models import Participant
 from ..protocol.roster import Roster
 from ..signalling import Session
 from ..tasks import first_of
-from .attending import attend, described
+from .attending import arrived, attend, described
 from .exits import ExitCode
 from .joining import WayIn, find_session
 from .lines import json_line, write_line
@@ -97,12 +96,11 @@ def _show(roster: Roster, people: list[Participant]) -> None:
         # A UUID is there to be copied: it is never cut, nor broken.
         table.add_column(heading, no_wrap=heading in ("since", "uuid"), overflow="fold")
     for person in people:
-        since = datetime.fromtimestamp(person.start_time).astimezone().strftime("%H:%M:%S") if person.start_time else ""
         cells = (
             person.display_name,
             "Host" if person.is_host else "Guest",
             described(person, roster.speaking) or "no media",
-            since,
+            arrived(person),
             person.uuid,
         )
         table.add_row(*(Text(visible(cell)) for cell in cells))

@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
-from pexrtc_py.cli.attending import tell_outages
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from pexrtc_py.cli.attending import arrived, tell_outages
 from pexrtc_py.cli.screen import Screen
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
+from pexrtc_py.protocol.models import Participant
 from pexrtc_py.signalling import SessionConfig, open_session
 from pexrtc_py.tasks import task_owner
 
@@ -74,3 +79,11 @@ async def test_a_node_that_falls_silent_is_told_of() -> None:
         async with way_to(node.url, port):
             assert await screen.notes.get() == "meet.a: events come again"
             await joined.aclose()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e18, -1e18, 1e300, float("inf"), float("nan")])
+def test_a_time_that_there_cannot_be_is_none(seconds: float) -> None:
+    """A node with another idea of seconds ended `roster` with a traceback."""
+    person = msgspec.convert({"uuid": "a", "display_name": "Eve", "start_time": seconds}, Participant)
+    assert arrived(person) == ""
+    assert len(arrived(replace(person, start_time=1.7e9))) == len("23:59:59")
