@@ -240,6 +240,8 @@ class PictureWatch:
             return
         seconds = [(first + i, min(first + i + 1.0, end)) for i in range(max(1, math.ceil(end - first)))]
         seconds = [(begin, until) for begin, until in seconds if until > begin]
+        if len(seconds) > 1 and seconds[-1][1] - seconds[-1][0] < _LEAST_SECOND:  # or it would weigh as much as a whole
+            seconds[-2:] = [(seconds[-2][0], seconds[-1][1])]
         freezes, next_one = self.freezes, 0
         frozen = time_within([(freeze.begin, freeze.end) for freeze in freezes], seconds)
         for (begin, until), time in zip(seconds, frozen, strict=True):

@@ -143,6 +143,20 @@ def test_seconds_without_pictures_count() -> None:
     assert not judge(profile("strict"), book.series()).passed
 
 
+def test_the_rest_of_a_second_is_no_second() -> None:
+    """A freeze of 0.3 s at the end of 10.01 s weighed four times what it was: the last 10 ms counted as a second."""
+    book = SeriesBook()
+    watched = PictureWatch(book, START)
+    for place in range(round(9.71 * FPS)):
+        time = START + place / FPS
+        watched.see(
+            Picture(frame=plain_picture(320, 180), rtp_time=place * 3000, time=time, key=place == 0),
+            PictureTimes(arrival=time, decoded=time),
+        )
+    watched.finish(START + 10.01)
+    assert mean(book.values("video.freeze_ratio")) == pytest.approx(watched.freezes[0].duration / 10.01, abs=0.002)
+
+
 def test_seconds_without_sound_are_silent() -> None:
     """Of thirty seconds whose sound came for four, and then for four more, it was told that none was silent."""
     book, piece = SeriesBook(), np.full((960, 1), 3000, np.int16)
