@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ class ActiveRun:
     """Set to let it finish."""
     progress: Callable[[], dict[str, float]] | None = None
     """Tells seconds and bytes so far."""
+    afterwards: Callable[[], Awaitable[None]] | None = None
+    """Makes more of the run's files once it has ended: it takes long, and the next run must not wait for it."""
 
     async def until_stopped(self) -> None:
         """Wait until it shall finish, by being asked to or by its time. Cancelling is safe."""

@@ -20,6 +20,7 @@ __all__ = [
     "Drain",
     "Ended",
     "FileClosed",
+    "Finished",
     "Outcome",
     "Report",
     "Run",
@@ -116,6 +117,15 @@ class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
     """In one line."""
     result: dict[str, object] = field(default_factory=dict)
     """Figures: files, seconds, bytes, packets; of a probe its figures."""
+    goes_on: bool = False
+    """Whether more is made of its files, until it is told as `Finished`; the next run need not wait for that."""
+
+
+class Finished(Struct, frozen=True, kw_only=True, tag="finished"):
+    """All is made that was to be made of the files of a run that ended before, or its worker died over it."""
+
+    job_id: str
+    number: int
 
 
 class Beat(Struct, frozen=True, kw_only=True, tag="beat"):
@@ -128,7 +138,7 @@ class Beat(Struct, frozen=True, kw_only=True, tag="beat"):
     """Of each run that has something to show: seconds, bytes."""
 
 
-Report: TypeAlias = Started | FileClosed | Ended | Beat
+Report: TypeAlias = Started | FileClosed | Ended | Finished | Beat
 
 _COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _REPORTS: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)

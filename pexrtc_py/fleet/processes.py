@@ -31,6 +31,7 @@ from .messages import (
     Command,
     Drain,
     Ended,
+    Finished,
     Outcome,
     Report,
     Run,
@@ -58,6 +59,8 @@ class _Worker:
     number: int
     process: asyncio.subprocess.Process | None = None
     runs: dict[str, Run] = field(default_factory=dict)
+    ended: set[tuple[str, int]] = field(default_factory=set)
+    """Runs of whose files something is still made, by job and number."""
     waiting: list[Command] = field(default_factory=list)
     beat: Beat | None = None
     restarts: int = 0
@@ -231,12 +234,19 @@ class ProcessEngine:
                 run = worker.runs.get(report.job_id)
                 if run is not None and run.number == report.number:
                     del worker.runs[report.job_id]
+                if report.goes_on:
+                    worker.ended.add((report.job_id, report.number))
+            if isinstance(report, Finished):
+                worker.ended.discard((report.job_id, report.number))
             self._put(report)
 
     def _lose(self, worker: _Worker, how: str) -> None:
         lost, worker.runs = worker.runs, {}
         worker.waiting = []
         worker.beat = None
+        ended, worker.ended = worker.ended, set()
+        for job_id, number in ended:
+            self._put(Finished(job_id=job_id, number=number))
         for job_id, run in lost.items():
             reason = f"worker {worker.number} {how}"
             self._put(Ended(job_id=job_id, number=run.number, outcome=Outcome.LOST, reason=reason))

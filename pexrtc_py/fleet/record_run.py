@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..errors import SessionClosedError, WriteError
 from ..media.writers.container import WriterConfig
 from ..media.writers.target import part_path
 from ..recorder.file_series import SegmentRules
+from ..recorder.finishing import other_forms
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.naming import expand_template, role_path, segment_path
 from ..recorder.persistence import StayRules, is_final
@@ -46,6 +48,8 @@ async def run_recording(
 ) -> tuple[Outcome, str, dict[str, object]]:
     """Record once; return how it ended, why, and figures. Cancelling closes the files and leaves.
 
+    Other forms of it are left to `active.afterwards`: encoding an hour takes a while, and the conference goes on.
+
     Raises:
         PexrtcError: nothing could be recorded, or the disk failed.
     """
@@ -73,18 +77,22 @@ async def run_recording(
             told.append(file)
             _tell_one(active.run, file, active.tell)
 
+    wanted = _record_job(job, session, path, conference_only=active.run.conference_only)
     try:
-        recorded = await record(
-            _record_job(job, session, path, conference_only=active.run.conference_only),
-            stopping=active.until_stopped,
-            on_recording=note,
-        )
+        recorded = await record(replace(wanted, transcode=None), stopping=active.until_stopped, on_recording=note)
     except BaseException:
         for file in (*held_back, *(_beside(path) if is_ours else ())):
             tell(file)
         raise
     for file in (*recorded.result.files, *recorded.made, *_beside(path)):
         tell(file)
+
+    async def make_other_forms() -> None:
+        for file in await other_forms(wanted, recorded.result):
+            tell(file)
+
+    if wanted.transcode is not None and recorded.result.file is not None:
+        active.afterwards = make_other_forms
     return _outcome_of(recorded), recorded.reason, _figures_of(recorded)
 
 

@@ -27,7 +27,10 @@ _HOPELESS = (PinRequired, PinInvalid, IdentityProviderRequired)
 
 
 async def carry_out(active: ActiveRun) -> Ended:
-    """Carry out a run and return what became of it. Cancelling leaves the conference and closes the files."""
+    """Carry out a run and return what became of it; `active.afterwards` is the caller's to do then.
+
+    Cancelling leaves the conference and closes the files.
+    """
     run = active.run
     try:
         outcome, reason, result = await _carry_out(active, run.job)
@@ -42,7 +45,14 @@ async def carry_out(active: ActiveRun) -> Ended:
     except Exception as exc:
         logger.exception("! bug in %s", run.job.id)
         outcome, reason, result = Outcome.FAILED, f"bug: {type(exc).__name__}", {}
-    return Ended(job_id=run.job.id, number=run.number, outcome=outcome, reason=reason, result=result)
+    return Ended(
+        job_id=run.job.id,
+        number=run.number,
+        outcome=outcome,
+        reason=reason,
+        result=result,
+        goes_on=active.afterwards is not None,
+    )
 
 
 async def _carry_out(active: ActiveRun, job: Job) -> tuple[Outcome, str, dict[str, object]]:

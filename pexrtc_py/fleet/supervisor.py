@@ -23,11 +23,11 @@ from .engine import Engine
 from .entries import Job, RecordJobEntry
 from .jobs import FleetFile
 from .keeping import JobState, Keeper
-from .messages import Beat, Ended, FileClosed, Outcome, Report, Run, Started
+from .messages import Beat, Ended, FileClosed, Finished, Outcome, Report, Run, Started
 from .readings import CpuMeter, read_machine
 from .status import FleetStatus, JobStatus
 
-__all__ = ["Changes", "FileDone", "Happening", "JobEnded", "JobRefused", "JobStarted", "Supervisor"]
+__all__ = ["Changes", "FileDone", "Happening", "JobEnded", "JobRefused", "JobStarted", "RunFinished", "Supervisor"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,14 @@ class JobRefused:
     reason: str
 
 
-Happening: TypeAlias = JobStarted | FileDone | JobEnded | JobRefused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """Nothing is made any more of the files of a run that ended before. The job may be gone by now."""
+
+    job_id: str
+
+
+Happening: TypeAlias = JobStarted | FileDone | JobEnded | JobRefused | RunFinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +132,8 @@ class Supervisor:
         self._changed = asyncio.Event()
         self._next_start = 0.0
         self._draining = False
+        self._finishing: set[tuple[str, int]] = set()
+        """Runs that have ended and of whose files something is still made, by job and number."""
 
     async def run(self) -> None:
         """Keep the jobs going. Cancelling is safe: runs go on until the engine is left."""
@@ -165,7 +174,7 @@ class Supervisor:
             if keeper.is_active:
                 keeper.stop(self._clock())
                 self._engine.stop(job_id)
-        while any(keeper.is_active for keeper in self._keepers.values()):
+        while self._finishing or any(keeper.is_active for keeper in self._keepers.values()):
             self.handle(await self._engine.next_report())
 
     def status(self) -> FleetStatus:
@@ -191,8 +200,16 @@ class Supervisor:
         if isinstance(report, Beat):
             self._progress.update(report.progress)
             return
+        if isinstance(report, Finished):
+            self._finishing.discard((report.job_id, report.number))
+            self._tell(RunFinished(job_id=report.job_id))
+            return
+        if isinstance(report, Ended) and report.goes_on:
+            self._finishing.add((report.job_id, report.number))
         keeper = self._keepers.get(report.job_id)
-        if keeper is None or report.number != keeper.run:
+        # What is made of its files may come when the next run goes on.
+        is_late = isinstance(report, FileClosed) and (report.job_id, report.number) in self._finishing
+        if keeper is None or (report.number != keeper.run and not is_late):
             return
         now = self._clock()
         job = keeper.job

@@ -20,7 +20,7 @@ import msgspec
 
 from ..tasks import TaskOwner, task_owner
 from .active_run import ActiveRun
-from .messages import LINE_LIMIT, Beat, Drain, Report, Run, Start, Stop, parse_command, serialize
+from .messages import LINE_LIMIT, Beat, Drain, Finished, Report, Run, Start, Stop, parse_command, serialize
 from .runs import carry_out
 
 __all__ = ["main"]
@@ -37,6 +37,8 @@ class _Worker:
         self._number = number
         self._writer = writer
         self._runs: dict[str, ActiveRun] = {}
+        self._ended: list[ActiveRun] = []
+        """Runs of whose files something is still made."""
         self._draining = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -77,8 +79,16 @@ class _Worker:
     async def _carry_out(self, active: ActiveRun) -> None:
         ended = await carry_out(active)
         del self._runs[active.run.job.id]
+        self._ended.append(active)
         self._tell(ended)
-        if not self._runs:
+        if active.afterwards is not None:
+            try:
+                await active.afterwards()
+            except Exception:
+                logger.exception("! bug after %s", active.run.job.id)
+            self._tell(Finished(job_id=ended.job_id, number=ended.number))
+        self._ended.remove(active)
+        if not self._runs and not self._ended:
             self._empty.set()
 
     def _drain(self) -> None:

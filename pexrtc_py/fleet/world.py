@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from .leftovers import Leftovers
 from .messages import Outcome
 from .record_run import note_file
 from .status import FleetStatus, JobStatus
-from .supervisor import FileDone, Happening, JobEnded, JobRefused, JobStarted
+from .supervisor import FileDone, Happening, JobEnded, JobRefused, JobStarted, RunFinished
 
 __all__ = ["World", "job_sample", "machine_sample"]
 
@@ -45,8 +46,8 @@ class World:
         self._recordings: list[RecordJobEntry] = []
         self.apply(file)
         self._webhooks = [Webhooks(_webhook(table)) for table in file.webhooks]
-        self._busy: set[str] = set()
-        """Recordings that need their files once more at the end, see `RecordJobEntry.reads_again`."""
+        self._busy: Counter[str] = Counter()
+        """Runs that need their files once more at the end, by job, see `RecordJobEntry.reads_again`."""
         self.uploads: Uploads | None = None
         if file.upload.to is not None:
             config = UploadConfig(to=file.upload.to, delete=file.upload.delete)
@@ -78,7 +79,7 @@ class World:
         match happening:
             case JobStarted():
                 if isinstance(happening.job, RecordJobEntry) and happening.job.reads_again:
-                    self._busy.add(happening.job.id)
+                    self._busy[happening.job.id] += 1
                 self._post("job.start", happening.job, {"path": happening.path})
             case FileDone():
                 self._post("job.segment", happening.job, {"path": happening.path, "bytes": happening.bytes})
@@ -88,15 +89,23 @@ class World:
                 good = ended.outcome in (Outcome.DONE, Outcome.MISSED)
                 about = {"outcome": str(ended.outcome), "reason": ended.reason, "result": ended.result}
                 self._post("job.stop" if good else "job.error", happening.job, about)
-                self._busy.discard(happening.job.id)
+                if not ended.goes_on:
+                    self._let_go(happening.job.id)
                 if ended.outcome is Outcome.LOST and isinstance(happening.job, RecordJobEntry):
                     self._lost.set()
-                if self.uploads is not None:
-                    self.uploads.sweep()
+            case RunFinished():
+                self._let_go(happening.job_id)
             case JobRefused():
                 self._post("job.refused", happening.job, {"reason": happening.reason})
             case _:
                 assert_never(happening)
+
+    def _let_go(self, job_id: str) -> None:
+        self._busy[job_id] = max(0, self._busy[job_id] - 1)
+        if not self._busy[job_id]:
+            del self._busy[job_id]
+        if self.uploads is not None:
+            self.uploads.sweep()
 
     async def resume(self) -> None:
         """Upload what an earlier fleet left. Cancelling is safe."""

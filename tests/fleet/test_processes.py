@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pexrtc_py.fleet.entries import RecordJobEntry
-from pexrtc_py.fleet.messages import LINE_LIMIT, Ended, Outcome, Run, parse_report, serialize
+from pexrtc_py.fleet.messages import LINE_LIMIT, Ended, Finished, Outcome, Report, Run, parse_report, serialize
 from pexrtc_py.fleet.processes import ProcessEngine
 
 
@@ -66,6 +66,23 @@ async def test_a_run_that_waits_for_a_worker_is_not_lost_sight_of(tmp_path: Path
         assert isinstance(lost, Ended)
         assert lost.outcome is Outcome.LOST
         assert lost.reason == "worker 0 cannot be made: no such file or directory"
+
+
+async def test_what_a_worker_was_making_ends_with_it(tmp_path: Path) -> None:
+    """Nobody waits for what a dead process was to make of the files of a run, nor keeps them for it."""
+    said: list[Report] = [
+        Ended(job_id="a", number=1, outcome=Outcome.DONE, reason="so", goes_on=True),
+        Ended(job_id="b", number=1, outcome=Outcome.DONE, reason="so", goes_on=True),
+        Finished(job_id="b", number=1),
+    ]
+    lines = b"".join(serialize(one) for one in said).decode()
+    (tmp_path / "worker").write_text(f"#!/bin/sh\nread -r line\ncat <<'END'\n{lines}END\nexit 3\n")
+    (tmp_path / "worker").chmod(0o700)
+    async with ProcessEngine(1, drain_s=0.0, dice=lambda: 1.0, command=[str(tmp_path / "worker")]) as engine:
+        engine.start(run("a"))
+        async with asyncio.timeout(10):
+            assert [await engine.next_report() for _ in said] == said
+            assert await engine.next_report() == Finished(job_id="a", number=1)
 
 
 def test_an_end_is_never_too_long_to_be_told() -> None:

@@ -162,6 +162,10 @@ async def test_a_recording_with_all_that_is_made_of_it(node: Node, tmp_path: Pat
         playing.stopping.set()
         await player
     assert ended.outcome is Outcome.DONE, ended.reason
+    assert ended.goes_on
+    assert not (tmp_path / "meet.a.m4a").exists(), "the next run does not wait for what takes long"
+    assert run.afterwards is not None
+    await run.afterwards()
     closed = [Path(report.path) for report in told.reports if isinstance(report, FileClosed)]
     assert len(set(closed)) == len(closed)
     names = {path.relative_to(tmp_path).as_posix() for path in closed}

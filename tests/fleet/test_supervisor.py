@@ -12,8 +12,16 @@ from typing import Self
 from pexrtc_py.fleet.capacity import Readings
 from pexrtc_py.fleet.engine import Engine, WorkerStatus
 from pexrtc_py.fleet.jobs import FleetFile, parse_jobs
-from pexrtc_py.fleet.messages import Beat, Ended, Outcome, Report, Run, Started
-from pexrtc_py.fleet.supervisor import Happening, JobEnded, JobRefused, JobStarted, Supervisor
+from pexrtc_py.fleet.messages import Beat, Ended, FileClosed, Finished, Outcome, Report, Run, Started
+from pexrtc_py.fleet.supervisor import (
+    FileDone,
+    Happening,
+    JobEnded,
+    JobRefused,
+    JobStarted,
+    RunFinished,
+    Supervisor,
+)
 from pexrtc_py.tasks import task_owner
 
 
@@ -44,9 +52,9 @@ class MemoryEngine:
         self.stopped.append(job_id)
         self.end(job_id, Outcome.DONE)
 
-    def end(self, job_id: str, outcome: Outcome) -> None:
+    def end(self, job_id: str, outcome: Outcome, *, goes_on: bool = False) -> None:
         run = self.runs.pop(job_id)
-        self.put(Ended(job_id=job_id, number=run.number, outcome=outcome, reason="so"))
+        self.put(Ended(job_id=job_id, number=run.number, outcome=outcome, reason="so", goes_on=goes_on))
 
     def put(self, report: Report) -> None:
         self._reports.append(report)
@@ -107,6 +115,30 @@ async def test_all_jobs_are_started_and_kept() -> None:
     a, b = supervisor.status().jobs
     assert (a.state, a.runs, a.seconds, a.bytes, a.worker) == ("running", 1, 3.0, 7, "here")
     assert (b.state, b.runs, b.failures, b.outcome) == ("running", 2, 1, "lost")
+
+
+async def test_the_next_run_does_not_wait_for_what_is_made_of_the_last() -> None:
+    """An hour that was being encoded once kept the next meeting from being recorded. A drain waits for it."""
+    engine, world = MemoryEngine(), World()
+    supervisor = supervise(jobs("a"), engine, world)
+    async with task_owner() as tasks:
+        running = tasks.start(supervisor.run(), name="supervisor")
+        await world.wait(JobStarted, 1)
+        engine.end("record:a", Outcome.FAILED, goes_on=True)
+        await world.wait(JobStarted, 2)
+        engine.put(FileClosed(job_id="record:a", number=1, path="/srv/a.mp4", bytes=7))
+        await world.wait(FileDone, 1)
+        running.cancel()
+        await asyncio.wait((running,))
+        draining = tasks.start(supervisor.drain(), name="drain")
+        await world.wait(JobEnded, 2)
+        assert not draining.done()
+        engine.put(Finished(job_id="record:a", number=1))
+        async with asyncio.timeout(10):
+            await draining
+    assert world.told[-1] == RunFinished(job_id="record:a")
+    supervisor.handle(FileClosed(job_id="record:a", number=1, path="/srv/b.mp4", bytes=7))
+    assert sum(isinstance(one, FileDone) for one in world.told) == 1, "what comes later is of nobody"
 
 
 async def test_a_full_disk_refuses_new_jobs_only() -> None:

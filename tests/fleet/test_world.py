@@ -6,14 +6,17 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from pexrtc_py.errors import UsageError
+from pexrtc_py.fleet.entries import RecordJobEntry
 from pexrtc_py.fleet.jobs import FleetFile, parse_jobs
 from pexrtc_py.fleet.messages import Ended, Outcome
+from pexrtc_py.fleet.record_run import note_file
 from pexrtc_py.fleet.status import FleetStatus, JobStatus
-from pexrtc_py.fleet.supervisor import FileDone, JobEnded, JobRefused, JobStarted
+from pexrtc_py.fleet.supervisor import FileDone, JobEnded, JobRefused, JobStarted, RunFinished
 from pexrtc_py.fleet.world import World, job_sample, machine_sample
 from pexrtc_py.service.metrics import metrics_page
 from pexrtc_py.service.webhooks import verify
@@ -77,6 +80,34 @@ async def test_each_happening_is_told_and_signed(tmp_path: Path) -> None:
     assert all((one["data"]["job"], one["data"]["kind"]) == ("record:board", "record") for one in told)
     assert told[2]["data"]["result"] == {"bytes": 7}
     assert told[3]["data"]["reason"] == "worker 0 was killed by signal 9"
+
+
+async def test_files_stay_until_all_is_made_of_them(tmp_path: Path) -> None:
+    """Uploaded and confirmed, a recording is still there for the child that encodes it; of each run that does."""
+    target = tmp_path / "target"
+    target.mkdir()
+    text = f'[upload]\nto = "{target}"\ndelete = "hash"\n[[record]]\nalias = "board"\nnode = "http://127.0.0.1:1"\n'
+    file = parse_jobs(text + f'output = "{tmp_path}/{{alias}}.mkv"\ntranscode = "mp4"\n')
+    [job] = file.jobs
+    assert isinstance(job, RecordJobEntry)
+    path = tmp_path / "board.mkv"
+    path.write_bytes(b"a recording")
+    note_file(job, path)
+    end = Ended(job_id=job.id, number=1, outcome=Outcome.DONE, reason="stopped", goes_on=True)
+    async with World(file) as world:
+        assert world.uploads is not None
+        world.note(JobStarted(job=job, path=str(path)))
+        world.note(FileDone(job=job, path=str(path), bytes=11))
+        async with asyncio.timeout(10):
+            await world.uploads.finished()
+        world.note(JobEnded(job=job, ended=end))
+        world.note(JobStarted(job=job, path="next"))
+        assert path.exists()
+        world.note(RunFinished(job_id=job.id))
+        assert path.exists(), "the next run of the job needs its own"
+        world.note(JobEnded(job=job, ended=msgspec.structs.replace(end, number=2, goes_on=False)))
+        assert not path.exists()
+    assert (target / "board.mkv").read_bytes() == b"a recording"
 
 
 def test_a_secret_that_cannot_be_read(tmp_path: Path) -> None:
