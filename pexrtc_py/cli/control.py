@@ -122,13 +122,27 @@ def control_command(
                 screen.note(f"{row.name}: done")
             else:
                 write_line(json_line(answer))
-            await asyncio.sleep(stay)
+            if stay:
+                await _stay(session, stay)
 
     async def work(stopping: Stopping) -> ExitCode:
         await first_of(control=control(), stop=stopping.wait())
         return ExitCode.DONE
 
     raise typer.Exit(run(work, screen))
+
+
+async def _stay(session: Session, seconds: float) -> None:
+    """Stay in the conference for so long, or until it is over for us.
+
+    Raises:
+        SessionClosed: it is, and why.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            raise await session.wait_closed()
+    except TimeoutError:
+        return
 
 
 def _row(name: str) -> Operation:

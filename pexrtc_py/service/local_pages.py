@@ -78,7 +78,7 @@ class LocalPages:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        if _is_loopback(self._listen[0]) and not _is_loopback(request.url.host or ""):
+        if _is_loopback(self._listen[0]) and not _is_loopback(_host_of(request)):
             return web.Response(status=421, text="this is served to this machine only\n")
         page = self._pages[request.path]()
         return web.Response(
@@ -105,6 +105,14 @@ def parse_listen(text: str, *, option: str) -> tuple[str, int]:
     ):  # "²" is a digit too
         raise UsageError(f"{option} {text}: say ADDRESS:PORT, for example 127.0.0.1:9090")
     return host, int(port)
+
+
+def _host_of(request: web.Request) -> str:
+    """Return the name under which this was asked for; nothing for a header that has none, whatever it has."""
+    try:
+        return request.url.host or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +202,17 @@ def test_control_prints_what_is_more_than_a_yes(node: Node) -> None:
         assert (outcome.code, outcome.out) == (ExitCode.DONE, "")
     (result,) = printed(pexrtc_here("control", "--json", "--node", node.url, "meet.open", "participant_buzz"))
     assert result == {"alias": "meet.open", "operation": "participant_buzz", "result": True}
+
+
+def test_who_is_removed_does_not_stay(node: Node, beside: Background) -> None:
+    """With --stay it sat out its time, in a conference that it was no part of any more, and said that all was well."""
+    asked = ("control", "--node", node.url, "meet.open", "participant_disconnect", "participant=me", "--stay", "60")
+    begin = time.monotonic()
+    with beside.living(open_session(config(node, "meet.open", "Bob"))):
+        outcome = pexrtc_here(*asked)
+    assert time.monotonic() - begin < 15
+    assert outcome.code == ExitCode.REMOVED, outcome.err
+    assert len(error_lines(outcome)) == 1
 
 
 def test_control_as_a_guest(node: Node, beside: Background) -> None:

@@ -43,6 +43,19 @@ async def test_another_name_for_loopback_is_not_served() -> None:
         assert (await http.get(pages.url + "/status", headers={"host": "localhost:1"})).text == "secret"
 
 
+@pytest.mark.parametrize("host", [b"\xff\xfe", b"127.0.0.1:99999", b"[", b""])
+async def test_a_host_that_is_none_is_not_served(host: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Each such request wrote a traceback into the log of a monitor."""
+    page = Page(body=b"secret", content_type="text/plain")
+    async with LocalPages(("127.0.0.1", 0), {"/status": lambda: page}) as pages, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(pages.url.rpartition(":")[2]))
+        writer.write(b"GET /status HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 4"), answer
+    assert not caplog.records
+
+
 async def test_an_address_that_is_taken() -> None:
     """It is named, and nothing is left open."""
     async with LocalPages(("127.0.0.1", 0), {}) as pages:
