@@ -13,11 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +25,7 @@ from rich.table import Table
 import pexrtc_py
 from pexrtc_py.media.thumbnails import make_slides
 from pexrtc_py.tasks import task_owner
+from tests.support.commands import command
 
 from ._children import Window
 from ._clip import DURATION_S, clip
@@ -35,25 +35,6 @@ __all__ = ["main"]
 WARM_UP_S = 5.0
 TARGET = 1.1
 WITH, WITHOUT = "with sidecars", "without"
-
-
-@asynccontextmanager
-async def command(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command of ours until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pexrtc_py.cli import main; main()",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
 
 
 async def talk(url: str, alias: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,12 @@ from pexrtc_py.announcer.ducking import Ducked, DuckingConfig, DuckingDecision
 from pexrtc_py.errors import SourceError
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, TrackFormat
 from pexrtc_py.media.player import Player
-from pexrtc_py.media.player_clock import Clock, Timer
 from pexrtc_py.media.prepare import PrepareConfig, prepare_here
 from pexrtc_py.media.sources.encoded import EncodedSource
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.media.sources.generated import black, tone
 from tests.media.sources.looking import heard, level_db, write_media
+from tests.support.clocks import FastClock
 
 
 def test_decision() -> None:
@@ -36,22 +35,6 @@ def test_decision() -> None:
     assert decision.is_soft(4.0)
     decision.set_speaking(5.0, speaking=False)
     assert not decision.is_soft(6.1)
-
-
-class FastClock(Clock):
-    """Jumps to each moment as soon as it is asked for."""
-
-    time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        def jump() -> None:
-            self.time = max(self.time, when)
-            callback()
-
-        return asyncio.get_running_loop().call_soon(jump)
 
 
 class Kept:
@@ -74,7 +57,7 @@ async def test_ducking_is_heard(tmp_path: Path) -> None:
     decision = DuckingDecision(DuckingConfig(attack_s=0.0, release_s=0.5))
     accept = {Kind.AUDIO: (Codec.OPUS,)}
     source = Ducked(open_file(loud, accept=accept), open_file(soft, accept=accept), decision)
-    clock, kept = FastClock(), Kept()
+    clock, kept = FastClock(100.0), Kept()
 
     class Speaking:
         """Somebody who speaks from the second to the fourth second."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pexrtc_py.announcer.announcer import Announcer, AnnouncerConfig
 from pexrtc_py.announcer.material import announcement_of_sources
 from pexrtc_py.announcer.played import Announcement, Played
 from pexrtc_py.announcer.podium import Podium, open_podiums
-from pexrtc_py.announcer.proof import listening
+from pexrtc_py.announcer.proof import Listener, listening
 from pexrtc_py.announcer.queue import QueueItem, Rule
 from pexrtc_py.announcer.readiness import Readiness
 from pexrtc_py.announcer.triggers import OnChat, OnJoin
@@ -63,6 +64,22 @@ class Plays:
         )
 
 
+@asynccontextmanager
+async def announcing(
+    node: Node, main: Announcement, plays: Plays
+) -> AsyncIterator[tuple[Podium, asyncio.Task[str], Listener]]:
+    """Play one thing into a conference, while somebody listens in the one that it will be moved to."""
+    async with (
+        listening(session(node, "there")) as ear,
+        open_podiums([session(node, "here", "Announcer")], main) as [podium],
+        asyncio.TaskGroup() as group,
+    ):
+        assert isinstance(podium, Podium)
+        announcer = plays.announcer([podium], main, AnnouncerConfig(stays=False))
+        announcer.add("words", why="test")
+        yield podium, group.create_task(announcer.run()), ear
+
+
 async def transfer(node: Node, podium: Podium, alias: str) -> None:
     """Send an announcer to another conference, as a Host does."""
     me = ParticipantUuid(podium.conference.participant_uuid)
@@ -83,16 +100,7 @@ async def test_what_is_played_begins_again_in_the_other_conference(node: Node, t
     path = write_wav(tmp_path / "words.wav", words)
     main = await announcement_of_sources([str(path)], how=Readiness(cache=tmp_path))
     plays = Plays()
-    async with (
-        asyncio.timeout(20),
-        listening(session(node, "there")) as ear,
-        open_podiums([session(node, "here", "Announcer")], main) as [podium],
-        asyncio.TaskGroup() as group,
-    ):
-        assert isinstance(podium, Podium)
-        announcer = plays.announcer([podium], main, AnnouncerConfig(stays=False))
-        announcer.add("words", why="test")
-        running = group.create_task(announcer.run())
+    async with asyncio.timeout(20), announcing(node, main, plays) as (podium, running, ear):
         await reached(await plays.began.get(), 0.5)
         await transfer(node, podium, "there")
         here, there = await plays.played.get()
@@ -166,14 +174,9 @@ async def test_what_is_live_goes_on(node: Node) -> None:
 
     async with (
         asyncio.timeout(20),
-        listening(session(node, "there")) as ear,
-        open_podiums([session(node, "here", "Announcer")], main) as [podium],
+        announcing(node, main, plays) as (podium, running, ear),
         asyncio.TaskGroup() as group,
     ):
-        assert isinstance(podium, Podium)
-        announcer = plays.announcer([podium], main, AnnouncerConfig(stays=False))
-        announcer.add("program", why="test")
-        running = group.create_task(announcer.run())
         pushing = group.create_task(push())
         player = await plays.began.get()
         await reached(player, 0.5)

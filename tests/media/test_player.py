@@ -7,7 +7,8 @@ import gc
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,27 +18,10 @@ import pytest
 from pexrtc_py.errors import SourceError
 from pexrtc_py.media.clips import clip_path
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, Source, TrackFormat
-from pexrtc_py.media.player import Clock, Ended, Late, Player, PlayerConfig, PlayerEnd, Started, Timer
+from pexrtc_py.media.player import Clock, Ended, Late, Player, PlayerConfig, PlayerEnd, Started
 from pexrtc_py.media.sources.file import open_file
 
-
-class FastClock(Clock):
-    """Jumps to each moment as soon as it is asked for."""
-
-    def __init__(self) -> None:
-        self.time = 5000.0
-        self.calls = 0
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        def jump() -> None:
-            self.time = max(self.time, when)
-            self.calls += 1
-            callback()
-
-        return asyncio.get_running_loop().call_soon(jump)
+from ..support.clocks import FastClock
 
 
 @dataclass
@@ -260,17 +244,24 @@ async def test_one_wake_up_for_all_taps() -> None:
     assert clocks[0] == pytest.approx(clocks[1], abs=10)
 
 
+@asynccontextmanager
+async def stalled(tap: Kept, clock: FastClock, seconds: float) -> AsyncIterator[Player]:
+    """Play two seconds of sound to their end, with a source that stands still in the middle for so long."""
+    gate = threading.Event()
+    source = Listed((sound(n) for n in range(100)), at={50: lambda: (gate.wait(5), None)[1]})
+    async with Player(source, {Kind.AUDIO: [tap]}, clock=clock) as player:
+        await tap.has(50)
+        clock.time += seconds
+        gate.set()
+        await player.finished()
+        yield player
+
+
 async def test_stalled_source_is_put_off_without_flood() -> None:
     """After a stall beyond the limit the rest is played later, at its own pace, and it is told."""
     clock = FastClock()
-    gate = threading.Event()
-    source = Listed((sound(n) for n in range(100)), at={50: lambda: (gate.wait(5), None)[1]})
     tap = Kept(clock)
-    async with Player(source, {Kind.AUDIO: [tap]}, clock=clock) as player:
-        await tap.has(50)
-        clock.time += 10
-        gate.set()
-        await player.finished()
+    async with stalled(tap, clock, 10) as player:
         events = [event async for event in player.events()]
     assert len(tap.frames) == 100
     steps = [b - a for a, b in zip(tap.at, tap.at[1:], strict=False)]
@@ -285,14 +276,9 @@ async def test_stalled_source_is_put_off_without_flood() -> None:
 async def test_short_delay_is_caught_up() -> None:
     """A little late, everything is sent at once, and the timeline stays where it was."""
     clock = FastClock()
-    gate = threading.Event()
-    source = Listed((sound(n) for n in range(100)), at={50: lambda: (gate.wait(5), None)[1]})
     tap = Kept(clock)
-    async with Player(source, {Kind.AUDIO: [tap]}, clock=clock) as player:
-        await tap.has(50)
-        clock.time += 0.3
-        gate.set()
-        await player.finished()
+    async with stalled(tap, clock, 0.3):
+        pass
     assert {b.rtp_time - a.rtp_time for a, b in zip(tap.frames, tap.frames[1:], strict=False)} == {960}
     assert tap.at[-1] == pytest.approx(tap.at[0] + 99 * 0.02, abs=0.01)
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.recorder.beacon import RATE, beacon, read_marks
 from tests.recorder.killing import start_recorder
-from tests.soak.test_recorder_hour import command, hear
+from tests.soak.test_recorder_hour import hear
+from tests.support.commands import command
 
 RETURN_S = 1.0
 """How long after a stall sound and picture may be late or apart."""

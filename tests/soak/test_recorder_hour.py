@@ -12,8 +12,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from pexrtc_py.media.writers.matroska import MATROSKA
 from pexrtc_py.media.writers.tracks import TrackSpec
 from tests.recorder.beacon import HEIGHT, RATE, WIDTH, Seen, read_marks
 from tests.recorder.killing import start_recorder
+from tests.support.commands import command
 
 HOUR_S = float(os.environ.get("PEXRTC_HOUR_S", "3600"))
 ALIAS = "meet.hour"
@@ -89,25 +89,6 @@ def worst(points: Sequence[tuple[float, float]]) -> float:
     """Return how far the farthest value is from the median."""
     values = np.array([value for _, value in points])
     return float(np.abs(values - np.median(values)).max())
-
-
-@asynccontextmanager
-async def command(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command of ours until the block ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pexrtc_py.cli import main; main()",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
 
 
 async def make_reference(path: Path, length_s: float) -> None:

@@ -9,14 +9,17 @@ import asyncio
 import io
 import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import pytest
 
 from pexrtc_py.cli.app import main
 
-__all__ = ["Outcome", "error_lines", "pexrtc", "pexrtc_here", "start"]
+__all__ = ["Outcome", "command", "error_lines", "pexrtc", "pexrtc_here", "start"]
+
+_PROGRAM = "from pexrtc_py.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,25 @@ def error_lines(outcome: Outcome) -> list[str]:
 async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     """Start a command."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pexrtc_py.cli import main; main()",
-        *arguments,
+        *(sys.executable, "-c", _PROGRAM, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "COLUMNS": "200", **environment},
     )
+
+
+@asynccontextmanager
+async def command(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command until the block ends; what it says to people is not kept, so that it may run for hours."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _PROGRAM, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
 
 
 async def pexrtc(*arguments: str, **environment: str) -> Outcome:
