@@ -46,7 +46,9 @@ T = TypeVar("T")
 _EVENTS: Final = "events.jsonl"
 SIDECAR_ENDINGS: Final = (_EVENTS, "roster.json", "speakers.vtt", "chat.vtt", "manifest.json", "html")
 """What the names of the files beside a recording end in, see `sidecar_path`."""
-_SECRETS = frozenset({"token", "pin", "pwd", "password", "secret"})
+_SECRETS = frozenset({"pin", "pwd", "sdp"})
+"""Keys whose values are nobody's to read, and endings of such; a session description has the passwords of ICE in it."""
+_SECRET_ENDINGS = ("token", "password", "secret", "credential")
 
 
 class ClockOfRecording(Protocol):
@@ -145,16 +147,16 @@ class Sidecars:
         return await asyncio.to_thread(self._write, result, about or {})
 
     def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
+        told = self._write_all(_told_by(self._story, result.duration_s))
         began_at = None if result.began_at is None else _iso(result.began_at)
+        # Last, for a file of hours takes a while to be read: who is killed over it has the rest.
         sums = {path: found for path in result.files if (found := self._tried(path, _summed))}
         manifest = make_manifest(
             result, self._story, began_at=began_at, chapters=self._chapters, sums=sums, about=about
         )
-        contents = {
-            **_told_by(self._story, result.duration_s),
-            "manifest.json": manifest,
-            "html": make_page(manifest),
-        }
+        return (*told, *self._write_all({"manifest.json": manifest, "html": make_page(manifest)}))
+
+    def _write_all(self, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
         written = [
             self._tried(sidecar_path(self._path, ending), partial(_write_new, content=content))
             for ending, content in contents.items()
@@ -276,7 +278,12 @@ def _iso(moment: float) -> str:
 
 def _without_secrets(value: object) -> object:
     if isinstance(value, dict):
-        return {key: "…" if key in _SECRETS and part else _without_secrets(part) for key, part in value.items()}
+        return {key: "…" if _is_secret(key) and part else _without_secrets(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_secrets(part) for part in value]
     return value
+
+
+def _is_secret(key: object) -> bool:
+    name = str(key).lower()
+    return name in _SECRETS or name.endswith(_SECRET_ENDINGS)

@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from pexrtc_py.errors import SourceError, UsageError
-from pexrtc_py.protocol.events import Event, MessageReceived, ParticipantCreate, Refer, Stage, StageEntry
+from pexrtc_py.protocol.events import (
+    Event,
+    MessageReceived,
+    ParticipantCreate,
+    Refer,
+    Stage,
+    StageEntry,
+    parse_event,
+)
 from pexrtc_py.protocol.models_base import ParticipantUuid, Token
 from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.manifest import changed_files
@@ -160,6 +168,26 @@ async def test_no_secret_is_written(tmp_path: Path) -> None:
         assert b"one-time-secret" not in one.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("new_offer", '{"sdp": "a=ice-pwd:hidden"}'),
+        ("update_sdp", '{"sdp": "a=ice-pwd:hidden"}'),
+        ("new_candidate", '{"candidate": "c", "pwd": "hidden"}'),
+        ("breakout_event", '{"breakout_uuid": "b", "event": "new_offer", "data": {"sdp": "hidden"}}'),
+        ("of_next_year", '{"auth_token": "hidden", "all": [{"access_token": "hidden", "PIN": "hidden"}]}'),
+    ],
+)
+async def test_no_secret_of_any_event_is_written(tmp_path: Path, name: str, data: str) -> None:
+    """Session descriptions have passwords in them, and were written; the rest of an event is as it was."""
+    path = tmp_path / "talk.mkv"
+    async with Sidecars(Recording(RecordingConfig(path=path)), path) as sidecars:
+        sidecars.note(parse_event(name, data))
+    line = sidecar_path(path, "events.jsonl").read_text()
+    assert "hidden" not in line
+    assert json.loads(line)["event"] == name
+
+
 @pytest.mark.parametrize("ending", SIDECAR_ENDINGS)
 async def test_any_name_that_is_taken_is_told_at_once(tmp_path: Path, ending: str) -> None:
     """A roster that was there already cost all other files, at the end, and the exit code said nothing."""
@@ -181,9 +209,9 @@ async def test_what_cannot_be_written_costs_no_other_file(tmp_path: Path) -> Non
     sidecars, written = await record(path, meddle)
     assert {one.name for one in written} == {"talk.speakers.vtt", "talk.chat.vtt", "talk.manifest.json", "talk.html"}
     assert [str(one) for one in sidecars.failures] == [
-        f"{path}: no such file or directory",
         f"{sidecar_path(path, 'roster.json')}: file exists",
-    ]
+        f"{path}: no such file or directory",
+    ], "hours of recording are read last: who is killed meanwhile has the rest"
     assert sidecar_path(path, "roster.json").read_text() == "theirs"
     manifest = json.loads(sidecar_path(path, "manifest.json").read_text())
     assert manifest["files"] == []
