@@ -229,8 +229,10 @@ class Recording:
         """Go on in the same file, with a key frame. Idempotent."""
         if not self.timeline.is_paused:
             return
-        self.timeline.resume(self._clock())
-        self._last_time = None
+        now = self._clock()
+        self.timeline.resume(now)
+        if self._last_time is not None:  # what is missing from here on is missing
+            self._last_time = now
         self._main.interrupt()
         self._slides.interrupt()
         logger.info("= %s resumed at %.1f s", self.config.path, self.position())

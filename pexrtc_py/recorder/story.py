@@ -144,10 +144,14 @@ class Story:
             if uuid in self._speaking:
                 continue
             start = at_s
-            before = next((speech for speech in reversed(self._speeches) if speech.participant_uuid == uuid), None)
-            if before is not None and at_s - before.end_s < _JOIN_S:
-                self._speeches.remove(before)
-                start = before.start_s
+            for index in reversed(range(len(self._speeches))):
+                before = self._speeches[index]
+                if at_s - before.end_s >= _JOIN_S:
+                    break  # so have all before it: they stand in the order of their ends
+                if before.participant_uuid == uuid:
+                    del self._speeches[index]
+                    start = before.start_s
+                    break
             self._speaking[uuid] = (name, start)
 
     def _follow_presentation(self, at_s: float) -> str | None:

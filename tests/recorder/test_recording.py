@@ -514,6 +514,23 @@ async def test_a_pause_is_cut_out_and_the_picture_goes_on_with_a_key_frame(tmp_p
     assert recording.result.duration_s == pytest.approx(5.0, abs=0.02)
 
 
+async def test_a_hole_that_a_pause_ends_in_is_told(tmp_path: Path) -> None:
+    """The network was gone before it was resumed and came back later: from there on it was no pause. It was told as
+    none at all."""
+    path = tmp_path / "talk.mkv"
+    scene = Scene(path)
+    async with scene.recording as recording:
+        scene.attach(Role.AUDIO)
+        await scene.play(audio=opus_frames(100, start=START, ntp_offset=1.0))
+        scene.clock.now = START + 2.0
+        recording.pause()
+        scene.clock.now = START + 4.0
+        recording.resume()
+        await scene.play(audio=opus_frames(50, start=START + 7.0, ntp_offset=1.0))
+    [hole] = recording.result.holes
+    assert (hole.start_s, hole.end_s) == (pytest.approx(2.0), pytest.approx(5.0))
+
+
 async def test_a_rejoin_goes_on_in_the_same_file_and_the_hole_is_measured(tmp_path: Path) -> None:
     """Other receivers, the same clock: the time without media is in the file and in the result."""
     path = tmp_path / "talk.mkv"

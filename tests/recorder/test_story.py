@@ -66,6 +66,21 @@ def test_speeches_are_stretches_and_short_pauses_do_not_end_them() -> None:
     ]
 
 
+def test_a_pause_between_others_does_not_end_a_speech() -> None:
+    """A speech goes on over the short ones of others, which stay, however many there were before."""
+    story, _ = tell(
+        (0.0, ParticipantCreate(participant=person(ALICE, "Alice"))),
+        (0.0, ParticipantCreate(participant=person(BOB, "Bob"))),
+        (1.0, stage(BOB)), (2.0, stage()), (5.0, stage(ALICE)), (6.0, stage()),
+        (6.2, stage(BOB)), (6.4, stage()), (6.8, stage(ALICE)), (7.0, stage()), (7.3, stage(BOB)), (9.0, stage()),
+    )  # fmt: skip
+    assert [(one.name, one.start_s, one.end_s) for one in story.speeches(10.0)] == [
+        ("Bob", 1.0, 2.0),
+        ("Alice", 5.0, 7.0),
+        ("Bob", 6.2, 9.0),
+    ]
+
+
 def test_attendance_has_everybody() -> None:
     """Who left and who stayed."""
     story, _ = tell(*BOTH, (5.0, ParticipantDelete(uuid=ALICE)))
