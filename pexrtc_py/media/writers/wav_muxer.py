@@ -1,7 +1,8 @@
 """WAV: the one container that takes no codec of a call as speech tools want it, so sound is decoded here.
 
-Sixteen bits at the codec's own rate. What is missing is silence of its length. The lengths in the header follow every
-round, so that what a kill leaves is a proper file.
+Sixteen bits at the codec's own rate. What is missing is silence of its length; hours of it are passed over in the file,
+which takes neither memory nor, on most disks, room. The lengths in the header follow every round, so that what a kill
+leaves is a proper file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class WavMuxer:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._pieces_at = _HEADER_SIZE
         self._samples = 0
         self._rate = 48000
         self._channels = 1
@@ -57,7 +59,7 @@ class WavMuxer:
         """Decode, after the silence that is missing before."""
         hole = at - self._samples
         if hole > self._rate * _TOLERANCE_S:
-            self._add(bytes(2 * self._channels * hole))
+            self._add_silence(hole)
         try:
             sounds = self._decoder.decode(av.Packet(frame.data))
         except av.error.FFmpegError:
@@ -70,9 +72,11 @@ class WavMuxer:
     def flush(self) -> None:
         """Write the samples, then how many there are."""
         if self._pieces:
-            self._target.seek(0, 2)
-            self._target.write(b"".join(self._pieces))
+            content = b"".join(self._pieces)
+            self._target.seek(self._pieces_at)
+            self._target.write(content)
             self._pieces.clear()
+            self._pieces_at += len(content)
             self._target.seek(0)
             self._target.write(self._header())
 
@@ -82,6 +86,15 @@ class WavMuxer:
     def _add(self, samples: bytes) -> None:
         self._pieces.append(samples)
         self._samples += len(samples) // (2 * self._channels)
+
+    def _add_silence(self, samples: int) -> None:
+        if samples > self._rate:
+            self.flush()
+            passed = samples - self._rate  # the last second is written, so that the file is as long as it says
+            self._pieces_at += 2 * self._channels * passed
+            self._samples += passed
+            samples = self._rate
+        self._add(bytes(2 * self._channels * samples))
 
     def _header(self) -> bytes:
         block = 2 * self._channels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -117,6 +118,27 @@ async def test_wav_is_decoded_sound_with_silence_in_holes(tmp_path: Path) -> Non
     levels = levels_per_100_ms(result.path)
     assert max(levels[9:12]) < 0.01
     assert min(levels[1:7] + levels[13:]) > 0.15
+
+
+async def test_wav_passes_over_hours_of_silence(tmp_path: Path) -> None:
+    """Three of them once were two GB of memory, and held the thread that writes all recordings for 17 s."""
+    sound = opus_frames(100, start=ORIGIN)
+    late = opus_frames(100, start=ORIGIN + 3 * 3600.0)
+    result = await write_sound(tmp_path / "out.wav", [*sound[:50], *late[50:]])
+    info = result.path.stat()
+    assert info.st_size == 44 + (3 * 3600 + 2) * 48000 * 4
+    assert info.st_blocks * 512 < 2_000_000
+    with result.path.open("rb") as file:
+        before, after = (sound_at(file, second) for second in (0, 3 * 3600 + 1))
+        assert min(np.abs(before).max(), np.abs(after).max()) > 1000
+        assert not sound_at(file, 3 * 3600 - 1).any()
+        assert not sound_at(file, 2).any()
+
+
+def sound_at(file: BinaryIO, second: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    """Read half a second of a WAV in stereo, a quarter after a full one."""
+    file.seek(44 + 48000 * second * 4 + 12000 * 4)
+    return np.frombuffer(file.read(24000 * 4), np.int16)
 
 
 @pytest.mark.parametrize("codec", [Codec.PCMU, Codec.PCMA])
