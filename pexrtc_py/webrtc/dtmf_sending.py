@@ -119,6 +119,10 @@ class EventSchedule:
         """Whether an event has begun and not ended: no audio frame is sent meanwhile."""
         return now < self._ends
 
+    def is_over(self, at: float) -> bool:
+        """Whether no event is on its way, and none lasts till then."""
+        return not self._packets and at >= self._ends
+
     def next_timer(self) -> float:
         """Return when the next packet is due; infinity when none is."""
         return self._began + self._packets[0].after_s if self._packets else float("inf")

@@ -47,8 +47,12 @@ class TransportSequence:
 
     def next(self) -> int:
         """Return the next number, 16 bits."""
+        return self.take(1)
+
+    def take(self, count: int) -> int:
+        """Return the first of so many numbers that follow each other."""
         number = self._next
-        self._next = (number + 1) & 0xFFFF
+        self._next = (number + count) & 0xFFFF
         return number
 
     def take_back(self, first: int, count: int) -> None:

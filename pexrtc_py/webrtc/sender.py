@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
 
 from ..errors import LocalProtocolError
 from ..media.frames import EncodedFrame, Gap, Kind
@@ -135,7 +136,7 @@ class Sender:
         timestamp = self._timeline.stamp(item, now)
         if self._events.in_event(now):
             return
-        if now >= self._reports.due or self._reports.due == float("inf"):
+        if now >= self._reports.due or self._reports.due == inf:
             self._report(now)
         packets = self._packets.frame(item, timestamp, now, self.audio_level)
         if packets:
@@ -150,9 +151,8 @@ class Sender:
             or self._closed
             or self._need_key
             or item.codec is not self.config.codec
-            or self._reports.due == float("inf")
-            or self._events.next_timer() != float("inf")
-            or self._events.in_event(at)
+            or self._reports.due == inf
+            or not self._events.is_over(at)
             or abs(at - self._clock.now()) > _SAME_CLOCK_S
         ):
             return False
@@ -358,7 +358,7 @@ class Sender:
     def next_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called, in the clock's seconds; None for never."""
         due = min(self._reports.due, self._requests.next_timer(), self._events.next_timer())
-        return None if due == float("inf") or self._closed else due
+        return None if due == inf or self._closed else due
 
     def handle_timer(self, now: float) -> None:
         """Send the digits, reports and requests that are due."""

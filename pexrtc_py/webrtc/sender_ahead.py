@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
+
+from msgspec import Struct
 
 from ..media.player_ahead import Ahead, Storage
 from .rtp import signed_difference
@@ -28,8 +30,7 @@ class Holding(Storage, Protocol):
         """Forget the packets that were kept last: they will not be sent."""
 
 
-@dataclass(slots=True)
-class Before:
+class Before(Struct, gc=False):
     """What a sender was before it made a frame."""
 
     at: float

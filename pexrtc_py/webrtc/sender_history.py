@@ -49,7 +49,8 @@ class SentPackets:
             self._bytes -= size
             for number in range(old, old + count):
                 kept.pop(number & 0xFFFF, None)  # 4096 and a frame are kept at most, so no number comes twice
-                self._resent.pop(number & 0xFFFF, None)
+                if self._resent:
+                    self._resent.pop(number & 0xFFFF, None)
 
     def take_back(self) -> None:
         """Forget the frame that was added last: it was not sent."""

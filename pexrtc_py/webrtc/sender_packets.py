@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..media.frames import EncodedFrame, Kind
 from .feedback import TransportSequence
@@ -35,6 +37,7 @@ class PacketMaker:
 
     def __init__(self, config: SenderConfig, transport_sequence: TransportSequence | None) -> None:
         self._config = config
+        self._is_video = config.kind is Kind.VIDEO
         self._transport_sequence = transport_sequence
         self._extensions = ExtensionWriter(config, transport_sequence)
         self._rtx_sequence = config.first_sequence
@@ -46,6 +49,7 @@ class PacketMaker:
     def reconfigure(self, config: SenderConfig) -> bool:
         """Go on under what was negotiated anew; return whether frames are cut otherwise from now on."""
         before, self._config = self._config, config
+        self._is_video = config.kind is Kind.VIDEO
         self._extensions = ExtensionWriter(config, self._transport_sequence)
         if (config.codec, config.packetization_mode) == (before.codec, before.packetization_mode):
             return False
@@ -70,7 +74,7 @@ class PacketMaker:
             counts.key_frames += 1
             counts.width, counts.height = frame.width, frame.height
         # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
-        marker = config.kind is Kind.VIDEO or counts.packets == 0
+        marker = self._is_video or counts.packets == 0
         return self.packets(payloads, config.payload_type, timestamp, now, level, marker=marker)
 
     def packets(
@@ -84,33 +88,38 @@ class PacketMaker:
         marker: bool,
     ) -> list[bytes]:
         """Make the packets that leave at one moment; `marker` is of the last of them."""
-        sequence = first_sequence = self.sequence
-        ssrc = self._config.ssrc
+        sequence, ssrc, count = self.sequence, self._config.ssrc, len(payloads)
         before, after = self._extensions.around(now, level)
         numbers = self._extensions.transport_sequence
-        first_number = numbers.upcoming if numbers is not None else 0
         first = 0x90 if before or after else 0x80
-        last = len(payloads) - 1
+        second, last = payload_type, count - 1
         packets: list[bytes] = []
-        for index, payload in enumerate(payloads):
-            second = payload_type | 0x80 if marker and index == last else payload_type
-            head = FIXED_HEADER.pack(first, second, sequence, timestamp, ssrc)
-            if numbers is None:
-                packets.append(head + after + payload)
-            else:
-                packets.append(b"".join((head, before, numbers.next().to_bytes(2, "big"), after, payload)))
-            sequence = (sequence + 1) & 0xFFFF
-        self.sequence = sequence
+        if numbers is None:
+            pack, header_size = FIXED_HEADER.pack, FIXED_HEADER.size + len(after)
+            for index, payload in enumerate(payloads):
+                if index == last and marker:
+                    second |= 0x80
+                packets.append(pack(first, second, sequence + index & 0xFFFF, timestamp, ssrc) + after + payload)
+        else:
+            number = numbers.take(count)
+            header = _numbered_header(len(before), len(after))
+            pack, header_size = header.pack, header.size
+            for index, payload in enumerate(payloads):
+                if index == last and marker:
+                    second |= 0x80
+                own = number + index & 0xFFFF
+                head = pack(first, second, sequence + index & 0xFFFF, timestamp, ssrc, before, own, after)
+                packets.append(head + payload)
+            if numbers.follower is not None:
+                numbers.follower.note_sent(number, [*map(len, packets)], now)
+        self.sequence = (sequence + count) & 0xFFFF
         counts = self.counts
         size = sum(map(len, payloads))
-        counts.packets += len(packets)
+        counts.packets += count
         counts.payload_bytes += size
-        whole = sum(map(len, packets))
-        counts.header_bytes += whole - size
+        counts.header_bytes += count * header_size
         if self._config.nack:
-            self.history.add(first_sequence, packets, whole, now)
-        if numbers is not None and numbers.follower is not None:
-            numbers.follower.note_sent(first_number, [*map(len, packets)], now)
+            self.history.add(sequence, packets, size + count * header_size, now)
         return packets
 
     def take_back(self, before: Before, packets: Sequence[bytes]) -> None:
@@ -154,3 +163,9 @@ class PacketMaker:
         self.counts.retransmitted += 1
         self.counts.retransmitted_bytes += len(packet)
         return packet
+
+
+@lru_cache(maxsize=64)
+def _numbered_header(before: int, after: int) -> struct.Struct:
+    """Fixed header and extensions of so many bytes before and after the transport-wide number: one call writes all."""
+    return struct.Struct(f"{FIXED_HEADER.format}{before}sH{after}s")

@@ -67,6 +67,7 @@ class SharedTimer:
         self._handle: asyncio.TimerHandle | None = None
         self._at = float("inf")
         self._fired = 0.0
+        self._closed = False
 
     def arm(self) -> None:
         """Set the timer, when somebody wants to be called earlier than it is set for."""
@@ -84,12 +85,13 @@ class SharedTimer:
         """Call nobody any more."""
         if self._handle is not None:
             self._handle.cancel()
+        self._closed = True
         self._at = float("-inf")
 
     def _fire(self) -> None:
         now = self._fired = time.monotonic()
-        self._at = float("inf")
         self._handle = None
+        self._at = float("-inf")  # whoever is due and not called yet must not have the timer set anew meanwhile
         failure: Exception | None = None
         for timed in self._timed():
             due = timed.next_timer()
@@ -99,7 +101,8 @@ class SharedTimer:
                 timed.handle_timer(now)
             except Exception as exc:  # noqa: BLE001 - what a callback of a user raises is for the loop to tell, below
                 failure = failure or exc
-        if self._at != float("-inf"):
+        if not self._closed:
+            self._at = float("inf")
             self.arm()
         if failure is not None:
             raise failure

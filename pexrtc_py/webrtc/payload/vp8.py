@@ -34,7 +34,5 @@ class Vp8Payloader:
         count = -(-len(data) // room)
         size = -(-len(data) // count)
         # X, and in the first also S: start of partition 0 (RFC 7741 section 4.2); I says that a picture id follows.
-        head = _DESCRIPTOR.pack(0x80, 0x80, picture_id)
-        payloads = [head + data[at : at + size] for at in range(0, len(data), size)]
-        payloads[0] = b"\x90" + payloads[0][1:]
-        return payloads
+        first, head = _DESCRIPTOR.pack(0x90, 0x80, picture_id), _DESCRIPTOR.pack(0x80, 0x80, picture_id)
+        return [first + data[:size], *[head + data[at : at + size] for at in range(size, len(data), size)]]
