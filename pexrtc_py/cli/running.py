@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import typer
 
 from ..errors import PexrtcError
+from ..event_loop import loop_factory
 from .exits import ExitCode, exit_code_of, told
 from .screen import Screen
 
@@ -61,7 +62,7 @@ def run(command: Command, screen: Screen) -> ExitCode:
     Errors of the tree in `errors` become one line on stderr; anything else is a bug and shows its traceback.
     """
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.get_loop().set_default_executor(_Threads(thread_name_prefix="asyncio"))
             return runner.run(_until_done(command, screen))
     except PexrtcError as exc:
@@ -95,15 +96,3 @@ async def _until_done(command: Command, screen: Screen) -> ExitCode:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     return ExitCode.INTERRUPTED if stopping.by is signal.SIGINT and code is ExitCode.DONE else code
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Prefer uvloop: a fifth to a third less CPU for received media (`make bench record`)."""
-    if os.environ.get("PEXRTC_LOOP") == "asyncio":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

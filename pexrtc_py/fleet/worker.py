@@ -12,12 +12,12 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from ..event_loop import loop_factory
 from ..tasks import TaskOwner, task_owner
 from .active_run import ActiveRun
 from .messages import LINE_LIMIT, Beat, Drain, Finished, Report, Run, Start, Stop, parse_command, serialize
@@ -145,18 +145,6 @@ async def _flushed(writer: asyncio.WriteTransport) -> None:
     writer.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Prefer uvloop, as commands do."""
-    if os.environ.get("PEXRTC_LOOP") == "asyncio":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 def main(number: int) -> None:
     """Serve until drained."""
     logging.basicConfig(stream=sys.stderr, format=f"%(asctime)s %(levelname).1s worker {number} %(name)s %(message)s")
@@ -166,7 +154,7 @@ def main(number: int) -> None:
     # Reports have a descriptor of their own: what any library prints must not end up between them.
     out = os.dup(1)
     os.dup2(2, 1)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(number, out))
 
 
