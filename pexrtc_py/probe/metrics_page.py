@@ -53,7 +53,9 @@ def metrics_page() -> str:
         sorted(METRICS.values(), key=lambda m: list(_TITLES).index(m.group)), lambda m: m.group
     ):
         page.append(f"\n## {_TITLES[group]}\n\n{_COLUMNS}")
-        page += [f"| `{m.name}` | {m.unit} | {m.better} | {m.aggregate} | {m.what} | {m.source} |\n" for m in metrics]
+        for m in metrics:
+            what, source = (text.replace("|", "\\|") for text in (m.what, m.source))  # a bar would begin a column
+            page.append(f"| `{m.name}` | {m.unit} | {m.better} | {m.aggregate} | {what} | {source} |\n")
     page.append(_SPEECH)
     page += [f"| {codec} | {m.band.value} | {m.ie:g} | {m.bpl:g} | {m.source} |\n" for codec, m in CODEC_MODELS.items()]
     page.append(_PROFILES)
