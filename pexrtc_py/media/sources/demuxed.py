@@ -137,8 +137,11 @@ class Demuxed(Generic[T]):
 
     def _read(self) -> None:
         try:
-            with translated(self.name, f"read on after {self._time:.1f} s"):
+            try:
                 packet = next(self._packets, None)
+            except (av.error.FFmpegError, OSError):
+                with translated(self.name, f"read on after {self._time:.1f} s"):
+                    raise
             if packet is None:
                 self._ended = True
                 for index, feed in self._feeds.items():

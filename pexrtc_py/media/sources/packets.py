@@ -104,20 +104,20 @@ class PacketGrid:
         """Where the next packet would lie, seconds."""
         return self._slot * FRAME_S
 
-    def place(self, time: float, data: bytes) -> Iterator[EncodedFrame]:
-        """Yield what is to be sent for a packet meant for `time`: nothing, itself, or silence and itself."""
+    def place(self, time: float, data: bytes) -> list[EncodedFrame]:
+        """Return what is to be sent for a packet meant for `time`: nothing, itself, or silence and itself."""
         early = time - self.time
         if early <= -FRAME_S - 1e-4:
-            return
-        yield from self.fill(time - FRAME_S)
-        yield self._next(data)
+            return []
+        return [*self.fill(time - FRAME_S), self._next(data)]
 
-    def fill(self, until: float) -> Iterator[EncodedFrame]:
-        """Yield silence as long as a packet's place begins before `until`.
+    def fill(self, until: float) -> list[EncodedFrame]:
+        """Return silence as long as a packet's place begins before `until`.
 
         Raises:
             ValueError: that is more than two minutes away.
         """
+        frames: list[EncodedFrame] = []
         if until - self.time > _MAX_HOLE_S:
             raise ValueError(f"its sound jumps from {self.time:.1f} s to {until:.1f} s")
         silence = SILENCE.get(self._codec)
@@ -125,7 +125,8 @@ class PacketGrid:
             if silence is None:
                 self._slot += 1
             else:
-                yield self._next(silence)
+                frames.append(self._next(silence))
+        return frames
 
     def _next(self, data: bytes) -> EncodedFrame:
         time = self.time
@@ -153,18 +154,18 @@ class OpusPackets:
         self._grid = PacketGrid()
         self._start, self._unit = start, unit
 
-    def feed(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[EncodedFrame]:
-        """Yield the frames of the next packet; None at the end.
+    def feed(self, packet: av.Packet[av.stream.Stream] | None) -> list[EncodedFrame]:
+        """Return the frames of the next packet; None at the end.
 
         Raises:
             ValueError: the packets' times make no sense.
         """
         if packet is None or packet.pts is None:
-            return
+            return []
         data = bytes(packet)
         if opus_duration(data) != FRAME_SAMPLES:
-            return  # the grid puts silence in its place: a short packet at the very end, or a broken one
-        yield from self._grid.place(packet.pts * self._unit - self._start, data)
+            return []  # the grid puts silence in its place: a short packet at the very end, or a broken one
+        return self._grid.place(packet.pts * self._unit - self._start, data)
 
 
 class VideoPackets:
