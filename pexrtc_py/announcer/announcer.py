@@ -241,8 +241,6 @@ class Announcer:
             await self._unless_interrupted(there, self._dial(there, self._digits_before(item)))
         if announcement is None or self._interruption.is_set():
             return [Played(alias=podium.alias, ended=str(PlayerEnd.STOPPED)) for podium in there]
-        if chat := item.chat or self._config.chat:
-            await self._each(there, lambda podium: podium.conference.say(chat))
         there = [podium for podium in there if not podium.place.is_over] or await self._there()
         hold = any(podium.place not in self._ready_in for podium in there)
         announcement, self._ready_in = replace(announcement, hold=hold), [podium.place for podium in there]
@@ -269,7 +267,12 @@ class Announcer:
             if begun.is_set():
                 await asyncio.Event().wait()
 
-        await first_of(played=play(), interrupted=interrupted())
+        async with task_owner() as tasks:
+            if chat := item.chat or self._config.chat:
+                # Beside it: whoever takes long to take a text keeps nobody from hearing the first word.
+                saying = self._each(there, lambda podium: podium.conference.say(chat))
+                tasks.start(saying, name="pexrtc announcement chat")
+            await first_of(played=play(), interrupted=interrupted())
         return result or [Played(alias=podium.alias, ended=str(PlayerEnd.STOPPED)) for podium in there]
 
     async def _unless_interrupted(self, there: Sequence[Podium], work: Awaitable[T]) -> T | None:

@@ -25,6 +25,8 @@ from pexrtc_py.announcer.queue_access import QueueAccess
 from pexrtc_py.announcer.room_state import ChatSaid, DigitPressed, PersonJoined, PersonLeft, RoomEvent
 from pexrtc_py.announcer.triggers import OnChat, OnDigits, OnJoin
 from pexrtc_py.errors import PexrtcError, WriteError
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.faults import FaultKind, FaultRule
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.service.queue_door import QueueDoor
 
@@ -83,6 +85,19 @@ async def on_stage(
             yield stage
             announcer.stop()
             await stage.running
+
+
+async def test_a_chat_that_takes_long_keeps_nobody_waiting() -> None:
+    """The first word waited fifteen seconds for a text to be taken, in silence that was none, and so did a stop."""
+    async with asyncio.timeout(10), Node(NodeConfig(faults=True)) as node:
+        assert node.faults is not None
+        node.faults.rules.add(FaultRule(kind=FaultKind.DELAY, operation="conference_message", delay_s=2.5))
+        async with on_stage(node, AnnouncerConfig(chat="listen now")) as stage:
+            stage.announcer.add("for:2:tone:440", why="api")
+            async with asyncio.timeout(2.0):
+                await stage.began.get()
+            _, [played] = await stage.played.get()
+            assert played.ended == "finished"
 
 
 async def test_people_start_skip_and_stop_it(node: Node) -> None:
