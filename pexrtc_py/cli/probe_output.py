@@ -144,9 +144,9 @@ class Output:
                 self._note_all(result, named=len(results) > 1)
         self.exit_code = max((exit_code(result) for result in results), key=_severity)
         self._write_files(results)
-        for result, evidence in zip(results, found.evidence, strict=True):
+        for number, (result, evidence) in enumerate(zip(results, found.evidence, strict=True), 1):
             if self._options.bundle is not None and evidence is not None and not result.passed:
-                self._write_bundle(self._options.bundle, result, evidence, several=len(results) > 1)
+                self._write_bundle(self._options.bundle, result, evidence, number if len(results) > 1 else None)
         self.lines.check()
 
     def finish(self) -> None:
@@ -190,10 +190,13 @@ class Output:
             _write(path.with_name(link), html_report([result]))
         _write(path, html_overview(list(zip(results, links, strict=True))))
 
-    def _write_bundle(self, target: Path, result: ProbeResult, evidence: Evidence, *, several: bool) -> None:
-        if several and target.suffix.lower() == ".zip":
+    def _write_bundle(self, target: Path, result: ProbeResult, evidence: Evidence, number: int | None) -> None:
+        """Write a bundle; `number` is its place among several, which may be of one alias and one second."""
+        if number is not None and target.suffix.lower() == ".zip":
             target = target.parent / target.stem  # one file has no room for many
         path = bundle_path(target, result)
+        if number is not None:
+            path = path.with_stem(f"{path.stem}-{number}")
         write_bundle(path, result, evidence, self._options.bundle_config)
         if path != target:
             keep_latest(path.parent, _KEPT_BUNDLES)

@@ -29,6 +29,7 @@ from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
 from pexrtc_py.probe.attempts import PlanKind
+from pexrtc_py.probe.evidence import Evidence
 from pexrtc_py.probe.monitor import Round
 from pexrtc_py.probe.result import Cause, ProbeResult
 from pexrtc_py.protocol.room_settings import RoomSettings
@@ -308,6 +309,14 @@ def test_a_result_comes_before_its_files(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(WriteError, match=r"j\.xml: no such file or directory"):
         output.take(Round(number=1, results=[run()], evidence=[None]))
     assert json.loads(capsys.readouterr().out)["target"] == "meet.alice"
+
+
+def test_each_node_that_fails_leaves_a_bundle(tmp_path: Path) -> None:
+    """Of two nodes of one conference, in one second, the second bundle took the place of the first."""
+    output = Output(OutputOptions(bundle=tmp_path / "bundles"), Screen(quiet=True))
+    failed = [run(bad=True), run(bad=True)]
+    output.take(Round(number=1, results=failed, evidence=[Evidence(), Evidence()]))
+    assert len(list((tmp_path / "bundles").iterdir())) == 2
 
 
 def test_results_that_nobody_reads(tmp_path: Path) -> None:
