@@ -95,6 +95,8 @@ class _Walk:
             problem = exc.strerror or str(exc)
         except UnicodeError as exc:  # a name of labels that DNS does not have (RFC 1035 section 2.3.4)
             problem = str(exc.__cause__ or exc)
+        except UsageError:
+            raise  # of what we were given, not of the node
         except PexrtcError as exc:
             problem, error = str(exc), exc
         took = 1000 * (time.monotonic() - begin)
@@ -135,7 +137,7 @@ async def examine(
         The result; its `error` stays empty, a failed step says all.
 
     Raises:
-        UsageError: the node's URL is none.
+        UsageError: the node's URL is none, or something else that was given cannot be used, such as a file.
     """
     config = config or DoctorConfig()
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -239,6 +241,8 @@ async def _join(
         begin = time.monotonic()
         try:
             joined = await stack.enter_async_context(open_end(end))
+        except UsageError:
+            raise
         except PexrtcError as exc:
             walk.fail(_failed_step(exc), 1000 * (time.monotonic() - begin), str(exc), exc)
             raise _StepFailed from exc
@@ -265,7 +269,7 @@ def _failed_step(error: PexrtcError) -> str:
             return "ICE"  # no candidate could be gathered
         case SignallingError(operation="calls" | "participant_calls" | "ack" | "call_ack"):
             return "call"
-        case SignallingError() | TransportError() | UsageError():
+        case SignallingError() | TransportError():
             return "join"
         case _:
             return "call"

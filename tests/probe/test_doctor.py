@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -196,6 +197,16 @@ async def test_a_url_that_is_none_is_refused(url: str) -> None:
     """Before anything is tried."""
     with pytest.raises(UsageError, match=rf"node '{re.escape(url)}': say https"):
         await examine(end(url), QUIET)
+
+
+async def test_a_file_of_ours_is_no_matter_of_the_node(tmp_path: Path) -> None:
+    """Certificates to trust that are not there were told as a certificate that the node should renew."""
+    missing = HttpConfig(ca_file=tmp_path / "ca.pem")
+    async with Node(NodeConfig(self_signed=True)) as node:
+        config = end(node.url)
+        config = replace(config, session=replace(config.session, http=missing))
+        with pytest.raises(UsageError, match=str(tmp_path / "ca.pem")):
+            await examine(config, QUIET)
 
 
 async def test_who_is_removed_is_told_so() -> None:
