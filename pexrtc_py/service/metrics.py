@@ -77,7 +77,7 @@ class MachineSample:
     workers: tuple[tuple[str, float, int, int], ...] = ()
     """Of each worker: name, processor seconds, bytes held, restarts."""
     counters: Mapping[str, int] = field(default_factory=dict)
-    """Totals since the start, such as `uploads`, `upload_failures`, `webhooks`, `webhooks_dropped`."""
+    """Totals since the start, such as `uploads`, `upload_failures`, `webhooks_delivered`."""
 
 
 def safe_label(text: str) -> str:

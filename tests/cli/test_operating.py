@@ -10,7 +10,13 @@ from typer.core import TyperGroup
 
 from pexrtc_py.cli.app import make_app
 from pexrtc_py.fleet.entries import AnnounceJob, Defaults, ProbeJob, RecordJobEntry
-from pexrtc_py.fleet.jobs import LimitsTable, UploadTable, WebhookTable
+from pexrtc_py.fleet.jobs import LimitsTable, UploadTable, WebhookTable, parse_jobs
+from pexrtc_py.fleet.world import World
+from pexrtc_py.probe.exposition import monitor_page
+from pexrtc_py.probe.metrics import METRICS
+from pexrtc_py.probe.repeats import Repeats
+from pexrtc_py.service.metrics import JobSample, MachineSample, metrics_page
+from tests.support.probe_runs import doctor, run
 
 PAGE = Path(__file__).parents[2] / "docs/operating.md"
 
@@ -28,6 +34,27 @@ def test_the_page_names_what_there_is() -> None:
     }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= known
     assert set(re.findall(r"\bPEXRTC_[A-Z_]+", text)) <= {"PEXRTC_NODE", "PEXRTC_PIN", "PEXRTC_QUEUE_TOKEN"}
+
+
+def test_the_page_names_every_metric(tmp_path: Path) -> None:
+    """Who sets an alarm finds each name of both pages of metrics there, and none that is not."""
+    machine = MachineSample(
+        cpu_ratio=0.5,
+        memory_free_bytes=1,
+        workers=(("1", 1.0, 1, 0),),
+        counters=World(
+            parse_jobs(f'[[record]]\nalias = "a@b.c"\noutput = "x.mkv"\n[upload]\nto = "{tmp_path}"')
+        ).counters,
+    )
+    job = JobSample(job="a", kind="probe", alias="a", state="running", passed=True)
+    repeats = Repeats()
+    for result in (run(bad=True), doctor()):
+        repeats.add(result, 1000.0)
+    pages = metrics_page([job], machine).decode() + monitor_page(repeats).decode()
+    given = set(re.findall(r"^# TYPE (\w+?)(?:_total|_info|_created)? (?:gauge|counter)$", pages, re.MULTILINE))
+    measured = {f"pexrtc_probe_{name.replace('.', '_')}" for name in METRICS}
+    text = PAGE.read_text().partition("**Metrics.**")[2].partition("\n\n**")[0]
+    assert set(re.findall(r"`(pexrtc_[a-z_]+)`", text)) - measured == given - measured - {"pexrtc"}
 
 
 def test_the_page_names_every_key_of_a_list_of_jobs() -> None:
