@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,9 @@ from .roles import Role
 __all__ = ["SlidesReceiver"]
 
 logger = logging.getLogger(__name__)
+
+_STABLE_S = 5.0
+"""A call that lasted so long is no false start: what ended it may be over at once."""
 
 
 class SlidesReceiver:
@@ -71,20 +75,24 @@ class SlidesReceiver:
         try:
             while True:
                 await session.wait_for(lambda _: conference.presentation is not None)
+                began = time.monotonic()
                 try:
-                    await self._receive()
-                    backoff.reset()
-                    continue
+                    if await self._receive() or time.monotonic() - began >= _STABLE_S:
+                        backoff.reset()
+                        continue
+                    why = "the node ended the call"
                 except SessionClosed:
                     raise
                 except PexrtcError as exc:
-                    delay = backoff.next_delay()
-                    logger.warning("! the presentation cannot be received, again in %.1f s: %s", delay, exc)
+                    why = str(exc)
+                delay = backoff.next_delay()
+                logger.warning("! the presentation cannot be received, again in %.1f s: %s", delay, why)
                 await asyncio.sleep(delay)
         except SessionClosed:
             return
 
-    async def _receive(self) -> None:
+    async def _receive(self) -> bool:
+        """Record a presentation; return whether that ended because it did, or its call is to be another."""
         conference = self._conference
         self._renewed.clear()
         why = ""
@@ -105,3 +113,4 @@ class SlidesReceiver:
             self._recording.detach(Role.SLIDES)
             if why != "stopped":
                 self._recording.note_loss(Role.SLIDES)
+        return why != "ended"
