@@ -59,6 +59,8 @@ class StayRules:
     """Seconds without sound and picture after which a call counts as lost: nodes send sound all the time."""
     wait_for_s: float = 0.0
     """Seconds to try to get in at first, when there is no such conference yet or its node cannot be reached."""
+    settled_s: float = 30.0
+    """Seconds in a conference after which being sent on is no sign of being sent round in circles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,6 +103,7 @@ class Visits:
         waiting = Backoff(random.random, ceiling_s=_CEILING_S)
         while True:
             transfer: SessionConfig | None = None
+            came_at = time.monotonic()
             try:
                 async with open_conference(transfers.here) as conference:
                     closed = await self._visit(conference)
@@ -120,6 +121,8 @@ class Visits:
                     return str(exc)
                 transfers.come_back()
                 continue
+            if time.monotonic() - came_at >= self._job.stay.settled_s:
+                transfers.settle()
             transfers.follow(transfer)
             self._begin_interruption(closed.reason, Remedy.TRANSFER)
 

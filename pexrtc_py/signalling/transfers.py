@@ -41,6 +41,10 @@ class Transfers:
             raise TransportError(f"more than {_MOST} transfers in a row")
         self.here = transfer
 
+    def settle(self) -> None:
+        """Learn that one has stayed a while: the next transfer is the first of another row."""
+        self._count = 0
+
     def come_back(self) -> None:
         """Join the same conference anew with the next session: a token of a transfer is used up."""
         self.here = replace(self.here, one_time_token=None, pin=self._pin)

@@ -21,8 +21,9 @@ from pexrtc_py.media.integrity import inspect_file
 from pexrtc_py.media.writers.shared_thread import add_job
 from pexrtc_py.node.fault_injection import Restart, Whom
 from pexrtc_py.protocol.events import MessageReceived
-from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
+from pexrtc_py.protocol.models import ParticipantRole, ParticipantUuid, TransferRequest
 from pexrtc_py.protocol.room_settings import RoomSettings
+from pexrtc_py.protocol.roster import Roster
 from pexrtc_py.recorder.persistence import Remedy, StayRules
 from tests.announcer.hearing import write_wav
 from tests.media.writers.test_container import Hold
@@ -106,6 +107,34 @@ def gaps(seen: Seen) -> list[tuple[float, float]]:
     """Stretches of a recording in which pictures are missing: seconds of the last before and the first after."""
     pairs = zip(seen.numbers, seen.numbers[1:], seen.times, seen.times[1:], strict=False)
     return [(at, after) for number, following, at, after in pairs if following > number + 1]
+
+
+def recorders(roster: Roster) -> list[ParticipantUuid]:
+    """Return who in a conference is called Recorder."""
+    return [uuid for uuid, person in roster.participants.items() if person.display_name == "Recorder"]
+
+
+@pytest.mark.slow
+async def test_a_recorder_that_is_sent_on_now_and_then_stays(node: Node, tmp_path: Path) -> None:
+    """The twenty-first transfer once ended a recording of weeks, however long it had been in each conference."""
+    job = job_of(node.url, tmp_path / "talk.mkv", stay=StayRules(settled_s=0.0))
+    async with (
+        pexrtc_py.connect(node.url, ALICE, display_name="Host") as alice,
+        pexrtc_py.connect(node.url, BOB, display_name="Host") as bob,
+        running(job) as one,
+    ):
+        await one.until(lambda _: True)
+        for number in range(22):
+            host, there = (bob, ALICE) if number % 2 else (alice, BOB)
+            await host.session.wait_for(lambda session: bool(recorders(session.roster)))
+            [me] = recorders(host.roster)
+            await host.client.participant_transfer(
+                me, TransferRequest(conference_alias=there, role=ParticipantRole.CHAIR)
+            )
+            await one.until(lambda _, visits=number + 1: one.visits > visits)  # type: ignore[misc]  # cannot be inferred
+    assert one.recorded is not None
+    assert one.visits == 23
+    assert one.recorded.reason == "stopped"
 
 
 @pytest.mark.slow

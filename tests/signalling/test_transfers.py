@@ -39,3 +39,13 @@ def test_circles_end() -> None:
         transfers.follow(transfers.here.after(Refer(alias=f"meet.{number % 2}", token=Token("once"))))
     with pytest.raises(TransportError, match="20 transfers"):
         transfers.follow(HOME)
+
+
+def test_who_stayed_a_while_is_in_no_circle() -> None:
+    """In a week one may be sent on more than twenty times."""
+    transfers = Transfers(HOME)
+    for number in range(50):
+        transfers.follow(transfers.here.after(Refer(alias=f"meet.{number % 2}", token=Token("once"))))
+        if number % 20 == 19:
+            transfers.settle()
+    assert transfers.here.alias == "meet.1"
