@@ -256,7 +256,7 @@ class NetworkWatch:
         codec = _CODECS.get(mime_type.lower())
         if codec is None:
             return
-        measured = self._book.values("audio.delay_ms")[-3:]
+        measured = self._book.latest("audio.delay_ms", 3)
         whole = sorted(measured)[len(measured) // 2] / self._ways if measured else None
         one_way = self._round_trip_ms.get("audio", 0.0) / 2 if whole is None else whole
         model = CODEC_MODELS[codec]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -13,6 +14,15 @@ __all__ = ["OnSample", "SeriesBook"]
 
 OnSample = Callable[[float, str, str, float], None]
 """Takes a sample as it is measured: time, metric, stream, value."""
+
+
+class _Samples:
+    """Of one metric: numbers and not objects, for a run of a day has ten million of them."""
+
+    __slots__ = ("times", "values")
+
+    def __init__(self) -> None:
+        self.times, self.values = array("d"), array("d")
 
 
 class SeriesBook:
@@ -27,7 +37,7 @@ class SeriesBook:
         """
         self.stream = stream
         self._on_sample = on_sample
-        self._samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._samples: defaultdict[str, _Samples] = defaultdict(_Samples)
         self._parts: dict[str, SeriesBook] = {}
 
     def part(self, stream: str) -> SeriesBook:
@@ -45,13 +55,20 @@ class SeriesBook:
         if metric not in METRICS:
             raise AssertionError(f"{metric} is not in the registry")
         if math.isfinite(value):
-            self._samples[metric].append((time, value))
+            samples = self._samples[metric]
+            samples.times.append(time)
+            samples.values.append(value)
             if self._on_sample is not None:
                 self._on_sample(time, metric, self.stream, value)
 
     def values(self, metric: str) -> list[float]:
         """Return the values of a metric so far."""
-        return [value for _, value in self._samples.get(metric, ())]
+        return self.latest(metric, 0)
+
+    def latest(self, metric: str, count: int) -> list[float]:
+        """Return the last values of a metric so far, all for 0."""
+        samples = self._samples.get(metric)
+        return [] if samples is None else samples.values[-count:].tolist()
 
     def series(self) -> tuple[Series, ...]:
         """Return all series, each in order of time, rounded to what is meant."""
@@ -59,9 +76,10 @@ class SeriesBook:
             Series(
                 metric=metric,
                 stream=self.stream,
-                times=tuple(round(time, 3) for time, _ in sorted(samples)),
-                values=tuple(float(f"{value:.6g}") for _, value in sorted(samples)),
+                times=tuple(round(time, 3) for time, _ in ordered),
+                values=tuple(float(f"{value:.6g}") for _, value in ordered),
             )
             for metric, samples in self._samples.items()
+            for ordered in (sorted(zip(samples.times, samples.values, strict=True)),)
         )
         return own + tuple(series for part in self._parts.values() for series in part.series())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import pytest
 
@@ -33,3 +34,16 @@ def test_a_metric_that_is_not_registered_is_a_bug() -> None:
     """So that the registry stays complete."""
     with pytest.raises(AssertionError, match=r"video\.smell"):
         SeriesBook().add("video.smell", 0.0, 1.0)
+
+
+def test_a_run_of_a_day_fits_into_memory() -> None:
+    """Each sample was a tuple of two objects, 112 bytes: 1.2 GB for a pair that measures for a day."""
+    book, count = SeriesBook(), 20_000
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for second in range(count):
+        book.add("video.fps", second * 1.001, second * 0.77)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (after - before) / count < 24
+    assert book.latest("video.fps", 2) == pytest.approx([0.77 * 19_998, 0.77 * 19_999])
