@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, cast
 
-from pexrtc_py.webrtc.impairment import ImpairedLink, Impairment
+from pexrtc_py.webrtc.impaired import TimedLink
+from pexrtc_py.webrtc.impairment import Impairment
 
 __all__ = ["Relay"]
 
@@ -24,7 +24,7 @@ _Address = tuple[str, int]
 class _Side(asyncio.DatagramProtocol):
     """The relay's socket that faces one of the two."""
 
-    def __init__(self, forward: Callable[[bytes], None]) -> None:
+    def __init__(self, forward: Callable[[bytes, object], None]) -> None:
         self._forward = forward
         self._transport: asyncio.DatagramTransport | None = None
         self.peer: _Address | None = None
@@ -37,7 +37,7 @@ class _Side(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
         self.peer = addr
-        self._forward(data)
+        self._forward(data, addr)
 
     @property
     def transport(self) -> asyncio.DatagramTransport:
@@ -57,33 +57,6 @@ class _Side(asyncio.DatagramProtocol):
             self.transport.sendto(data, self.peer)
 
 
-class _Way:
-    """One direction, in the loop's time."""
-
-    def __init__(self, impairment: Impairment, deliver: Callable[[bytes], None]) -> None:
-        self.link: ImpairedLink[bytes] = ImpairedLink(impairment)
-        self._deliver = deliver
-        self._timer: asyncio.TimerHandle | None = None
-
-    def push(self, data: bytes) -> None:
-        self.link.push(data, len(data), time.monotonic())
-        self._pull()
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _pull(self) -> None:
-        self.close()
-        now = time.monotonic()
-        for data in self.link.pull(now):
-            self._deliver(data)
-        due = self.link.next_timer()
-        if due is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._pull)
-
-
 class Relay:
     """Between who offers and who answers. Use it with `async with`.
 
@@ -94,8 +67,8 @@ class Relay:
 
     def __init__(self, to_offerer: Impairment, to_answerer: Impairment) -> None:
         self._ways = (
-            _Way(to_offerer, lambda data: self._offerer.send(data)),
-            _Way(to_answerer, lambda data: self._answerer.send(data)),
+            TimedLink(to_offerer, lambda data, _: self._offerer.send(data)),
+            TimedLink(to_answerer, lambda data, _: self._answerer.send(data)),
         )
         self._offerer = _Side(self._ways[1].push)
         self._answerer = _Side(self._ways[0].push)
@@ -125,7 +98,7 @@ class Relay:
     def change(self, to_offerer: Impairment, to_answerer: Impairment) -> None:
         """Go on with other impairments; what is under way stays so."""
         for way, impairment in zip(self._ways, (to_offerer, to_answerer), strict=True):
-            way.link.change(impairment)
+            way.change(impairment)
 
 
 def _bent(sdp: str, side: _Side, port: int) -> str:

@@ -16,13 +16,13 @@ from .ice import IceConnection, MediaProtocol
 from .impairment import ImpairedLink, Impairment, TwoWayImpairment
 from .udp import UdpTransport
 
-__all__ = ["ImpairedProtocol", "ImpairedTransport"]
+__all__ = ["ImpairedProtocol", "ImpairedTransport", "TimedLink"]
 
 _Datagram = tuple[bytes, Any]
 
 
-class _TimedLink:
-    """A link with the loop's clock: what is pushed comes out at `deliver` in its own time."""
+class TimedLink:
+    """A link with the loop's clock: what is pushed comes out at `deliver`, with its address, in its own time."""
 
     def __init__(self, impairment: Impairment, deliver: Callable[[bytes, Any], None]) -> None:
         self._link: ImpairedLink[_Datagram] = ImpairedLink(impairment)
@@ -30,13 +30,16 @@ class _TimedLink:
         self._timer: asyncio.TimerHandle | None = None
 
     def push(self, data: bytes, addr: object) -> None:
+        """Put a datagram into it."""
         self._link.push((data, addr), len(data), time.monotonic())
         self._pull()
 
     def change(self, impairment: Impairment) -> None:
+        """Go on with another impairment; what is under way stays so."""
         self._link.change(impairment)
 
     def close(self) -> None:
+        """Lose what is under way. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -61,7 +64,7 @@ class ImpairedProtocol(MediaProtocol):
 
     def __init__(self, connection: IceConnection, impairment: Impairment) -> None:
         super().__init__(connection)
-        self._link = _TimedLink(impairment, super().datagram_received)
+        self._link = TimedLink(impairment, super().datagram_received)
 
     def media_received(self, packet: bytes, arrival: float) -> None:
         """Take media that was read late; its arrival is when it leaves the link."""
@@ -89,7 +92,7 @@ class ImpairedTransport(UdpTransport):
 
     def __init__(self, sock: socket.socket, protocol: asyncio.DatagramProtocol, impairment: Impairment) -> None:
         super().__init__(sock, protocol)
-        self._link = _TimedLink(impairment, super().sendto)
+        self._link = TimedLink(impairment, super().sendto)
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
         """Give a datagram to the link."""
