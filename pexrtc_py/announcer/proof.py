@@ -18,8 +18,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..endpoint.call import CallConfig
-from ..endpoint.conference import open_conference
+from ..endpoint.call import Call, CallConfig
+from ..endpoint.conference import Conference, open_conference
+from ..errors import NoMedia, PexrtcError
 from ..media.comparison import luma_plane, scaled, ssim
 from ..media.correlation import find_sound
 from ..media.decoding import AudioDecoding, VideoDecoding
@@ -104,6 +105,18 @@ class Listener:
     """The conference."""
     kept: dict[Kind, Kept]
     """What it got."""
+    conference: Conference | None = None
+    """Us in it."""
+    call: Call | None = None
+    """What it hears through."""
+
+    @property
+    def lost(self) -> PexrtcError | None:
+        """Why it hears nothing any more, whatever is played; None while it may."""
+        if self.conference is not None and (closed := self.conference.session.closed) is not None:
+            return closed
+        ended = self.call.ended_reason if self.call is not None else None
+        return NoMedia(ended) if ended is not None else None
 
     def clear(self) -> None:
         """Forget what came so far: a new announcement begins."""
@@ -113,7 +126,7 @@ class Listener:
     async def hear_out(self) -> None:
         """Wait until what was on its way is there, however slow the conference is. Safe to cancel."""
         kept = self.kept.get(Kind.AUDIO) or self.kept.get(Kind.VIDEO)
-        if kept is None:
+        if kept is None or self.lost is not None:
             return
         try:
             async with asyncio.timeout(_ON_ITS_WAY_S + _LONGEST_WAIT_S):
@@ -134,7 +147,7 @@ async def listening(session: SessionConfig, *, peer: PeerConfig | None = None) -
         await conference.session.wait_in_conference()
         async with conference.call(receive) as call:
             await call.connected()
-            listener = Listener(session.alias, {})
+            listener = Listener(session.alias, {}, conference, call)
             for kind, line in ((Kind.AUDIO, call.audio), (Kind.VIDEO, call.video)):
                 if line is not None and line.receiver is not None:
                     listener.kept[kind] = kept = Kept()

@@ -267,6 +267,7 @@ class _Run:
             proof = None
             if sent is not None and one.started is not None:
                 proof = await self._prove(one, sent)
+            if proof is not None:
                 self._tell("heard" if proof.heard else "not heard", item, alias=one.alias, proof=proof)
             self._screen.note(_summary(one, proof, several=len(self._order.aliases) > 1))
             self._results.append(_as_result(one, self._name(item), item.why, proof))
@@ -295,8 +296,13 @@ class _Run:
         """Return who listens in these conferences: others may be in the middle of an announcement."""
         return [self._listeners[alias] for alias in aliases if alias in self._listeners]
 
-    async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport:
+    async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport | None:
+        """Return what was heard; None when nobody listened to the end, who could say."""
         listener = self._listeners.get(played.alias)
+        if listener is not None and (why := listener.lost) is not None:
+            self._screen.error(f"{played.alias} (the listener): {told(why)}; nothing is proved there any more")
+            self._code = self._code or exit_code_of(why)
+            return None
         if listener is None or played.started is None:
             return HeardReport(heard=False)
         return await judge(sent, listener, played.started)

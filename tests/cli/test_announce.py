@@ -191,6 +191,31 @@ async def test_proof_record_and_exit_codes(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
+async def test_a_listener_that_is_removed_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was told that what was played was not heard, play after play, and never that nobody listened any more."""
+    async with Node() as node, asyncio.timeout(30), asyncio.TaskGroup() as group:
+        wanted = order(node, ["meet.a"], "for:0.5:tone:440", tmp_path, None, chat="!play")
+        playing = group.create_task(announce_order(wanted, Stopping(), Screen(json=True, quiet=True)))
+        async with pexrtc_py.connect(node.url, "meet.a", display_name="Person", call_tag="") as person:
+            people, names = person.participants, ("Announcer", "Announcer (listening)")
+            await person.session.wait_for(
+                lambda _: sum(one.has_media and one.display_name in names for one in people.values()) == 2
+            )
+            [ear] = [uuid for uuid, one in people.items() if one.display_name == names[1]]
+            await person.client.participant_disconnect(ear)
+            await person.session.wait_for(lambda _: ear not in people)
+            while not playing.done():
+                await person.say("!play")  # until it reads along
+                await asyncio.wait([playing], timeout=0.2)
+        assert await playing is ExitCode.REMOVED
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line.get("event") for line in lines] == ["begins", "ended", None]
+    assert "proof" not in lines[-1]
+    assert "error: meet.a (the listener): " in err
+
+
+@pytest.mark.slow
 async def test_one_conference_begins_while_another_is_played_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
