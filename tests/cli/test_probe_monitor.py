@@ -17,7 +17,7 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.faults import FaultKind
 from pexrtc_py.node.server import Node
 
-from ..support.commands import error_lines, pexrtc, start
+from ..support.commands import Outcome, error_lines, pexrtc, start
 
 SOON_S = 6.0
 """What an end may take that was asked for while nothing was measured."""
@@ -118,15 +118,14 @@ async def test_ctrl_c_while_joining(command: tuple[str, ...]) -> None:
     assert (result["error"], result["cause"]) == ("stopped before it had begun", "stopped")
 
 
-@pytest.mark.slow
-async def test_ctrl_c_while_measuring() -> None:
-    """The result so far, in time, and both have left the conference."""
+async def interrupted_while_measuring(threshold: str) -> Outcome:
+    """Press Ctrl-C once pictures are measured; nobody is left in the conference."""
     async with (
         asyncio.timeout(60),
         Node(NodeConfig()) as node,
         running(
             *("probe", "--pair", "--jsonl", "--duration", "60", "--size", "320x180", "--node", node.url),
-            *("--fail-if", "video.psnr_db < 10", "meet.a"),
+            *("--fail-if", threshold, "meet.a"),
         ) as process,
     ):
         while json.loads(await line_of(process.stdout))["metric"] != "video.psnr_db":
@@ -134,8 +133,16 @@ async def test_ctrl_c_while_measuring() -> None:
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
         assert not present(node)
-    assert process.returncode == ExitCode.INTERRUPTED, err
-    result = json.loads(out.decode().splitlines()[-1])
+    assert process.returncode is not None
+    return Outcome(code=process.returncode, out=out.decode(), err=err.decode())
+
+
+@pytest.mark.slow
+async def test_ctrl_c_while_measuring() -> None:
+    """The result so far, in time, and both have left the conference."""
+    outcome = await interrupted_while_measuring("video.psnr_db < 10")
+    assert outcome.code == ExitCode.INTERRUPTED, outcome.err
+    result = json.loads(outcome.out.splitlines()[-1])
     assert result.get("error", "") == ""
     assert result["duration_s"] < 50
     assert {reason["outcome"] for reason in result["verdict"]["reasons"]} == {"passed"}
@@ -152,20 +159,8 @@ async def test_ctrl_c_while_measuring() -> None:
 )
 async def test_ctrl_c_in_the_first_seconds_of_measuring(threshold: str, code: ExitCode) -> None:
     """Before the grace time is over nothing can have been missed but what was: that alone is 1, the rest 130."""
-    async with (
-        asyncio.timeout(60),
-        Node(NodeConfig()) as node,
-        running(
-            *("probe", "--pair", "--jsonl", "--duration", "60", "--size", "320x180", "--node", node.url),
-            *("--fail-if", threshold, "meet.a"),
-        ) as process,
-    ):
-        while json.loads(await line_of(process.stdout))["metric"] != "video.psnr_db":
-            pass
-        process.send_signal(signal.SIGINT)
-        _, err = await process.communicate()
-        assert not present(node)
-    assert process.returncode == code, err
+    outcome = await interrupted_while_measuring(threshold)
+    assert outcome.code == code, outcome.err
 
 
 FOUND = {
