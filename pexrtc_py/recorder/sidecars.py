@@ -1,7 +1,8 @@
 """The files beside a recording: events as they come, and when it ends roster, speakers, chat, manifest and a page.
 
-The events' file is complete at any moment, one line each, written through; `read_story` makes of it what the others are
-made of, so a kill costs none of them. Names and texts come from strangers: they are escaped for the format they go to.
+The events' file is complete up to a sixth of a second at any moment, one line each (`event_log`); `read_story` makes of
+it what the others are made of, so a kill costs none of them. Names and texts come from strangers: they are escaped for
+the format they go to.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import msgspec
 
 from ..errors import RemoteProtocolError, SourceError, UsageError, WriteError
 from ..protocol.events import Event, parse_event, serialize_event
+from .event_log import EventLog
 from .manifest import FileSum, make_manifest, sum_of
 from .naming import recording_paths
 from .page import make_page
@@ -82,7 +84,8 @@ class Sidecars:
         self._wall_clock = wall_clock
         self._story = Story()
         self._chapters: list[tuple[float, str]] = []
-        self._fd: int | None = None
+        self._log: EventLog | None = None
+        self._is_discarded = False
         self.failures: list[WriteError] = []
 
     async def __aenter__(self) -> Self:
@@ -96,7 +99,7 @@ class Sidecars:
                 raise UsageError(f"{taken} exists already, and is not overwritten")
         path = sidecar_path(self._path, _EVENTS)
         try:
-            self._fd = _create(path)
+            self._log = EventLog(path)
         except OSError as exc:
             raise UsageError(f"{path} cannot be written: {(exc.strerror or str(exc)).lower()}") from exc
         return self
@@ -104,15 +107,13 @@ class Sidecars:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self._log is not None:
+            await self._log.aclose()
 
     def discard(self) -> None:
         """Remove the events' file: there is no recording that it could be beside. Idempotent."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self._log is not None and not self._is_discarded:
+            self._is_discarded = True
             with contextlib.suppress(OSError):
                 sidecar_path(self._path, _EVENTS).unlink()
 
@@ -126,14 +127,8 @@ class Sidecars:
             "event": name,
             "data": _without_secrets(msgspec.json.decode(data) if data else None),
         }
-        if self._fd is not None:
-            try:
-                os.write(self._fd, _one_line(line))
-            except OSError as exc:
-                # The recording is worth more than its log: it goes on, and fails by itself if the disk is full.
-                logger.warning("! %s: %s", sidecar_path(self._path, _EVENTS), exc.strerror)
-                os.close(self._fd)
-                self._fd = None
+        if self._log is not None:
+            self._log.write(_one_line(line))
         if title := self._story.apply(event, at_s):
             self._chapters.append((at_s, title))
             self._recording.add_chapter(title)
@@ -142,8 +137,10 @@ class Sidecars:
         """Write the files of a recording that has ended; return their paths.
 
         What cannot be written, or read for its hash, costs no other file: see `failures`. Not safe to cancel: what is
-        missing then can be made from the events.
+        missing then can be made from the events, which are all written before.
         """
+        if self._log is not None:
+            await self._log.aclose()
         return await asyncio.to_thread(self._write, result, about or {})
 
     def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:

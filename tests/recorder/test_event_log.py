@@ -1,0 +1,53 @@
+"""Lines beside a recording, on disks that are slow, full, or gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pexrtc_py.media.writers.shared_thread import add_job
+from pexrtc_py.recorder.event_log import EventLog
+from tests.media.writers.test_container import Hold
+
+
+async def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each event was once written in the event loop: three seconds of the disk were three of every call. Memory is
+    bounded, and what is kept is in order."""
+    hold, path = Hold(), tmp_path / "talk.events.jsonl"
+    log = EventLog(path)
+    add_job(hold)
+    await asyncio.to_thread(hold.holding.wait)
+    line = b"x" * ((1 << 20) - 1) + b"\n"
+    for _ in range(20):
+        log.write(line)
+    assert log.dropped == 4
+    assert caplog.text.count("events are left out") == 1
+    assert path.stat().st_size == 0
+    hold.release.set()
+    async with asyncio.timeout(10):
+        while path.stat().st_size < 16 << 20:  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.01)
+    log.write(b"last\n")
+    await log.aclose()
+    log.write(b"too late\n")
+    await log.aclose()
+    assert path.read_bytes() == line * 16 + b"last\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_full_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The recording goes on, and fails by itself; its log has ended."""
+    log = EventLog(tmp_path / "talk.events.jsonl")
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123, ASYNC230 - a device
+        os.dup2(full.fileno(), log._fd)
+    for _ in range(3):
+        log.write(b"line\n")
+        async with asyncio.timeout(5):
+            while log._lines:  # noqa: ASYNC110 - written by a thread
+                await asyncio.sleep(0.01)
+    await log.aclose()
+    assert caplog.text.count("no space left on device") == 1
