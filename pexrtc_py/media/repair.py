@@ -5,6 +5,7 @@ Nothing is decoded and the damaged file is left as it is. For files of unknown s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +129,8 @@ def _copy(source: av.container.InputContainer, target: Target, format_name: str,
             packet.stream = streams[index]
             output.mux_one(packet)
             copied.packets += 1
-        output.set_chapters(source.chapters())
+        with suppress(UnicodeDecodeError):  # titles that are no text must not cost the rest
+            output.set_chapters(source.chapters())
 
 
 def _decoded_at(packet: av.Packet[av.stream.Stream], before: int | None) -> int | None:

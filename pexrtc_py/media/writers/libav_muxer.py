@@ -29,6 +29,7 @@ __all__ = ["LibavMuxer", "OggOpusMuxer"]
 _SILENCE = {1: b"\xf8\xff\xfe", 2: b"\xfc\xff\xfe"}
 """20 ms of digital silence in Opus (CELT, full band), by channels; the packet that libopus makes of zeros."""
 _SILENCE_TICKS = 960
+_LONGEST_TITLE = 254
 _FIRST_PICTURE_S = 1 / 30
 """How long the first picture is shown; each later one is said to last as long as the one before it."""
 
@@ -94,7 +95,7 @@ class LibavMuxer:
                         "start": round(chapter.start_s * 1000),
                         "end": round(chapter.end_s * 1000),
                         "time_base": Fraction(1, 1000),  # type: ignore[typeddict-item, unused-ignore]  # PyAV 19 says its own
-                        "metadata": {"title": chapter.title.encode("utf-8", "replace").decode().replace("\0", " ")},
+                        "metadata": {"title": _title(chapter.title)},
                     }
                     for number, chapter in enumerate(chapters, start=1)
                 ]
@@ -123,6 +124,12 @@ class LibavMuxer:
             self._output.mux_one(packet)
         except (av.error.FFmpegError, ValueError) as exc:
             raise WriteError(f"not accepted by {self._format}: {exc}") from exc
+
+
+def _title(text: str) -> str:
+    """Return a title as libavformat writes one: MP4 has a byte for its length, and it cuts through characters."""
+    whole = text.replace("\0", " ").encode("utf-8", "replace")
+    return whole[:_LONGEST_TITLE].decode("utf-8", "ignore")
 
 
 class OggOpusMuxer(LibavMuxer):

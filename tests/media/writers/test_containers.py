@@ -120,6 +120,20 @@ async def test_wav_is_decoded_sound_with_silence_in_holes(tmp_path: Path) -> Non
     assert min(levels[1:7] + levels[13:]) > 0.15
 
 
+@pytest.mark.parametrize("title", ["é" * 200, "x" * 253 + "é", "\ud800\0end"])
+async def test_mp4_has_chapters_of_any_name(tmp_path: Path, title: str) -> None:
+    """A long one was once cut through a character, and nothing that reads chapters could read the file any more."""
+    path, sound = tmp_path / "out.mp4", opus_frames(100)
+    writer = ContainerWriter(MP4, path, [TrackSpec.of(sound[0])], origin=0.0)
+    for frame in sound:
+        writer.tracks[0].push(frame)
+    writer.set_chapters([Chapter(start_s=0.0, end_s=1.0, title=title), Chapter(start_s=1.0, end_s=2.0, title="next")])
+    assert (await writer.aclose()).error is None
+    with av.open(path) as container:
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    assert titles == [title.replace("\ud800", "?").replace("\0", " ").encode()[:254].decode("utf-8", "ignore"), "next"]
+
+
 async def test_wav_passes_over_hours_of_silence(tmp_path: Path) -> None:
     """Three of them once were two GB of memory, and held the thread that writes all recordings for 17 s."""
     sound = opus_frames(100, start=ORIGIN)
