@@ -72,7 +72,9 @@ class World:
     def apply(self, file: FleetFile) -> None:
         """Look after the recordings of another version of the file, too."""
         new = [job for job in file.jobs if isinstance(job, RecordJobEntry)]
-        self._recordings = [*new, *(job for job in self._recordings if job not in new)]
+        # By where their files are, so that a list that changes for years does not grow.
+        places = {_place(job) for job in new}
+        self._recordings = [*new, *(job for job in self._recordings if _place(job) not in places)]
 
     def note(self, happening: Happening) -> None:
         """Learn what happened; it never waits."""
@@ -173,6 +175,11 @@ class World:
         for webhooks in self._webhooks:
             about = {"job": kept.job, "path": str(path), "to": kept.to, "key": kept.key, "bytes": kept.size}
             webhooks.post("file.uploaded", {**about, "sha256": kept.sha256})
+
+
+def _place(job: RecordJobEntry) -> tuple[object, ...]:
+    """Return by what the files of a job are known, and what may be half made of them."""
+    return job.id, job.alias, job.output, job.transcode
 
 
 def _webhook(table: WebhookTable) -> WebhookConfig:

@@ -110,6 +110,19 @@ async def test_files_stay_until_all_is_made_of_them(tmp_path: Path) -> None:
     assert (target / "board.mkv").read_bytes() == b"a recording"
 
 
+def test_a_list_that_changes_for_years_does_not_grow(tmp_path: Path) -> None:
+    """Each version of each job was once kept for its leftovers; one of another folder still is."""
+    text = '[[record]]\nalias = "board"\nnode = "http://127.0.0.1:1"\noutput = "FOLDER/{alias}.mkv"\nname = "NAME"\n'
+    text = text.replace("FOLDER", str(tmp_path))
+    world = World(parse_jobs(text.replace(str(tmp_path), str(tmp_path / "before"))))
+    for number in range(100):
+        world.apply(parse_jobs(text.replace("NAME", f"Recorder {number}")))
+    assert [(job.name, job.folder.name) for job in world._recordings] == [
+        ("Recorder 99", tmp_path.name),
+        ("NAME", "before"),
+    ]
+
+
 def test_a_secret_that_cannot_be_read(tmp_path: Path) -> None:
     """It is found out before anything starts, and names the file."""
     file = jobs(tmp_path, "http://127.0.0.1:1/")
