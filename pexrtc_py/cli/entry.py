@@ -29,6 +29,7 @@ def main() -> None:
         SystemExit: always, with the exit code.
     """
     signal.signal(signal.SIGINT, _end_now)
+    _open_what_is_closed()
     try:
         application = importlib.import_module(".app", __package__)
         # Nothing is loaded after this: a KeyboardInterrupt within what a module executes of text (each dataclass does)
@@ -44,6 +45,20 @@ def main() -> None:
         raise
     finally:
         signal.signal(signal.SIGINT, _end_now)
+
+
+def _open_what_is_closed() -> None:
+    """Let nothing else be opened in the place of a standard stream that whoever started us has closed.
+
+    What is written there goes nowhere. Standard input stays one that Python knows of as closed.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free, which is this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _leave_threads_behind(code: object) -> None:

@@ -225,6 +225,23 @@ async def test_ctrl_c_at_the_pin_prompt(node: Node, loop: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+async def test_streams_that_are_closed(node: Node, closed: str) -> None:
+    """Started so, as by some daemons, the loop took a socket for standard output and ended the process by a signal."""
+    words = (sys.executable, *PROGRAM, "roster", "--json", "--node", node.url, "meet.open")
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$@" {closed}', "sh", *words),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, "PEXRTC_LOOP": "uvloop"},
+    )
+    code, out, err = await end_of(process)
+    assert (code, err) == (ExitCode.DONE, "")
+    assert out.startswith('{"alias":"meet.open"') == ("1>" not in closed)
+
+
+@pytest.mark.slow
 async def test_pin_at_the_terminal(node: Node) -> None:
     """What is typed at the prompt is the PIN, and is shown nowhere; nothing typed is a usage error."""
     words = ("roster", "--node", node.url, "meet.pin", "--pin-file", "-")
