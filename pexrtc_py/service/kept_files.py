@@ -93,6 +93,8 @@ def write_note(path: Path, kept: KeptFile) -> None:
             file.write(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
         draft.replace(note)
     except OSError as exc:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise WriteError(f"{note}: {(exc.strerror or str(exc)).lower()}") from exc
 
 

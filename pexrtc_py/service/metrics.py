@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -108,6 +109,8 @@ def write_textfile(path: Path, jobs: Sequence[JobSample], machine: MachineSample
         draft.chmod(0o644)
         draft.replace(path)
     except OSError as exc:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
 
 

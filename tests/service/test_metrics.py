@@ -92,3 +92,8 @@ def test_textfile(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(WriteError, match="nowhere"):
         write_textfile(tmp_path / "nowhere" / "x.prom", [], MachineSample())
+    folder = tmp_path / "folder.prom"
+    folder.mkdir()
+    with pytest.raises(WriteError, match="is a directory"):
+        write_textfile(folder, [], MachineSample())
+    assert sorted(tmp_path.iterdir()) == sorted((path, folder)), "no draft is left"

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from pexrtc_py.errors import UsageError
+from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.service.kept_files import KeptFile, expired, note_of, read_note, read_notes, remember, write_note
 from pexrtc_py.service.object_store import open_store
 from pexrtc_py.service.uploads import UploadConfig, Uploads, remove_expired
@@ -253,3 +253,13 @@ def test_a_note_that_lies(tmp_path: Path) -> None:
     path.unlink()
     path.symlink_to("/etc/hostname")
     assert not expired(path, kept, now=1e12, keep_s=0.0, uploads=False)
+
+
+def test_a_note_that_cannot_be_written_leaves_no_draft(tmp_path: Path) -> None:
+    """Each process that tried left one behind."""
+    path, kept = recorded(tmp_path, content=b"1")
+    note_of(path).unlink()
+    note_of(path).mkdir()
+    with pytest.raises(WriteError, match="is a directory"):
+        write_note(path, kept)
+    assert sorted(tmp_path.iterdir()) == sorted((path, note_of(path)))
