@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 1.0
 """How long after a joint the file before it stays open for sound that is still on its way."""
+_KEY_EVERY_S = 30.0
+"""A node that encodes for us alone sends a key frame only when asked, and without one nobody finds a minute of an hour;
+Janus asks its senders likewise (`fir_freq`)."""
 _MAX_WAITING = 256
 """Frames that wait for a file that can take them, five seconds of sound; beyond it the oldest go."""
 
@@ -129,6 +132,8 @@ class FileSeries:
         self._number = 0
         self._specs: dict[Role, TrackSpec] = {}
         self._last: dict[Role, float] = {}
+        self._last_key: dict[Role, float] = {}
+        """When the last key frame came, or was asked for."""
         self._waiting: list[tuple[Role, EncodedFrame]] = []
         self._cut_wanted = False
         self.error: WriteError | None = None
@@ -186,6 +191,8 @@ class FileSeries:
                 current.push(role, item)
             return
         self._last[role] = item.time
+        if item.key:
+            self._last_key[role] = item.time
         before = self._before
         if before is not None and item.time < current.origin and before.takes(role, item):
             before.push(role, item)
@@ -222,6 +229,10 @@ class FileSeries:
             self._before = None
         if current.writer.is_closed and self.error is None:
             self.error = current.writer.close_soon().result().error
+        for role, at in self._last.items():
+            if role.kind is Kind.VIDEO and at - self._last_key.setdefault(role, at) >= _KEY_EVERY_S:
+                self._last_key[role] = at
+                self._request_key_frame(role)
         elapsed = max(self._last.values(), default=current.origin) - current.origin
         if not self._cut_wanted and self._segments.asks_cut(elapsed, current.writer.bytes_written):
             self._cut_wanted = True

@@ -405,6 +405,23 @@ async def test_segments_lose_no_frame_and_play_alone(tmp_path: Path) -> None:
     assert chapters == [["beginning"], ["beginning", "middle"], ["middle"]]
 
 
+async def test_a_sender_that_makes_no_key_frames_is_asked_now_and_then(tmp_path: Path) -> None:
+    """A node sent one for the first picture and no more: in an hour of that nobody could find a minute."""
+    path = tmp_path / "talk.mkv"
+    key, *others = vp8_frames(5, start=START, ntp_offset=1.0, key_interval=1000)
+    scene = Scene(path)
+    async with scene.recording:
+        scene.attach(Role.VIDEO)
+        await scene.play(video=[key, *(later(others[0], START + second) for second in range(1, 100))])
+    assert scene.streams[Role.VIDEO].key_frames_asked == 3
+    assert stream(scene.recording.result, Role.VIDEO) == (100, 0)
+
+
+def later(frame: EncodedFrame, at: float) -> EncodedFrame:
+    """Return the frame at another time."""
+    return replace(frame, time=at)
+
+
 async def test_a_segment_whose_name_is_taken_takes_the_next(tmp_path: Path) -> None:
     """A file of an earlier recording once ended this one; neither that nor one under way is touched."""
     path = tmp_path / "talk.mkv"
