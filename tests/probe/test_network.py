@@ -212,6 +212,19 @@ def test_the_far_ends_reports_are_a_bucket_too() -> None:
     assert set(book.values("audio.sent_call_quality")) == {2}
 
 
+def test_a_far_end_that_reports_no_more_says_nothing() -> None:
+    """What it had said last, no loss, went on as its figure for as long as the run lasted."""
+    book = SeriesBook()
+    watch = NetworkWatch(book, 0.0)
+    for second in range(60):
+        reported = min(second, 20)
+        report = replace(REPORT, timestamp=second, fraction_lost=0.0, round_trip_time_measurements=1 + reported)
+        watch.read([replace(OUTBOUND, packets_sent=50 * second), report], float(second))
+    for metric in ("sent_loss_ratio", "sent_jitter_ms", "rtt_ms"):
+        assert len(book.values(f"audio.{metric}")) == 36  # fifteen more: reports may be that far apart
+    assert len(book.values("audio.sent_call_quality")) <= 36
+
+
 def test_bursts_cost_more_speech_than_the_same_loss_spread() -> None:
     """Five percent lost one by one, and in runs of five: BurstR of G.107."""
     spread, burst = (
