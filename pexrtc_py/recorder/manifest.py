@@ -81,6 +81,7 @@ def make_manifest(
         "speakers": [asdict(one) for one in story.speeches(result.duration_s)],
         "presentations": [asdict(one) for one in story.presentations(result.duration_s)],
         "chat": [asdict(one) for one in story.messages],
+        "left_out": story.left_out,
         "made_with": {"pexrtc_py": _version("pexrtc_py"), "python": platform.python_version()},
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2)

@@ -236,18 +236,18 @@ def _read_events(events: Path) -> tuple[Story, list[tuple[float, str]], float]:
     chapters: list[tuple[float, str]] = []
     last_s = 0.0
     try:
-        lines = events.read_bytes().split(b"\n")
+        with events.open("rb") as lines:
+            for line in lines:
+                try:
+                    noted = msgspec.json.decode(line, type=_Noted)
+                    event = parse_event(noted.event, bytes(noted.data).decode())
+                except (msgspec.MsgspecError, RemoteProtocolError, UnicodeDecodeError):
+                    continue
+                last_s = max(last_s, noted.at_s)
+                if title := story.apply(event, noted.at_s):
+                    chapters.append((noted.at_s, title))
     except OSError as exc:
         raise SourceError(f"{events}: {(exc.strerror or str(exc)).lower()}") from exc
-    for line in lines:
-        try:
-            noted = msgspec.json.decode(line, type=_Noted)
-            event = parse_event(noted.event, bytes(noted.data).decode())
-        except (msgspec.MsgspecError, RemoteProtocolError, UnicodeDecodeError):
-            continue
-        last_s = max(last_s, noted.at_s)
-        if title := story.apply(event, noted.at_s):
-            chapters.append((noted.at_s, title))
     return story, chapters, last_s
 
 

@@ -1,6 +1,7 @@
 """What happened in a conference, on the recording's clock: who was there, who spoke, who presented, what was written.
 
-Pure: events with their second go in, values come out. The files made of them are in `sidecars`.
+Pure: events with their second go in, values come out. The files made of them are in `sidecars`. What is kept is
+bounded: who chats without end must not fill the memory of a process that records others, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ _JOIN_S = 1.0
 """Pauses between words that do not end a speech."""
 _CHAPTER_S = 10.0
 """A speaker begins a chapter only this long after the one before: a list of chapters is to be read."""
+_MOST_BYTES = 64 << 20
+"""Of all that is kept, far above what people say in months; events are on the disk, all of them."""
+_ENTRY_BYTES = 200
+_LONGEST_TITLE = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +71,18 @@ class ChatMessage:
 
 
 class Story:
-    """Folds events; `apply` drives it, everything else reads."""
+    """Folds events; `apply` drives it, everything else reads.
 
-    def __init__(self) -> None:
+    Attributes:
+        messages: what was written, in order.
+        left_out: messages, speeches, chapters and people there was no room for.
+    """
+
+    def __init__(self, *, most_bytes: int = _MOST_BYTES) -> None:
+        """Keep about so much at most."""
         self.messages: list[ChatMessage] = []
+        self.left_out = 0
+        self._room = most_bytes
         self._roster = Roster()
         self._attended: list[Attendance] = []
         self._present: dict[ParticipantUuid, float] = {}
@@ -87,6 +100,8 @@ class Story:
             self._present[person.uuid] = at_s
         for person in change.left:
             joined = self._present.pop(person.uuid, 0.0)
+            if not self._has_room(person.display_name):
+                continue
             self._attended.append(
                 Attendance(
                     participant_uuid=person.uuid,
@@ -97,7 +112,7 @@ class Story:
                     left_s=at_s,
                 )
             )
-        if isinstance(event, MessageReceived):
+        if isinstance(event, MessageReceived) and self._has_room(event.origin, event.payload):
             self.messages.append(
                 ChatMessage(at_s=at_s, participant_uuid=event.uuid, name=event.origin, text=event.payload)
             )
@@ -139,7 +154,8 @@ class Story:
         speaking = {person.uuid: person.display_name for person in self._roster.speaking}
         for uuid in [uuid for uuid in self._speaking if uuid not in speaking]:
             name, start = self._speaking.pop(uuid)
-            self._speeches.append(Stretch(participant_uuid=uuid, name=name, start_s=start, end_s=at_s))
+            if self._has_room(name):
+                self._speeches.append(Stretch(participant_uuid=uuid, name=name, start_s=start, end_s=at_s))
         for uuid, name in speaking.items():
             if uuid in self._speaking:
                 continue
@@ -160,7 +176,7 @@ class Story:
         uuid = now.presenter_uuid if now is not None else ""
         if (now is None) == (before is None) and (before is None or before[0] == uuid):
             return None
-        if before is not None:
+        if before is not None and self._has_room(before[1]):
             self._presentations.append(
                 Stretch(participant_uuid=before[0], name=before[1], start_s=before[2], end_s=at_s)
             )
@@ -180,6 +196,15 @@ class Story:
             return None
         return self._begin_chapter(speaking[0].display_name, at_s)
 
-    def _begin_chapter(self, title: str, at_s: float) -> str:
+    def _begin_chapter(self, title: str, at_s: float) -> str | None:
         self._chapter, self._chapter_at = title, at_s
-        return title
+        short = title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+        return short if self._has_room(short) else None
+
+    def _has_room(self, *texts: str) -> bool:
+        size = _ENTRY_BYTES + sum(len(text) for text in texts)
+        if size > self._room:
+            self.left_out += 1
+            return False
+        self._room -= size
+        return True

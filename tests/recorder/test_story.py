@@ -125,3 +125,27 @@ def test_messages_are_kept() -> None:
     story, chapters = tell((3.0, MessageReceived(origin="Alice", uuid=ALICE, payload="hello")))
     assert [(one.at_s, one.name, one.text) for one in story.messages] == [(3.0, "Alice", "hello")]
     assert chapters == []
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Who chats, comes and goes, and presents without end once filled the memory of all recordings of a process."""
+    story = Story(most_bytes=50_000)
+    kept = 0
+    for number in range(1000):
+        kept += story.apply(MessageReceived(origin="A", uuid=ALICE, payload="x" * 1000), number) is not None
+        story.apply(ParticipantCreate(participant=person(ALICE, "Alice")), number)
+        kept += story.apply(PresentationStart(presenter_name="x" * 5000), number) is not None
+        kept += story.apply(PresentationStop(), number) is not None
+        story.apply(ParticipantDelete(uuid=ALICE), number)
+    assert 5 < len(story.messages) < 50
+    assert 0 < kept < 200
+    assert len(story.attendance()) < 200
+    assert len(story.presentations(1000.0)) < 200
+    assert story.left_out > 3000
+
+
+def test_a_chapter_has_a_title_of_a_line() -> None:
+    """A name may have a megabyte."""
+    _, chapters = tell((1.0, PresentationStart(presenter_name="é" * 1_000_000)))
+    [(_, title)] = chapters
+    assert (len(title), title[-1]) == (120, "…")
