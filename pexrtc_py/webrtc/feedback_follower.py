@@ -91,8 +91,9 @@ class FeedbackFollower:
         grows, wanted = False, self._is_wanted()
         came = lost = 0
         delays: list[float] = []
+        known, base = self._sent, feedback.base_sequence
         for index, arrival in enumerate(feedback.arrivals):
-            sent = self._sent.get((feedback.base_sequence + index) & 0xFFFF)
+            sent = known.get((base + index) & 0xFFFF)
             if sent is None:
                 continue
             if arrival is None:
@@ -100,7 +101,11 @@ class FeedbackFollower:
                 continue
             came += 1
             arrival_ms = reference * 64 + arrival * 1000 // TICKS_PER_SECOND
-            grows |= self._add(arrival_ms, *sent, wanted=wanted)
+            if self._latest_ms is not None and abs(arrival_ms - self._latest_ms) > _STEP_MS:
+                self._begin()
+            self._latest_ms = arrival_ms
+            if wanted:
+                grows |= self._add(arrival_ms, *sent)
             delays.append(arrival_ms - sent[0] * 1000)
         if delays:
             self._note_delays(delays, now)
@@ -143,13 +148,8 @@ class FeedbackFollower:
         packets = all_lost + sum(report[1] for report in reports)
         return packets >= _FULL_PACKETS and all_lost > _FULL_LOSS * packets and self._stands(now)
 
-    def _add(self, arrival_ms: int, sent: float, size: int, *, wanted: bool) -> bool:
+    def _add(self, arrival_ms: int, sent: float, size: int) -> bool:
         """Note a packet that arrived; return whether a queue is growing."""
-        if self._latest_ms is not None and abs(arrival_ms - self._latest_ms) > _STEP_MS:
-            self._begin()
-        self._latest_ms = arrival_ms
-        if not wanted:
-            return False
         through = self._through
         through.append((arrival_ms, size))
         while through[0][0] < arrival_ms - _WINDOW_MS:

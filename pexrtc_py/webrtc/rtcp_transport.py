@@ -98,14 +98,20 @@ class TransportFeedback:
                 symbols.extend(chunk >> shift & 1 for shift in range(13, -1, -1))
         arrivals: list[int | None] = []
         clock = 0
-        for symbol in symbols[:total]:
+        del symbols[total:]
+        if at + symbols.count(1) + 2 * symbols.count(2) > len(body):
+            raise RemoteProtocolError("transport feedback with fewer deltas than packets")
+        for symbol in symbols:
             if symbol == 1:
-                clock += struct.unpack_from("!B", body, at)[0]
+                clock += body[at]
                 at += 1
+                arrivals.append(clock)
             elif symbol == 2:
-                clock += struct.unpack_from("!h", body, at)[0]
+                clock += int.from_bytes(body[at : at + 2], "big", signed=True)
                 at += 2
-            arrivals.append(clock if symbol in {1, 2} else None)
+                arrivals.append(clock)
+            else:
+                arrivals.append(None)
         return cls(
             sender_ssrc=sender,
             media_ssrc=media,
