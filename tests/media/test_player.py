@@ -221,12 +221,17 @@ async def test_what_encodes_is_read_a_moment_ahead(*, encodes: bool, most_s: flo
 
 
 async def test_real_time_is_kept() -> None:
-    """On the real clock frames come when they are due, not before, and without drift."""
+    """On the real clock frames come when they are due, not before, and without drift.
+
+    A machine that wakes the player late has what is due within half a packet leave with it: that was taken for early.
+    """
     tap = Kept()
     async with Player(Listed(sound(n) for n in range(50)), {Kind.AUDIO: [tap]}) as player:
         await player.finished()
     late = [at - frame.time for at, frame in zip(tap.at, tap.frames, strict=True)]
-    assert min(late) > -0.003
+    assert min(late) > -0.011
+    with_another = [False, *(after - before < 0.01 for before, after in pairwise(tap.at))]
+    assert all(company or by > -0.003 for by, company in zip(late, with_another, strict=True))
     assert sorted(late)[25] < 0.02
     assert tap.at[-1] - tap.at[0] == pytest.approx(0.98, abs=0.15)
 
