@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ from .running import Stopping, run
 from .screen import Screen
 
 __all__ = ["record_command", "recorded_as_result"]
+
+logger = logging.getLogger(__name__)
 
 _SHOW_EVERY_S = 0.5
 
@@ -203,10 +206,10 @@ def _pause_signals(running: _Running, screen: Screen) -> Iterator[None]:
 
 async def _record_all(
     jobs: list[RecordJob], running: _Running, stopping: Stopping, screen: Screen
-) -> list[Recorded | PexrtcError]:
+) -> list[Recorded | Exception]:
     """Record all of them in this process; what goes wrong in one ends no other."""
 
-    async def one(number: int, job: RecordJob) -> Recorded | PexrtcError:
+    async def one(number: int, job: RecordJob) -> Recorded | Exception:
         def note(recording: Recording, conference: Conference) -> None:
             is_new = running.add(number, recording, conference)
             screen.note(
@@ -218,6 +221,9 @@ async def _record_all(
         try:
             return await record(job, stopping=stopping.wait, on_recording=note)
         except PexrtcError as exc:
+            return exc
+        except Exception as exc:  # of ours, and no reason to end the others
+            logger.exception("! bug in the recording of %s", job.session.alias)
             return exc
 
     async def show() -> None:
@@ -243,11 +249,11 @@ def _progress(running: _Running, number: int) -> str:
     return f"{position:7.1f} s  {size / 1e6:8.2f} MB  {rate:>12}  {state}"
 
 
-def _report(aliases: list[str], outcomes: list[Recorded | PexrtcError], running: _Running, screen: Screen) -> ExitCode:
+def _report(aliases: list[str], outcomes: list[Recorded | Exception], running: _Running, screen: Screen) -> ExitCode:
     code = ExitCode.DONE
     results: list[dict[str, object]] = []
     for number, (alias, outcome) in enumerate(zip(aliases, outcomes, strict=True)):
-        if isinstance(outcome, PexrtcError):
+        if isinstance(outcome, Exception):
             screen.error(f"{alias}: {told(outcome)}" if len(aliases) > 1 else told(outcome))
             code = code or exit_code_of(outcome)
             results.append({"alias": alias, "error": str(outcome), **_kept(running.recordings.get(number))})

@@ -64,7 +64,7 @@ class _Known:
     streams: tuple[KnownStream, ...] | None = None
 
 
-_SAYS_OF_A_HOLE = {True: "", False: ", and nothing was sent", None: ""}
+_SAYS_OF_A_HOLE = {True: ": lost", False: ": nothing was sent", None: ""}
 
 
 def verify_command(

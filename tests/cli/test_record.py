@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,11 +21,17 @@ from typer.testing import CliRunner
 import pexrtc_py
 from pexrtc_py import Node
 from pexrtc_py.cli.app import make_app
-from pexrtc_py.cli.exits import ExitCode
+from pexrtc_py.cli.exits import ExitCode, exit_code_of
+from pexrtc_py.cli.record import _record_all, _Running
 from pexrtc_py.cli.record_wishes import next_moment
+from pexrtc_py.cli.running import Stopping
+from pexrtc_py.cli.screen import Screen
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.writers.target import part_path
-from tests.recorder.beacon import beacon, read_marks
+from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.stopping import StopRules
+from pexrtc_py.tasks import task_owner
+from tests.recorder.beacon import beacon, job_of, read_marks
 from tests.recorder.killing import kill_when, start_recorder
 
 ALICE = "meet.alice"
@@ -179,3 +186,31 @@ def test_time_of_day_over_a_change_of_the_clocks(monkeypatch: pytest.MonkeyPatch
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+async def test_a_bug_in_one_recording_ends_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What was no error of ours once ended all of them, without what lies beside."""
+    async with Node() as node, pexrtc_py.connect(node.url, ALICE, call_tag=""):
+        good = job_of(node.url, tmp_path / "good.mkv", sidecars=True)
+        good = replace(good, recording=replace(good.recording, stop=StopRules(deserted_s=0.5)))
+        broken = replace(good, recording=RecordingConfig(path=tmp_path / "broken.mkv"), stay=None)  # type: ignore[arg-type]  # the bug
+        stopping = Stopping()
+
+        async def stop() -> None:
+            async with asyncio.timeout(20):
+                while not (running.recordings and running.recordings[0].has_started):  # noqa: ASYNC110 - tells nobody
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0.3)
+            stopping.event.set()
+
+        running = _Running()
+        async with task_owner() as tasks:
+            tasks.start(stop(), name="stop")
+            outcomes = await _record_all([good, broken], running, stopping, Screen(json=False, quiet=True))
+    first, second = outcomes
+    assert isinstance(first, pexrtc_py.Recorded)
+    assert first.result.file == tmp_path / "good.mkv"
+    assert (tmp_path / "good.manifest.json").exists()
+    assert isinstance(second, AttributeError)
+    assert "bug in the recording of meet.alice" in caplog.text
+    assert exit_code_of(second) is ExitCode.BUG
