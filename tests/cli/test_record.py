@@ -188,6 +188,7 @@ def test_time_of_day_over_a_change_of_the_clocks(monkeypatch: pytest.MonkeyPatch
         time.tzset()
 
 
+@pytest.mark.slow
 async def test_a_bug_in_one_recording_ends_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was no error of ours once ended all of them, without what lies beside."""
     async with Node() as node, pexrtc_py.connect(node.url, ALICE, call_tag=""):

@@ -147,6 +147,7 @@ async def test_what_a_new_list_changes_and_what_not(tmp_path: Path) -> None:
         assert await fleet is True
 
 
+@pytest.mark.slow
 async def test_the_time_to_finish_is_that_of_the_list_read_last(tmp_path: Path) -> None:
     """Jobs that SIGHUP gave more time, or less, once had that of the start."""
     path, notes, reload, over = tmp_path / "jobs.toml", Notes(), asyncio.Event(), asyncio.Event()

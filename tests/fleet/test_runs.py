@@ -112,6 +112,7 @@ async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> N
     assert (note.job, note.key, note.size) == ("r", "meet.a.mkv", (tmp_path / "meet.a.mkv").stat().st_size)
 
 
+@pytest.mark.slow
 async def test_what_lies_beside_a_recording_that_failed(node: Node, tmp_path: Path) -> None:
     """It is told and noted like any other: once it was neither uploaded nor ever removed."""
     told = Told()

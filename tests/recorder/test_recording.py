@@ -447,7 +447,7 @@ async def test_segments_of_the_past_cost_nothing(tmp_path: Path) -> None:
     async with scene.recording as recording:
         recording.on_file_closed = told.append
         scene.attach(Role.AUDIO)
-        for second in range(60):
+        for second in range(20):
             recording.add_chapter(f"chapter {second}", at=START + second)
             await scene.play(audio=opus_frames(50, start=START + second, ntp_offset=1.0))
             async with asyncio.timeout(10):
@@ -457,12 +457,12 @@ async def test_segments_of_the_past_cost_nothing(tmp_path: Path) -> None:
         assert len(recording._main._files) <= 3, "closed ones are gone over by nobody"
     result = recording.result
     assert told == list(result.files)
-    assert len(result.files) > 40
+    assert len(result.files) > 12
     assert result.bytes == recording.size_bytes == sum(file.stat().st_size for file in result.files)
-    start_s, end_s = (stream.file_start_s for stream in result.streams[30:32])
-    with av.open(result.files[30]) as container:
+    start_s, end_s = (stream.file_start_s for stream in result.streams[10:12])
+    with av.open(result.files[10]) as container:
         titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
-    assert titles == [f"chapter {second}" for second in range(60) if second < end_s and second + 1 > start_s]
+    assert titles == [f"chapter {second}" for second in range(20) if second < end_s and second + 1 > start_s]
 
 
 async def test_segments_by_size(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from pexrtc_py.endpoint.conference import connect
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.node.config import NodeConfig
@@ -22,6 +24,7 @@ async def stills() -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
+@pytest.mark.slow
 async def test_a_node_that_ends_each_call_is_not_called_without_a_pause(tmp_path: Path) -> None:
     """It was called again in the same moment, some forty times a second and bot."""
     calls: set[str] = set()

@@ -79,6 +79,7 @@ class TrackOutput:
         self._key_frames = 0
         self._adjusted = 0
         self._sizes: list[tuple[float, int, int]] = []
+        self._hole_ticks = HOLE_S[spec.kind] * ticks_per_s
         self._holes: list[TrackHole] = []
         self._more_holes = 0
 
@@ -102,7 +103,7 @@ class TrackOutput:
         if at < earliest:
             self._adjusted += 1
             at = earliest
-        if self._first is not None:
+        if self._first is not None and at - self._end > self._hole_ticks:
             self._note_hole(at, is_lost=follows_loss)
         if self._first is None:
             self._first = at
@@ -122,8 +123,6 @@ class TrackOutput:
                 self._sizes.append((at / self._ticks_per_s, *size))
 
     def _note_hole(self, at: int, *, is_lost: bool) -> None:
-        if at - self._end <= HOLE_S[self._spec.kind] * self._ticks_per_s:
-            return
         if len(self._holes) == _MOST_HOLES:
             self._more_holes += 1
             return
@@ -132,8 +131,9 @@ class TrackOutput:
 
     def result(self, track: WriterTrack, *, end_s: float) -> TrackResult:
         """Sum up, with what `track` counted on its side, a file that lasts until `end_s`."""
-        if self._first is not None and track.misses:
-            self._note_hole(round(end_s * self._ticks_per_s), is_lost=True)
+        end = round(end_s * self._ticks_per_s)
+        if self._first is not None and track.misses and end - self._end > self._hole_ticks:
+            self._note_hole(end, is_lost=True)
         return TrackResult(
             spec=self._spec,
             frames=self._frames,
