@@ -105,6 +105,25 @@ async def test_a_day_in_the_life_of_a_fleet(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_recordings_go_on_while_the_last_is_encoded(tmp_path: Path) -> None:
+    """One run follows the other, each is made into another form behind its back, and a drain waits for that, too."""
+    folder, status_file = tmp_path / "recordings", tmp_path / "status.json"
+    async with Node() as node:
+        jobs = jobs_file(tmp_path / "jobs.toml", node, folder, "a")
+        jobs.write_text(jobs.read_text() + 'duration_s = 1.0\ntranscode = "m4a"\n')
+        async with run_fleet_process(jobs, "--status", str(status_file)) as fleet:
+            await fleet.until(lambda status: status["jobs"][0]["runs"] >= 3, within_s=30)
+            fleet.process.send_signal(signal.SIGTERM)
+            assert await fleet.process.wait() == ExitCode.DONE
+    made = {path.stem for path in folder.glob("*.m4a")}
+    assert {path.stem for path in folder.glob("*.mkv")} == made
+    assert len(made) >= 2
+    assert not list(folder.glob("*.part.*"))
+    [job] = msgspec.json.decode(status_file.read_bytes())["jobs"]
+    assert job["failures"] == 0
+
+
+@pytest.mark.slow
 async def test_a_fleet_that_is_killed_leaves_finished_files(tmp_path: Path) -> None:
     """Workers learn by the end of their input that nobody is there, close their files and give their tokens back."""
     folder = tmp_path / "recordings"
