@@ -60,9 +60,13 @@ class EventLog:
 
     async def aclose(self) -> None:
         """Write what waits and close the file. Idempotent; safe to cancel, it is closed in any case."""
+        self.close_soon()
+        await asyncio.shield(asyncio.wrap_future(self._closed))
+
+    def close_soon(self) -> None:
+        """Begin to do so, and do not wait. Idempotent."""
         self._closing.set()
         wake()
-        await asyncio.shield(asyncio.wrap_future(self._closed))
 
     def run(self) -> bool:
         """Write what has come; called by the shared thread."""

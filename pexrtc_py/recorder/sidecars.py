@@ -107,7 +107,10 @@ class Sidecars:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._log is not None:
+        if self._log is None:
+            return
+        self._log.close_soon()
+        if error is None:  # else who is cancelled would wait for a disk that hangs
             await self._log.aclose()
 
     def discard(self) -> None:
