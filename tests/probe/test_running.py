@@ -217,6 +217,7 @@ async def test_stop_ends_a_run_early_and_well(node: Node) -> None:
     assert result.duration_s < 60
 
 
+@pytest.mark.slow
 async def test_who_is_stopped_before_the_grace_time_is_over_has_not_failed(node: Node) -> None:
     """Ctrl-C in the first five seconds of measuring was a threshold that had been missed, and exit code 1."""
     stop = asyncio.Event()
