@@ -188,12 +188,16 @@ FILES: Mapping[str, tuple[str, Check]] = {
     "file": ("{folder}/clip.mkv", check_clip),
     "composed": ("gain:-6:{folder}/clip.mkv", check_composed),
     "list": ("{folder}/list.m3u", check_list),
+}
+STREAMS: Mapping[str, tuple[str, Check]] = {
     "http": ("{server}/clip.mkv", check_clip),
     "hls": ("{server}/clip.m3u8", check_clip),
     "camera": (
         "for:1.5:lavfi:color=red:size=320x180:rate=10,realtime[out0];sine=880,arealtime[out1]",
         check_camera,
     ),
+}
+IMAGES: Mapping[str, tuple[str, Check]] = {
     "slides": ("for:2:slides:{folder}/red.png@0,{folder}/blue.png@1", check_slides),
     "still": (f"for:1.2:{clip_path('slide-1.png')}", check_still),
 }
@@ -227,7 +231,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("forms", [SOUNDS, PICTURES, FILES], ids=["sounds", "pictures", "files"])
+@pytest.mark.parametrize(
+    "forms",
+    [SOUNDS, PICTURES, FILES, STREAMS, IMAGES],
+    ids=["sounds", "pictures", "files", "streams", "images"],
+)
 async def test_each_is_heard_and_seen_at_the_far_side(folder: Path, forms: Mapping[str, tuple[str, Check]]) -> None:
     """In conferences side by side, each as it was written, sound and picture."""
     with web_server(folder) as server:
