@@ -9,6 +9,7 @@ drop shows as lost frames, as it would on a screen.
 from __future__ import annotations
 
 import logging
+import math
 import time as clock
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 20_000
 """Sent frames kept: eleven minutes of pictures."""
+_PIECE_S: Final = 0.02
+"""Of sound, as Opus is sent."""
+_EXACT_S: Final = 0.001
+"""What rounding does to times is less."""
 _GIVEN: Final = 500
 """Frames whose giving out is remembered: more than any backlog."""
 _AUDIO_BACKLOG: Final = 150
@@ -39,7 +44,7 @@ _AUDIO_BACKLOG: Final = 150
 
 
 class SentLog:
-    """A tap that notes when each frame of a reference was pushed to a sender.
+    """A tap that notes when each frame of a reference was pushed to a sender, and each second of sound.
 
     Args:
         rate: numbers per second: the frame rate for pictures, 1 for sound (number k is the k-th second).
@@ -64,13 +69,16 @@ class SentLog:
             return
         if isinstance(item, EncodedFrame):
             self.late.note(self._now() - item.arrival)
-        moment = (item.time - start) * self._rate
-        number = round(moment)
-        # Of sound only the piece that a second begins with is of interest.
-        if abs(moment - number) * 2 > 1 / 50 and self._rate == 1:
-            return
+        moment = item.time - start
+        number, inside = round(moment * self._rate), 0.0
+        if self._rate == 1:
+            # Of sound only the piece is of interest in which a second begins.
+            number = math.ceil(moment - _EXACT_S)
+            inside = number - moment
+            if inside >= _PIECE_S - _EXACT_S:
+                return
         if number not in self._sent and not self._muted:
-            now = self._now()
+            now = self._now() + inside
             if self._first is None:
                 self._first = now - number / self._rate
             self._sent[number] = now

@@ -47,6 +47,19 @@ def test_sound_is_logged_by_the_second() -> None:
     assert log.sent_at(0) == pytest.approx(500.003)  # as when it would have been sent
 
 
+@pytest.mark.parametrize("late", [0.0, 0.00001, 0.004, 0.01, 0.015, 0.01999])
+def test_a_second_that_begins_inside_a_piece_is_logged_as_that_moment(late: float) -> None:
+    """Sound that begins between the source's pieces: half a piece late, each second was logged or not by rounding."""
+    for start in (500.0, 40123.456789, 1234567.123):
+        clock = Clock()
+        log = SentLog(1, lambda start=start: start, now=clock)  # type: ignore[misc]
+        pushed(log, clock, Codec.OPUS, [late + piece / 50 for piece in range(190)], start=start)
+        assert [log.sent_at(second) for second in (1, 2, 3)] == pytest.approx(
+            [start + second + 0.003 for second in (1, 2, 3)], abs=2e-5
+        )
+        assert log.sent_at(4) is None
+
+
 def test_nothing_is_known_before_the_player_began() -> None:
     """No number, not even 0."""
     log = SentLog(30, lambda: None, now=Clock())
