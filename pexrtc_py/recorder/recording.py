@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from bisect import bisect_left, bisect_right, insort
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ from ..media.writers.muxer import Chapter
 from ..media.writers.tracks import TrackSpec
 from ..tasks import task_owner
 from .alignment import Alignment, Start
-from .chapters import chapters_from
+from .chapters import chapters_between
 from .declaring import reserved_spec, spec_from
 from .file_series import FileSeries, SegmentRules
 from .naming import role_path
@@ -373,16 +373,7 @@ class Recording:
         self.stop(Ended.DISK if isinstance(error, WriteError) else Ended.FAILED)
 
     def _chapters_between(self, start_s: float, end_s: float) -> list[Chapter]:
-        """Return the chapters that last into a stretch of the recording; of thousands, only those are looked at."""
-
-        def second(chapter: tuple[float, str]) -> float:
-            return self.position(chapter[0])
-
-        first = max(0, bisect_right(self._chapters, start_s, key=second) - 1)
-        behind = bisect_left(self._chapters, end_s, lo=first, key=second)
-        near = self._chapters[first : behind + 1]  # the one behind tells when the last ends
-        found = chapters_from([(second(chapter), chapter[1]) for chapter in near], self.position())
-        return [one for one in found if one.start_s < end_s and one.end_s > start_s]
+        return chapters_between(self._chapters, self.position, start_s, end_s, until_s=self.position())
 
     async def _aclose(self) -> None:
         if self._alignment is not None:  # what it holds came, and nothing more will
