@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +12,10 @@ from ..errors import UsageError
 from .room_state import RoomEvent, RoomState
 from .triggers import Trigger
 
-__all__ = ["PlayQueue", "Programme", "QueueItem", "Rule"]
+__all__ = ["MOST_WAITING", "PlayQueue", "Programme", "QueueItem", "Rule"]
 
-_MOST: Final = 100
+MOST_WAITING: Final = 100
+"""Items that wait at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class PlayQueue:
     Full, it refuses: the one who asks learns it, and nothing that was promised is dropped.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = MOST_WAITING) -> None:
         self._most = most
         self._urgent: deque[QueueItem] = deque()
         self._usual: deque[QueueItem] = deque()
@@ -115,6 +117,7 @@ class Programme:
         self._rules = rules
         self._queue = queue
         self._new_id = new_id
+        self._asked: dict[int, str] = {}  # rules by their number, and the item that each asked for last
 
     def next_timer(self) -> float | None:
         """Return when `handle_timer` wants to be called; None: not by itself."""
@@ -123,20 +126,23 @@ class Programme:
 
     def handle_timer(self, now: float) -> list[QueueItem]:
         """Queue what time asks for; returns it."""
-        return [item for rule in self._rules if rule.trigger.handle_timer(self.room, now) for item in self._ask(rule)]
+        return self._ask([n for n, rule in enumerate(self._rules) if rule.trigger.handle_timer(self.room, now)])
 
     def handle_event(self, event: RoomEvent, now: float) -> list[QueueItem]:
         """Queue what an event asks for; returns it."""
         self.room.apply(event, now)
-        asked = [rule for rule in self._rules if rule.trigger.handle_event(self.room, event, now)]
-        return [item for rule in asked for item in self._ask(rule)]
+        return self._ask([n for n, rule in enumerate(self._rules) if rule.trigger.handle_event(self.room, event, now)])
 
-    def _ask(self, rule: Rule) -> list[QueueItem]:
-        if any(item.why == rule.why and item.source == rule.source for item in self._queue):
-            return []
-        item = QueueItem(id=self._new_id(), source=rule.source, why=rule.why, urgent=rule.urgent)
-        try:
-            self._queue.add(item)
-        except UsageError:
-            return []
-        return [item]
+    def _ask(self, numbers: Iterable[int]) -> list[QueueItem]:
+        """Queue what these rules ask for, but for those whose last item still waits; return it."""
+        asked = []
+        for number in numbers:
+            rule = self._rules[number]
+            if any(item.id == self._asked.get(number) for item in self._queue):
+                continue
+            item = QueueItem(id=self._new_id(), source=rule.source, why=rule.why, urgent=rule.urgent)
+            with suppress(UsageError):  # full: whoever is asked too much leaves out what is new
+                self._queue.add(item)
+                self._asked[number] = item.id
+                asked.append(item)
+        return asked

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..announcer.dialling import Dial, parse_dialling
-from ..announcer.queue import Rule
+from ..announcer.queue import MOST_WAITING, Rule
 from ..announcer.triggers import AtTime, OnStart, Trigger, WhenQuiet, parse_trigger
 from ..errors import UsageError
 from ..media.loudness import TARGET_LUFS
@@ -189,8 +189,11 @@ def read_moments(
     rules = [Rule(trigger=parse_trigger(text, now), source="", why=text) for text in texts]
     skip, stop = ([parse_trigger(_with_colon(text), now) for text in some] for some in (skip_when, stop_when))
     triggers = [rule.trigger for rule in rules]
-    if plays is None and triggers and all(isinstance(each, (AtTime, OnStart, WhenQuiet)) for each in triggers):
-        plays = len(triggers)  # each of them says "now" once
+    if len(rules) > MOST_WAITING:
+        raise UsageError(f"{len(rules)} moments are too many: {MOST_WAITING} at most, for so many may wait at once")
+    if triggers and all(isinstance(each, (AtTime, OnStart, WhenQuiet)) for each in triggers):
+        # Each of them says "now" once, so more are never played.
+        plays = len(triggers) if plays is None else min(plays, len(triggers))
     clock = ("now", "at:", "every:")
     everything = [*texts, *map(_with_colon, skip_when), *map(_with_colon, stop_when)]
     return Moments(

@@ -8,7 +8,7 @@ import pytest
 
 from pexrtc_py.announcer.queue import PlayQueue, Programme, QueueItem, Rule
 from pexrtc_py.announcer.room_state import DigitPressed, PersonJoined
-from pexrtc_py.announcer.triggers import Every, OnDigits, OnJoin, Trigger
+from pexrtc_py.announcer.triggers import AtTime, Every, OnDigits, OnJoin, Trigger
 from pexrtc_py.errors import UsageError
 
 
@@ -67,6 +67,15 @@ def test_what_waits_is_not_asked_for_twice() -> None:
     assert len(queue) == 1
     queue.next()
     assert len(watched.handle_timer(11.0)) == 1
+
+
+def test_two_rules_of_the_same_words_are_two() -> None:
+    """Each has its turn: one was taken for the other, and who waited for both to be played waited for ever."""
+    queue, numbers = PlayQueue(), count()
+    rules = [Rule(trigger=AtTime(5.0), source="", why="at:14:30") for _ in range(2)]
+    watched = Programme(rules, queue, 0.0, lambda: f"id{next(numbers)}")
+    assert [i.id for i in watched.handle_timer(5.0)] == ["id0", "id1"]
+    assert watched.next_timer() is None
 
 
 def test_full_queue_does_not_break_the_programme() -> None:

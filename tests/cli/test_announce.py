@@ -8,7 +8,7 @@ import json
 import sys
 import weakref
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -132,6 +132,40 @@ def test_moments() -> None:
     assert moments(stop_when=("chat !stop",)) == ([], True, None)
     with pytest.raises(UsageError):
         moments("soon")
+
+
+@pytest.mark.parametrize(("asked", "plays"), [(None, 2), (1, 1), (2, 2), (5, 2)])
+def test_more_plays_than_there_can_be_are_not_waited_for(asked: int | None, plays: int) -> None:
+    """Two moments that come once are two plays at most: asked for five, it waited for ever after the second."""
+    read = read_moments(
+        ["now"], at=["23:59"], every=None, people=None, greet=False, digits=None, chat=None, skip_when=[], stop_when=[],
+        plays=asked,
+    )  # fmt: skip
+    assert read.plays == plays
+
+
+def test_more_moments_than_can_wait() -> None:
+    """One that finds the queue full is left out, and its play would be waited for for ever: so many are refused."""
+    with pytest.raises(UsageError, match="101 moments are too many: 100 at most"):
+        read_moments(
+            [], at=["23:59"] * 101, every=None, people=None, greet=False, digits=None, chat=None, skip_when=[],
+            stop_when=[], plays=None,
+        )  # fmt: skip
+
+
+@pytest.mark.slow
+async def test_two_equal_times_are_played_and_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same time twice is played twice, and then the command ends; it played once and never ended."""
+    at = (datetime.now() + timedelta(seconds=3)).replace(microsecond=0).isoformat()
+    moments = read_moments(
+        [], at=[at, at], every=None, people=None, greet=False, digits=None, chat=None, skip_when=[], stop_when=[],
+        plays=2,
+    )  # fmt: skip
+    async with Node() as node, asyncio.timeout(20):
+        wanted = replace(order(node, ["meet.a"], "for:0.2:tone:440", tmp_path, None), moments=moments, prove=False)
+        assert await announce_order(wanted, Stopping(), Screen(json=True, quiet=True)) is ExitCode.DONE
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])["announcements"]
+    assert [result["ended"] for result in results] == ["finished"] * 2
 
 
 def test_loudness() -> None:
