@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from pexrtc_py.media.writers.shared_thread import add_job
 from pexrtc_py.recorder.event_log import EventLog
-from tests.media.writers.test_container import Hold
+from tests.support.held_disk import HeldDisk
+from tests.support.waiting import until
 
 
 async def test_a_disk_that_hangs_holds_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each event was once written in the event loop: three seconds of the disk were three of every call. Memory is
     bounded, and what is kept is in order."""
-    hold, path = Hold(), tmp_path / "talk.events.jsonl"
+    path = tmp_path / "talk.events.jsonl"
     log = EventLog(path)
-    add_job(hold)
-    await asyncio.to_thread(hold.holding.wait)
     line = b"x" * ((1 << 20) - 1) + b"\n"
-    for _ in range(20):
-        log.write(line)
-    assert log.dropped == 4
-    assert caplog.text.count("events are left out") == 1
-    assert path.stat().st_size == 0
-    hold.release.set()
-    async with asyncio.timeout(10):
-        while log._taken_bytes < 16 << 20:  # noqa: ASYNC110 - counted by a thread, after the file has grown
-            await asyncio.sleep(0.01)
+    with HeldDisk() as disk:
+        await disk.hold()
+        for _ in range(20):
+            log.write(line)
+        assert log.dropped == 4
+        assert caplog.text.count("events are left out") == 1
+        assert path.stat().st_size == 0
+    await until(lambda: log._taken_bytes >= 16 << 20)  # counted by a thread, after the file has grown
     assert path.stat().st_size == 16 << 20
     log.write(b"last\n")
     await log.aclose()
@@ -47,8 +43,6 @@ async def test_a_full_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptur
         os.dup2(full.fileno(), log._fd)
     for _ in range(3):
         log.write(b"line\n")
-        async with asyncio.timeout(5):
-            while log._lines:  # noqa: ASYNC110 - written by a thread
-                await asyncio.sleep(0.01)
+        await until(lambda: not log._lines)  # written by a thread
     await log.aclose()
     assert caplog.text.count("no space left on device") == 1

@@ -18,10 +18,10 @@ from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.media.writers.container import ContainerWriter, WriterConfig
 from pexrtc_py.media.writers.containers import container_for
 from pexrtc_py.media.writers.matroska import MATROSKA, MatroskaWriter
-from pexrtc_py.media.writers.shared_thread import add_job
 from pexrtc_py.media.writers.target import Target
 from pexrtc_py.media.writers.tracks import TrackSpec
 from tests.support.frames import merged, opus_frames, vp8_frames
+from tests.support.held_disk import HeldDisk
 
 SOUND = opus_frames(100)
 SPECS = [TrackSpec.of(SOUND[0])]
@@ -213,38 +213,22 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-class Hold:
-    """A job that holds the writer thread, as a disk that blocks does."""
-
-    def __init__(self) -> None:
-        self.release = threading.Event()
-        self.holding = threading.Event()
-
-    def run(self) -> bool:
-        """Hold until released."""
-        self.holding.set()
-        self.release.wait()
-        return False
-
-
 async def test_a_slow_disk_costs_pictures_and_not_sound(tmp_path: Path) -> None:
     """Memory is bounded: rests of groups of pictures are dropped and counted, sound is kept, and the file decodes."""
     sound, pictures = opus_frames(300), vp8_frames(180, key_interval=30)
     limit = sum(len(frame.data) for frame in pictures) // 2
-    hold = Hold()
-    add_job(hold)
-    await asyncio.to_thread(hold.holding.wait)
     config = WriterConfig(max_pending_bytes=limit)
     specs = [TrackSpec.of(sound[0]), TrackSpec.of(pictures[0])]
-    writer = ContainerWriter(MATROSKA, tmp_path / "out.mkv", specs, origin=0.0, config=config)
     asked: list[None] = []
-    writer.tracks[1].on_key_frame_needed = lambda: asked.append(None)
     feed = merged(sound, pictures)
     most = 0
-    for index, frame in feed[:380]:
-        writer.tracks[index].push(frame)
-        most = max(most, writer.pending_bytes)
-    hold.release.set()
+    with HeldDisk() as disk:
+        await disk.hold()
+        writer = ContainerWriter(MATROSKA, tmp_path / "out.mkv", specs, origin=0.0, config=config)
+        writer.tracks[1].on_key_frame_needed = lambda: asked.append(None)
+        for index, frame in feed[:380]:
+            writer.tracks[index].push(frame)
+            most = max(most, writer.pending_bytes)
     assert most <= limit + sum(len(frame.data) for frame in sound)
     await writer.flush()
     for index, frame in feed[380:]:
