@@ -23,8 +23,8 @@ from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path
 from tests.interop.browser import Browser, Tab
-from tests.recorder.test_recording import START, Scene
 from tests.support.frames import opus_frames, vp8_frames
+from tests.support.recording_scene import START, Scene
 
 ALICE, MALLORY = ParticipantUuid("a"), ParticipantUuid("m")
 HOSTILE = "</script><img src=x onerror=window.broken=1><b>Mallory</b> --> & \u202eevil"

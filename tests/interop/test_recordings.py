@@ -22,8 +22,8 @@ from tests.interop.browser import Browser
 from tests.interop.conftest import need_program
 from tests.interop.ours import HEARD_DB, our_endpoint
 from tests.interop.signals import FRAME_RATE, HEIGHT, RATE, WIDTH, levels, mark_in_png, mark_reader
-from tests.recorder.test_recording import START, Scene
 from tests.support.frames import opus_frames, vp8_frames
+from tests.support.recording_scene import START, Scene
 
 ALIAS = "meet.alice"
 HZ, MARKS = 1000, range(1_000_000, 1_010_000)

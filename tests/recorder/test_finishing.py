@@ -21,8 +21,8 @@ from pexrtc_py.recorder.results import RecordingResult
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.tasks import task_owner
 from tests.recorder.beacon import job_of
-from tests.recorder.test_recording import START, Scene, expected, read
 from tests.support.frames import opus_frames, vp8_frames
+from tests.support.recording_scene import START, Scene, expected, read
 
 
 def sound() -> list[EncodedFrame]:

@@ -36,8 +36,8 @@ from pexrtc_py.recorder.sidecars import (
     rewrite_sidecars,
     sidecar_path,
 )
-from tests.recorder.test_recording import START, Clock, Stream
 from tests.support.frames import opus_frames
+from tests.support.recording_scene import START, Clock, Stream
 
 HOSTILE = "</script><!--<img src=x onerror=alert(1)>\u2028 --> {{script}}"
 ALICE = ParticipantUuid("a")

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from pexrtc_py.media.frames import EncodedFrame
 from pexrtc_py.media.sync_score import find_beeps, find_flashes, score_sync
 from pexrtc_py.recorder.roles import Role
-from tests.recorder.test_recording import START, Scene
 from tests.support.frames import opus_frames, vp8_frames
+from tests.support.recording_scene import START, Scene
 
 LENGTH_S = 8
 

@@ -11,8 +11,8 @@ from pexrtc_py.recorder.recording import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path
 from pexrtc_py.recorder.verdict import LOST, FoundHole, FoundStream, Verdict, judge
-from tests.recorder.test_recording import START, Scene
 from tests.support.frames import opus_frames, vp8_frames
+from tests.support.recording_scene import START, Scene
 
 
 def without(frames: list[EncodedFrame], start_s: float, end_s: float) -> list[EncodedFrame]:
