@@ -18,7 +18,6 @@ import pexrtc_py
 from pexrtc_py import Conference, EncodedFrame, Gap, Node, NodeConfig, Recorded, Recording, RecordJob, StopRules
 from pexrtc_py.media.chirps import Samples
 from pexrtc_py.media.integrity import inspect_file
-from pexrtc_py.media.writers.shared_thread import add_job
 from pexrtc_py.node.fault_injection import Restart, Whom
 from pexrtc_py.protocol.events import MessageReceived
 from pexrtc_py.protocol.models import ParticipantRole, ParticipantUuid, TransferRequest
@@ -26,9 +25,9 @@ from pexrtc_py.protocol.room_settings import RoomSettings
 from pexrtc_py.protocol.roster import Roster
 from pexrtc_py.recorder.persistence import Remedy, StayRules
 from tests.announcer.hearing import write_wav
-from tests.media.writers.test_container import Hold
 from tests.recorder.beacon import RATE, Seen, beacon, cut_wire, job_of, read_marks
 from tests.support.beacon_process import beacon_process
+from tests.support.held_disk import HeldDisk
 
 ALICE, BOB = "meet.alice", "meet.bob"
 ME = Whom(participant="Recorder")
@@ -272,21 +271,17 @@ async def test_it_waits_for_people_and_leaves_after_them(tmp_path: Path) -> None
 
 async def test_a_second_cancel_is_a_cancel(node: Node, tmp_path: Path) -> None:
     """It came out as an error about the result, which there is none of while the disk takes its time; events stay."""
-    hold = Hold()
     one = Running(job_of(node.url, tmp_path / "talk.mkv", sidecars=True))
-    try:
+    with HeldDisk() as disk:
         async with beacon(node.url, ALICE), asyncio.TaskGroup() as group:
             recording = group.create_task(one.run())
             await one.played(0.3)
-            add_job(hold)
-            await asyncio.to_thread(hold.holding.wait)
+            await disk.hold()
             recording.cancel()
             await one.until(lambda recording: recording.ended is not None)
             recording.cancel()
             await asyncio.wait((recording,))
             assert recording.cancelled()
-    finally:
-        hold.release.set()
     await one.until(lambda _: (tmp_path / "talk.mkv").exists())
     assert (tmp_path / "talk.events.jsonl").exists()
 
