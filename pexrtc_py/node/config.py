@@ -70,13 +70,13 @@ class NodeConfig:
     conference_limit: int = 1000
     """Conferences at once at most: aliases may come to life by being asked for."""
     pin_tries: int = 5
-    """Wrong PINs of one address in `pin_window_s`."""
+    """Wrong PINs of one sender in `pin_window_s`: an IPv4 address, or a /64 of IPv6."""
     pin_window_s: float = 60.0
     """The time in which all those tries come back, in seconds."""
     request_burst: int = 500
-    """Requests of one address at once."""
+    """Requests of one sender at once, as above."""
     requests_per_s: float = 100.0
-    """Requests of one address in the long run; a limit of our own, far above what clients do."""
+    """Requests of one sender in the long run; a limit of our own, far above what clients do."""
     body_limit: int = 1024 * 1024
     """Bytes of a request body at most."""
     faults: bool = False

@@ -24,7 +24,7 @@ from ..protocol.room_settings import RoomSettings, ServiceKind
 from .answers import Refused, answer, outcome_answer
 from .conference import Invitation, Session
 from .node_state import NodeState
-from .requests import read_body
+from .requests import read_body, sender_of
 
 __all__ = ["refresh_token", "release_token", "request_token"]
 
@@ -116,12 +116,12 @@ def _target(node: NodeState, alias: str, body: TokenRequest, invitation: Invitat
 
 
 def _role_by_pin(node: NodeState, request: web.Request, settings: RoomSettings) -> Role:
-    address = request.remote or ""
-    if settings.pin is not None and node.pin_tries.is_exhausted(address, node.now):
+    sender = sender_of(request)
+    if settings.pin is not None and node.pin_tries.is_exhausted(sender, node.now):
         raise Refused(HTTPStatus.FORBIDDEN, TOO_MANY_PINS)
     verdict = check_pin(settings, request.headers.get("pin"))
     if verdict.wrong:
-        node.pin_tries.take(address, node.now)
+        node.pin_tries.take(sender, node.now)
         raise Refused(HTTPStatus.FORBIDDEN, INVALID_PIN)
     if verdict.role is None:
         raise Refused(HTTPStatus.FORBIDDEN, pin_prompt(settings, node.version))

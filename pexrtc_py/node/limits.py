@@ -1,11 +1,31 @@
-"""How much one address or one participant may ask for. Token buckets; time is a parameter."""
+"""How much one sender may ask for. Token buckets; time is a parameter.
+
+A sender is an address of IPv4 or a /64 of IPv6: sites are given one at least (RFC 6177 section 2), and whoever has one
+has each address of it (RFC 8981 has hosts change theirs).
+"""
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
-__all__ = ["RateLimit"]
+__all__ = ["RateLimit", "network_of"]
+
+_SITE_BITS = 64
+
+
+def network_of(address: str) -> str:
+    """Return whose an address is, as a key: itself, or its /64. IPv4 mapped into IPv6 is IPv4; what is none is kept."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return str(known)
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(known), _SITE_BITS), strict=False))
 
 
 @dataclass(slots=True)

@@ -10,10 +10,16 @@ from aiohttp import web
 from ..errors import RemoteProtocolError
 from ..protocol.models import Body, decode_model, encode_model
 from .answers import Refused
+from .limits import network_of
 
-__all__ = ["read_body", "read_query", "read_token"]
+__all__ = ["read_body", "read_query", "read_token", "sender_of"]
 
 B = TypeVar("B", bound=Body)
+
+
+def sender_of(request: web.Request) -> str:
+    """Return whom a request is counted for."""
+    return network_of(request.remote or "")
 
 
 def read_token(request: web.Request) -> str:

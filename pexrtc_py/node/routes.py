@@ -24,7 +24,7 @@ from .conference import Session
 from .event_route import serve_events
 from .fault_injection import FaultInjection
 from .node_state import NodeState
-from .requests import read_body, read_query, read_token
+from .requests import read_body, read_query, read_token, sender_of
 
 __all__ = ["NODE_OPERATIONS", "PREFIX", "add_routes"]
 
@@ -90,19 +90,19 @@ def _make_handler(operation: Operation, node: NodeState) -> Callable[[web.Reques
 
 def _handle(node: NodeState, request: web.Request, session: Session, command: Command) -> Outcome:
     """Let the room carry a command out; PINs are tried by transfers as at the door, and count alike."""
-    address = request.remote or ""
-    if isinstance(command.body, TransferRequest) and node.pin_tries.is_exhausted(address, node.now):
+    sender = sender_of(request)
+    if isinstance(command.body, TransferRequest) and node.pin_tries.is_exhausted(sender, node.now):
         raise Refused(HTTPStatus.FORBIDDEN, joining.TOO_MANY_PINS)
     outcome = session.conference.handle(command)
     if outcome.result == INVALID_PIN:
-        node.pin_tries.take(address, node.now)
+        node.pin_tries.take(sender, node.now)
     return outcome
 
 
 def _limit_rate(node: NodeState, request: web.Request) -> None:
-    address = request.remote or ""
-    if not node.request_rate.take(address, node.now):
-        wait_s = math.ceil(node.request_rate.wait_s(address, node.now))
+    sender = sender_of(request)
+    if not node.request_rate.take(sender, node.now):
+        wait_s = math.ceil(node.request_rate.wait_s(sender, node.now))
         raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests", headers={"Retry-After": str(wait_s)})
 
 
