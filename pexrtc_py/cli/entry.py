@@ -15,6 +15,8 @@ import threading
 import time
 from types import FrameType
 
+from . import early_signals
+
 __all__ = ["main"]
 
 _INTERRUPTED = 130  # ExitCode.INTERRUPTED, whose module loads the tree of errors
@@ -29,6 +31,7 @@ def main() -> None:
         SystemExit: always, with the exit code.
     """
     signal.signal(signal.SIGINT, _end_now)
+    early_signals.hold(sys.argv[1:])
     _open_what_is_closed()
     try:
         application = importlib.import_module(".app", __package__)
@@ -41,6 +44,7 @@ def main() -> None:
         raise SystemExit(_INTERRUPTED) from None
     except SystemExit as exc:
         signal.signal(signal.SIGINT, _end_now)
+        _let_go_of_talk()
         _leave_threads_behind(exc.code)
         raise
     finally:
@@ -59,6 +63,16 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free, which is this one
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def _let_go_of_talk() -> None:
+    """Give up what stderr did not take: Python would try once more at its end, and leave with a status of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 def _leave_threads_behind(code: object) -> None:

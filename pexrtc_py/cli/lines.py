@@ -32,14 +32,25 @@ def _printable(text: str) -> str:
 
 
 def write_line(text: str) -> bool:
-    """Write a line at once; False when nobody reads any more (`pexrtc events ... | head -1`)."""
+    """Write a line at once; False when nobody reads any more (`pexrtc events ... | head -1`).
+
+    Raises:
+        WriteError: it cannot be written: the disk is full.
+    """
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         _write_no_more()
         return False
+    except OSError as exc:
+        _write_no_more()
+        raise _not_written(exc) from exc
     return True
+
+
+def _not_written(exc: OSError) -> WriteError:
+    return WriteError(f"standard output: {(exc.strerror or str(exc)).lower()}")
 
 
 def _write_no_more() -> None:
@@ -83,7 +94,7 @@ class Results:
             WriteError: they were not: nobody reads any more, or the disk is full.
         """
         if self._lost is not None:
-            raise WriteError(f"standard output: {(self._lost.strerror or str(self._lost)).lower()}") from self._lost
+            raise _not_written(self._lost) from self._lost
 
 
 async def until_unread() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Annotated
@@ -40,7 +39,7 @@ from .options import (
     configure_logging,
 )
 from .record_wishes import Wishes
-from .running import Stopping, run
+from .running import Stopping, obeying, run
 from .screen import Screen
 
 __all__ = ["record_command", "recorded_as_result"]
@@ -183,10 +182,7 @@ class _Running:
             recording.resume()
 
 
-@contextmanager
-def _pause_signals(running: _Running, screen: Screen) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-
+def _obeying_pauses(running: _Running, screen: Screen) -> AbstractContextManager[None]:
     def pause() -> None:
         running.pause()
         screen.note("paused")
@@ -195,13 +191,7 @@ def _pause_signals(running: _Running, screen: Screen) -> Iterator[None]:
         running.resume()
         screen.note("resumed")
 
-    loop.add_signal_handler(signal.SIGUSR1, pause)
-    loop.add_signal_handler(signal.SIGUSR2, resume)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGUSR1)
-        loop.remove_signal_handler(signal.SIGUSR2)
+    return obeying({signal.SIGUSR1: pause, signal.SIGUSR2: resume})
 
 
 async def _record_all(
@@ -234,7 +224,7 @@ async def _record_all(
                     live.update(screen.rows(rows), refresh=True)
                 await asyncio.sleep(_SHOW_EVERY_S)
 
-    with _pause_signals(running, screen):
+    with _obeying_pauses(running, screen):
         async with task_owner() as tasks:
             tasks.start(show(), name="pexrtc progress")
             return list(await asyncio.gather(*(one(number, job) for number, job in enumerate(jobs))))

@@ -14,7 +14,7 @@ from ..fleet.running import FleetOptions, run_fleet
 from ..service.local_pages import parse_listen
 from .exits import ExitCode
 from .options import Json, Quiet, Verbose, configure_logging
-from .running import Stopping, run
+from .running import Stopping, obeying, run
 from .screen import Screen
 
 __all__ = ["run_command"]
@@ -106,12 +106,8 @@ def run_command(
             _show(load_jobs(jobs), screen)
             return ExitCode.DONE
         reload = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, reload.set)
-        try:
+        with obeying({signal.SIGHUP: reload.set}):
             finished = await run_fleet(options, stopping=stopping.wait, reload=reload, note=screen.note)
-        finally:
-            loop.remove_signal_handler(signal.SIGHUP)
         return ExitCode.DONE if finished else ExitCode.FAILED
 
     raise typer.Exit(run(work, screen))

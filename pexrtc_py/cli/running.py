@@ -1,6 +1,7 @@
 """Runs a command's coroutine: the loop, the signals, and how an error becomes one line and an exit code.
 
-The first Ctrl-C or SIGTERM asks the command to finish (close its files, release its token); the second ends it now.
+The first Ctrl-C or SIGTERM asks the command to finish (close its files, release its token); the second ends it now. So
+does a terminal that goes away (SIGHUP), unless it is to be ignored, as `nohup` has it, or means something else.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import typer
 
 from ..errors import PexrtcError
 from ..event_loop import loop_factory
+from . import early_signals
 from .exits import ExitCode, exit_code_of, told
 from .screen import Screen
 
-__all__ = ["Stopping", "run"]
+__all__ = ["Stopping", "obeying", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,24 +78,53 @@ def run(command: Command, screen: Screen) -> ExitCode:
         return ExitCode.BUG
 
 
+@contextmanager
+def obeying(acts: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Do what signals ask for while the block lasts, first what they asked for since the process began.
+
+    Only in the main thread's event loop.
+    """
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in acts}
+    for number, act in acts.items():
+        loop.add_signal_handler(number, act)
+    for number in early_signals.take(acts):
+        acts[signal.Signals(number)]()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
 async def _until_done(command: Command, screen: Screen) -> ExitCode:
     stopping = Stopping()
     loop = asyncio.get_running_loop()
 
     def on_signal(number: signal.Signals) -> None:
-        if stopping.is_set:
+        # A terminal that goes away says so twice, by its shell and by the kernel, and who logs out may add SIGTERM.
+        if stopping.is_set and signal.SIGHUP not in (number, stopping.by):
             # The user insists. What is on disk is playable; nothing that could hang is waited for.
-            sys.stderr.write("stopped now\n")
+            with suppress(OSError):
+                sys.stderr.write("stopped now\n")
             os._exit(ExitCode.INTERRUPTED)
-        stopping.by = number
-        stopping.event.set()
-        screen.note("finishing; once more to stop now")
+        if not stopping.is_set:
+            stopping.event.set()
+            screen.note("finishing; once more to stop now")
+        if number is not signal.SIGHUP or stopping.by is None:
+            stopping.by = number
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
     try:
         code = await command(stopping)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
+        if signal.SIGHUP in numbers:
+            early_signals.pass_over(signal.SIGHUP)  # the second of them must not undo the first
     return ExitCode.INTERRUPTED if stopping.by is signal.SIGINT and code is ExitCode.DONE else code

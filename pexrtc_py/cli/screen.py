@@ -1,11 +1,15 @@
 """What a command says to people (stderr) and to programs (stdout, one JSON object).
 
-Whatever came from a peer is printed with its control characters escaped, so that a name cannot move the cursor.
+Whatever came from a peer is printed with its control characters escaped, so that a name cannot move the cursor. What is
+said to people and cannot be written (their disk is full, their terminal gone) is not said: no recording ends over it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import IO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -16,6 +20,27 @@ from ..protocol.escaping import visible
 from .lines import json_line, write_line
 
 __all__ = ["Screen"]
+
+
+class _Talk:
+    """Standard error as it is at the moment, for rich; what it does not take is passed over."""
+
+    @property
+    def _stream(self) -> IO[str]:
+        stream: IO[str] = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # rich puts itself there for a while
+        return stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 class Screen:
@@ -29,7 +54,7 @@ class Screen:
     def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
         self.json = json
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(file=cast("IO[str]", _Talk()), highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something in passing."""

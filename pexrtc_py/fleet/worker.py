@@ -147,6 +147,9 @@ async def _flushed(writer: asyncio.WriteTransport) -> None:
 
 def main(number: int) -> None:
     """Serve until drained."""
+    for signal_number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        # They are meant for the fleet or for `pexrtc record`, and by name (`pkill -HUP -f pexrtc`) come to all.
+        signal.signal(signal_number, signal.SIG_IGN)
     logging.basicConfig(stream=sys.stderr, format=f"%(asctime)s %(levelname).1s worker {number} %(name)s %(message)s")
     logging.getLogger("pexrtc_py").setLevel(os.environ.get("PEXRTC_LOG", "WARNING"))
     for name in ("aiortc", "aioice", "libav"):
