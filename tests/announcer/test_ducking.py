@@ -17,6 +17,7 @@ from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.media.sources.generated import black, tone
 from tests.media.sources.looking import heard, level_db, write_media
 from tests.support.clocks import FastClock
+from tests.support.taps import Collector
 
 
 def test_decision() -> None:
@@ -37,17 +38,6 @@ def test_decision() -> None:
     assert not decision.is_soft(6.1)
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.frames: list[EncodedFrame] = []
-
-    def push(self, item: EncodedFrame | Gap) -> None:
-        assert isinstance(item, EncodedFrame)
-        self.frames.append(item)
-
-    def end(self) -> None: ...
-
-
 async def test_ducking_is_heard(tmp_path: Path) -> None:
     """Two prepared levels of one tone: loud, 12 dB softer while somebody speaks, loud again; no packet lost or late."""
     path = write_media(tmp_path / "tone.wav", audio="pcm_s16le", seconds=6, tone_hz=700)
@@ -57,7 +47,7 @@ async def test_ducking_is_heard(tmp_path: Path) -> None:
     decision = DuckingDecision(DuckingConfig(attack_s=0.0, release_s=0.5))
     accept = {Kind.AUDIO: (Codec.OPUS,)}
     source = Ducked(open_file(loud, accept=accept), open_file(soft, accept=accept), decision)
-    clock, kept = FastClock(100.0), Kept()
+    clock, kept = FastClock(100.0), Collector()
 
     class Speaking:
         """Somebody who speaks from the second to the fourth second."""
@@ -69,6 +59,7 @@ async def test_ducking_is_heard(tmp_path: Path) -> None:
 
     async with Player(source, {Kind.AUDIO: [Speaking(), *source.tap(kept)]}, clock=clock) as player:
         await player.finished()
+    assert not kept.gaps
     samples = heard(kept.frames)
     assert len(kept.frames) == pytest.approx(300, abs=2)
     assert {b.rtp_time - a.rtp_time for a, b in zip(kept.frames, kept.frames[1:], strict=False)} == {960}
@@ -112,10 +103,10 @@ class Packets:
 
 def test_a_conference_that_is_over_keeps_nothing() -> None:
     """Both levels of all that was played after it were kept for it; and who misses a packet is ducked all the same."""
-    decision, kept = DuckingDecision(DuckingConfig(attack_s=0.0)), Kept()
+    decision, kept = DuckingDecision(DuckingConfig(attack_s=0.0)), Collector()
     decision.set_speaking(0.0, speaking=True)
     source = Ducked(Packets("loud"), Packets("soft"), decision)
-    [gone], [here] = source.tap(Kept()), source.tap(kept)
+    [gone], [here] = source.tap(Collector()), source.tap(kept)
     frames = [frame for _ in range(4000) if (frame := source.pull()) is not None]
     assert len(getattr(gone, "pairs")) < 3100  # noqa: B009  # what a tap is made of is nobody's business elsewhere
     for frame in frames[-100::2]:

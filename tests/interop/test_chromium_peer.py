@@ -16,7 +16,8 @@ from pexrtc_py.webrtc.peer import Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.statistics import RtpStatistics
 from pexrtc_py.webrtc.transport_statistics import PathStatistics, TransportStatistics
 from tests.interop.conftest import need_program
-from tests.webrtc.test_peer import POLICY, Collector, find
+from tests.support.peers import POLICY, find
+from tests.support.taps import Collector
 
 PAGE = Path(__file__).with_name("chromium_peer.html")
 FLAGS = [

@@ -16,7 +16,7 @@ from pexrtc_py.webrtc.transport_statistics import TransportStatistics
 from tests.interop.child_peer import ChildPeer, child_peer
 from tests.interop.ours import our_endpoint
 from tests.interop.signals import PEER_HZ, mark_reader
-from tests.webrtc.test_peer import POLICY, audio, find, listen, push, video
+from tests.support.peers import POLICY, audio, find, listen, push, video
 
 PYTHON = Path("/usr/bin/python3")
 PEER = Path(__file__).with_name("gstreamer_peer.py")

@@ -27,7 +27,7 @@ from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRt
 from tests.interop.child_peer import child_peer
 from tests.interop.conftest import need
 from tests.interop.test_chromium_peer import Echo, chromium
-from tests.webrtc.test_peer import POLICY
+from tests.support.peers import POLICY
 
 LOSS = 0.03
 PATHS = {"good": None, "bad": Impairment(loss=LOSS, delay_s=0.04, jitter_s=0.02, seed=7)}

@@ -23,7 +23,7 @@ from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 from tests.interop.conftest import need_program
 from tests.interop.ours import our_endpoint
 from tests.support.commands import pexrtc
-from tests.webrtc.test_peer import POLICY, audio, connected, find, listen, push
+from tests.support.peers import POLICY, audio, connected, find, listen, push
 
 
 def free_port() -> int:

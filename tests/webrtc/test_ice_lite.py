@@ -17,8 +17,7 @@ from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.sdp import Direction, parse_sdp
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.transport_statistics import CandidatePairStatistics, TransportStatistics
-
-from .test_peer import LOOPBACK, POLICY, audio, connected, find, listen, negotiate, push
+from tests.support.peers import LOOPBACK, POLICY, audio, connected, find, listen, negotiate, push
 
 LITE = replace(LOOPBACK, ice_lite=True)
 

@@ -20,8 +20,7 @@ from pexrtc_py.webrtc.impairment import ImpairedLink, Impairment
 from pexrtc_py.webrtc.peer import Peer
 from pexrtc_py.webrtc.sender_replay import feed_sender
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
-
-from .test_peer import LOOPBACK, POLICY, connected, find, listen
+from tests.support.peers import LOOPBACK, POLICY, connected, find, listen
 
 LASTS_S = 15
 

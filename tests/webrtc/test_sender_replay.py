@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from pexrtc_py.media.clips import clip_path
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.frames import Codec, EncodedFrame, Kind
 from pexrtc_py.media.player import Clock, Player, Timer
 from pexrtc_py.media.sources.encoded import EncodedSource
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.media.sources.generated import Screen
 from pexrtc_py.media.sources.pattern import pattern
 from pexrtc_py.webrtc.sender_replay import feed_sender
+from tests.support.taps import Collector
 
 from .link import Link
 
@@ -39,19 +40,6 @@ class Together(Clock):
         return asyncio.get_running_loop().call_soon(jump)
 
 
-class Pushed:
-    """A tap that counts pictures."""
-
-    def __init__(self) -> None:
-        self.frames: list[EncodedFrame] = []
-
-    def push(self, item: EncodedFrame | Gap) -> None:
-        assert isinstance(item, EncodedFrame)
-        self.frames.append(item)
-
-    def end(self) -> None: ...
-
-
 def decoded(frames: list[EncodedFrame]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """Decode pictures one by one."""
     decoder = av.CodecContext.create("vp8", "r")
@@ -67,13 +55,14 @@ async def test_only_who_asks_gets_the_group_again_and_decodes_the_present_pictur
     begin = early.now
     late.lose = lambda way, packet: late.now < begin + 1.5
     source = open_file(clip_path("motion.mkv"), accept={Kind.VIDEO: [Codec.VP8]})
-    pushed = Pushed()
+    pushed = Collector()
     async with Player(source, {Kind.VIDEO: [pushed]}, clock=Together(early, late)) as player:
         taps = [feed_sender(player, link.sender) for link in (early, late)]
         await player.finished()
     assert taps[0] is not early.sender
     for link in (early, late):
         link.run(link.now + 1)
+    assert not pushed.gaps
     # Who was there all the time got each picture once.
     assert [frame.data for frame in early.tap.frames] == [frame.data for frame in pushed.frames]
     # Who came late saw something within 0.2 s: a whole group up to then, then what followed.
@@ -85,6 +74,7 @@ async def test_only_who_asks_gets_the_group_again_and_decodes_the_present_pictur
     stamps = [frame.rtp_time for frame in late.tap.frames]
     assert stamps == sorted(set(stamps))
     last = decoded(late.tap.frames)[-20:]
+    assert len(last) == 20
     for mine, theirs in zip(last, decoded(early.tap.frames)[-20:], strict=True):
         assert np.array_equal(mine, theirs)
     assert not late.tap.gaps

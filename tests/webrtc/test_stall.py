@@ -15,8 +15,8 @@ from pexrtc_py.media.player import Late, Player
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.webrtc.transport_statistics import TransportStatistics
 from pexrtc_py.webrtc.udp import UdpTransport
-
-from .test_peer import LOOPBACK, Collector, call, find, listen
+from tests.support.peers import LOOPBACK, call, find, listen
+from tests.support.taps import Collector
 
 STALL_S = 0.5
 

@@ -20,8 +20,8 @@ from av import AudioFrame
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.sdp import Content, Direction
 from pexrtc_py.webrtc.peer import Peer, PeerConfig
-
-from .test_peer import POLICY, Collector, audio, call, listen, push, video
+from tests.support.peers import POLICY, audio, call, listen, push, video
+from tests.support.taps import Collector
 
 pytestmark = pytest.mark.skipif(
     not aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True), reason="stock aiortc has no use for loopback"
