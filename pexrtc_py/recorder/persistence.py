@@ -17,7 +17,9 @@ from ..errors import (
     PinInvalid,
     PinRequired,
     SessionClosed,
+    SessionClosedError,
     Throttled,
+    TokenExpired,
     TransportError,
     UsageError,
     WriteError,
@@ -25,7 +27,7 @@ from ..errors import (
 from ..protocol.backoff import Backoff
 from ..protocol.models import Reason
 
-__all__ = ["Interruption", "Patience", "Remedy", "StayRules", "is_final", "may_come_to_life"]
+__all__ = ["Interruption", "Patience", "Remedy", "StayRules", "is_final", "may_come_to_life", "may_wait_on"]
 
 _PUT_OUT = frozenset(
     {
@@ -54,7 +56,7 @@ class StayRules:
     """How hard a recorder clings to a conference."""
 
     rejoin_for_s: float = 300.0
-    """Seconds to try to be back after media, call or session was lost; 0: not at all."""
+    """Seconds to try to be back after media, call, session or a place in the waiting room was lost; 0: not at all."""
     silence_s: float = 4.0
     """Seconds without sound and picture after which a call counts as lost: nodes send sound all the time."""
     wait_for_s: float = 0.0
@@ -117,3 +119,10 @@ def may_come_to_life(error: PexrtcError) -> bool:
     if isinstance(error, SessionClosed):
         return error.reason == Reason.WAITED_TOO_LONG
     return isinstance(error, ConferenceNotFound | TransportError | NodeError | Throttled)
+
+
+def may_wait_on(error: PexrtcError) -> bool:
+    """Tell whether one who waited to be let in has lost its place there, and may take another."""
+    if isinstance(error, SessionClosedError):
+        return not is_final(error) and error.reason != Reason.WAITED_TOO_LONG
+    return isinstance(error, TokenExpired)

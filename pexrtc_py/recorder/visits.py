@@ -36,7 +36,7 @@ from ..tasks import first_of, task_owner
 from ..webrtc.clock import SenderMemory
 from ..webrtc.peer import PeerState
 from .company import Company
-from .persistence import Interruption, Patience, Remedy, is_final, may_come_to_life
+from .persistence import Interruption, Patience, Remedy, is_final, may_come_to_life, may_wait_on
 from .record_job import RecordJob
 from .recording import Recording
 from .roles import Role
@@ -80,6 +80,8 @@ class Visits:
         self._peer = replace(job.peer, relaxed=True, memory=SenderMemory())  # who records may read late
         self._patience = Patience(job.stay.rejoin_for_s, Backoff(random.random, ceiling_s=_CEILING_S))
         self._was_in = False
+        self._turned_out_at: float | None = None
+        """When the place in the waiting room was lost, the first time of several in a row."""
         self._fruitless = 0
         self._announced: set[str] = set()
         self.interruptions: list[Interruption] = []
@@ -115,7 +117,9 @@ class Visits:
                     raise closed
             except PexrtcError as exc:
                 if not self._was_in:
-                    await self._wait_for_life(exc, begun, waiting)
+                    await self._wait_for_life(exc, begun=begun, came_at=came_at, waiting=waiting)
+                    if may_wait_on(exc):
+                        transfers.come_back()
                     continue
                 if not await self._may_return(exc):
                     return str(exc)
@@ -126,9 +130,19 @@ class Visits:
             transfers.follow(transfer)
             self._begin_interruption(closed.reason, Remedy.TRANSFER)
 
-    async def _wait_for_life(self, exc: PexrtcError, begun: float, waiting: Backoff) -> None:
+    async def _wait_for_life(self, exc: PexrtcError, *, begun: float, came_at: float, waiting: Backoff) -> None:
         """Wait a little, if there may be another answer later."""
-        if not may_come_to_life(exc) or time.monotonic() - begun >= self._job.stay.wait_for_s:
+        now, stay = time.monotonic(), self._job.stay
+        if may_wait_on(exc) and (self._turned_out_at is None or now - came_at >= stay.settled_s):
+            self._turned_out_at = now
+            waiting.reset()
+        may_come = may_come_to_life(exc) and now - begun < stay.wait_for_s
+        may_come_back = (
+            self._turned_out_at is not None
+            and (may_wait_on(exc) or may_come_to_life(exc))
+            and now - self._turned_out_at < stay.rejoin_for_s
+        )
+        if not may_come and not may_come_back:
             raise exc
         delay = waiting.next_delay()
         logger.info("- %s: not yet (%s), again in %.1f s", self._job.session.alias, exc, delay)
@@ -196,11 +210,11 @@ class Visits:
                 self._phases = conference.phases
             if self._on_recording is not None:
                 self._on_recording(self._recording, conference)
-            await self._company.give_notice(conference)
             async with (
                 task_owner() as tasks,
                 SlidesReceiver(self._recording, conference, codecs=self._video_codecs, peer=self._peer) as slides,
             ):
+                tasks.start(self._company.give_notice(conference), name="pexrtc recording notice")
                 if self._job.announcement is not None and conference.session.config.alias not in self._announced:
                     self._announced.add(alias := conference.session.config.alias)
                     tasks.start(say_aloud(call, self._job.announcement, alias), name="pexrtc announcement")
