@@ -6,6 +6,7 @@ file is read back: what arrived incomplete is shown as such, so nobody wins by d
 
     make bench record                     all of it, some eight minutes
     python -m benchmarks record --calls 24 --peers ours,gstreamer --rounds 1
+    python -m benchmarks record --calls 1,24 --peers ours --stages      what each microsecond is
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from pexrtc_py.webrtc.depayload import packet_duration
 
 from ._children import Child, MissingPeerError, Window, add_peers, python_peer, system_peer
 from ._clip import clip
+from ._stages import show as show_stages
+from ._stages import stages
 
 __all__ = ["main"]
 
@@ -204,6 +207,7 @@ def main(argv: Sequence[str]) -> int:
     add_peers(parser, NAMES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=float, default=8.0, help="seconds measured in each run")
+    parser.add_argument("--stages", action="store_true", help="what each microsecond of our receiving a packet is, too")
     options = parser.parse_args(argv)
     console = Console(width=140)
     clip()
@@ -213,4 +217,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"bench record: {exc}", file=sys.stderr)
         return 1
     show(results, console)
+    if options.stages:
+        live = {calls: statistics.median(run.cpu for run in runs) for peer, calls, runs in results if peer == OURS}
+        show_stages(stages(options.calls), live, console)
     return 0
