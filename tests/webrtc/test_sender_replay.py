@@ -16,10 +16,10 @@ from pexrtc_py.media.sources.encoded import EncodedSource
 from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.media.sources.generated import Screen
 from pexrtc_py.media.sources.pattern import pattern
-from pexrtc_py.webrtc.sender_replay import feed_sender
+from pexrtc_py.webrtc.sender_replay import GroupReplay, feed_sender
 from tests.support.taps import Collector
 
-from .link import Link
+from .link import Link, Recorder, vp8_frame
 
 
 class Together(Clock):
@@ -92,3 +92,38 @@ async def test_an_encoder_makes_a_key_frame_instead() -> None:
         await player.finished()
     link.run(link.now + 1)
     assert len(link.tap.frames) == pytest.approx(15, abs=1)
+
+
+def test_prepared_media_answers_by_sending_its_group_again() -> None:
+    tap = Recorder()
+    replay = GroupReplay(tap, frame_ticks=3000)
+    frames = [vp8_frame(number, key=number in {0, 5}, size=200, time=number / 30) for number in range(9)]
+    for frame in frames:
+        replay.push(frame)
+    replay.replay()
+    again = tap.frames[9:]
+    assert [frame.data for frame in again] == [frame.data for frame in frames[5:]]
+    stamps = [frame.rtp_time for frame in tap.frames]
+    assert stamps == sorted(set(stamps))
+    assert stamps[-1] < 9 * 3000  # before the next frame
+    replay.end()
+    replay.replay()
+    assert tap.ended == 1
+    assert len(tap.frames) == 13
+
+
+def test_a_late_receiver_of_prepared_media_sees_it_at_once() -> None:
+    link = Link(Codec.VP8, round_trip_s=0.04)
+    replay = GroupReplay(link.sender, frame_ticks=3000)
+    link.sender.on_key_frame_request = replay.replay
+    start = link.now
+    sent: list[EncodedFrame] = []
+    link.lose = lambda way, packet: link.now < start + 2.0
+    for number in range(120):  # one key frame in four seconds
+        sent.append(vp8_frame(number, key=number == 0, size=2000, time=link.now))
+        replay.push(sent[-1])
+        link.run(start + (number + 1) / 30)
+    link.run(link.now + 1)
+    assert link.tap.frames[0].data == sent[0].data
+    assert link.tap.frame_times[0] - start < 2.0 + 0.2
+    assert link.tap.frames[-1].data == sent[-1].data
