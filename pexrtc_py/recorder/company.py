@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from ..errors import LocalProtocolError, PexrtcError, SessionClosed
 from ..protocol.events import Event, MessageReceived
 from ..protocol.models import ParticipantRole
 from ..signalling import EventSubscription
+from ..tasks import task_owner
 from .commands import Command, DigitCommands, chat_command
 from .record_job import RecordJob
 from .recording import Recording
@@ -18,6 +20,11 @@ from .recording import Recording
 __all__ = ["Company"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_ANSWERS = 16
+"""Answers that wait for a node that takes its time; who asks for more in that time hears nothing of them."""
+_LAST_ANSWER_S = 1.0
+"""How long the end of a visit waits for answers that have not been given."""
 
 
 class Company:
@@ -33,13 +40,25 @@ class Company:
 
     async def follow(self, conference: Conference, events: EventSubscription) -> None:
         """Listen to what happens until the session ends. Cancelling is safe."""
+        answers: asyncio.Queue[str] = asyncio.Queue(_MOST_ANSWERS)
+        async with task_owner() as tasks:
+            # Beside it: what happens is told with the time at which it is read, and the next command may be to stop.
+            tasks.start(self._answer(conference, answers), name="pexrtc recorder answers")
+            try:
+                await self._follow(conference, events, answers)
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LAST_ANSWER_S):
+                        await answers.join()
+
+    async def _follow(self, conference: Conference, events: EventSubscription, answers: asyncio.Queue[str]) -> None:
         while True:
             try:
                 async for event in events:
                     self._note(event)
                     self._tell_recording(conference)
                     if self._job.chat_control and isinstance(event, MessageReceived):
-                        await self._handle_chat(conference, event)
+                        self._handle_chat(conference, event, answers)
             except SessionClosed:
                 return
             except LocalProtocolError as exc:  # we fell behind: the recording is worth more than its story
@@ -57,14 +76,24 @@ class Company:
         self._recording.watch.note_people(others)
         self._recording.watch.note_speakers(len(conference.roster.speaking))
 
-    async def _handle_chat(self, conference: Conference, message: MessageReceived) -> None:
+    async def _answer(self, conference: Conference, answers: asyncio.Queue[str]) -> None:
+        while True:
+            text = await answers.get()
+            try:
+                await conference.say(text)
+            except PexrtcError as exc:
+                logger.info("! %s: not answered: %s", self._job.session.alias, exc)
+            finally:
+                answers.task_done()
+
+    def _handle_chat(self, conference: Conference, message: MessageReceived, answers: asyncio.Queue[str]) -> None:
         command = chat_command(message.payload)
         author = conference.participants.get(message.uuid)
         if command is None or author is None or author.role is not ParticipantRole.CHAIR:
             return
         self.obey(command)
-        with suppress(PexrtcError):
-            await conference.say(f"Recording: {command}")
+        with suppress(asyncio.QueueFull):
+            answers.put_nowait(f"Recording: {command}")
 
     def handle_digit(self, digit: str) -> None:
         """Take a digit that was sent to us."""
