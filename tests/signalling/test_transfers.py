@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from pexrtc_py.errors import TransportError
+from pexrtc_py.errors import SessionClosedOK, TransportError
 from pexrtc_py.protocol.events import Refer
 from pexrtc_py.protocol.models import Token
-from pexrtc_py.signalling import SessionConfig, Transfers
+from pexrtc_py.signalling import Session, SessionConfig, Transfers, follow_transfers, open_session
+from tests.signalling.joining import config
+
+from .small_node import SmallNode
 
 HOME = SessionConfig(node_url="https://node.example.com", alias="meet.a", pin="1234", display_name="Bot")
 
@@ -49,3 +54,52 @@ def test_who_stayed_a_while_is_in_no_circle() -> None:
         if number % 20 == 19:
             transfers.settle()
     assert transfers.here.alias == "meet.1"
+
+
+async def test_transfer_is_followed(node: SmallNode) -> None:
+    """`refer` closes the session well and leaves the configuration of the next, with the one-time token in its body."""
+    async with asyncio.timeout(10):
+        async with open_session(config(node, pin="1234")) as session:
+            events = session.events()
+            await node.connected()
+            node.send("refer", {"alias": "meet.bob", "token": "one-time"})
+            names = [type(event).__name__ async for event in events]
+            assert names[-1] == "Refer"
+            assert isinstance(session.closed, SessionClosedOK)
+        assert session.transfer is not None
+        assert session.transfer.alias == "meet.bob"
+        async with open_session(session.transfer) as session:
+            await session.wait_for(lambda s: s.roster.synced)
+    assert b'"token":"one-time"' in node.asked("request_token")[-1][3]
+    assert len(node.released) == 2
+
+
+async def test_work_follows_transfers(node: SmallNode) -> None:
+    """`follow_transfers` works in each conference in turn, and ends when the last is left."""
+    visited: list[str] = []
+
+    async def work(session: Session) -> None:
+        visited.append(session.client.alias)
+        if len(visited) < 3:
+            await node.connected()
+            node.send("refer", {"alias": f"meet.{len(visited)}", "token": "one-time"})
+            await session.wait_closed()
+
+    async with asyncio.timeout(10):
+        await follow_transfers(config(node, alias="meet.0"), work)
+    assert visited == ["meet.0", "meet.1", "meet.2"]
+    assert len(node.released) == 3
+
+
+async def test_transfers_in_circles(node: SmallNode) -> None:
+    """A node that transfers without end is left: after twenty transfers, from the conference the last one led to."""
+
+    async def work(session: Session) -> None:
+        await node.connected()
+        node.send("refer", {"alias": "meet.again", "token": "one-time"})
+        await session.wait_closed()
+
+    with pytest.raises(TransportError, match="transfers in a row"):
+        async with asyncio.timeout(30):
+            await follow_transfers(config(node), work)
+    assert len(node.released) == 21
