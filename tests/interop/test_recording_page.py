@@ -9,14 +9,7 @@ import pytest
 from aiohttp import web
 
 from pexrtc_py import Codec
-from pexrtc_py.protocol.events import (
-    Event,
-    MessageReceived,
-    ParticipantCreate,
-    PresentationStart,
-    Stage,
-    StageEntry,
-)
+from pexrtc_py.protocol.events import Event, MessageReceived, ParticipantCreate, PresentationStart, Stage, StageEntry
 from pexrtc_py.protocol.models import ParticipantRole
 from pexrtc_py.protocol.models_base import ParticipantUuid
 from pexrtc_py.protocol.models_participant import Participant

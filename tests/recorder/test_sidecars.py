@@ -13,15 +13,7 @@ from pathlib import Path
 import pytest
 
 from pexrtc_py.errors import SourceError, UsageError
-from pexrtc_py.protocol.events import (
-    Event,
-    MessageReceived,
-    ParticipantCreate,
-    Refer,
-    Stage,
-    StageEntry,
-    parse_event,
-)
+from pexrtc_py.protocol.events import Event, MessageReceived, ParticipantCreate, Refer, Stage, StageEntry, parse_event
 from pexrtc_py.protocol.models_base import ParticipantUuid, Token
 from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.manifest import changed_files

@@ -10,10 +10,7 @@ from pexrtc_py.webrtc.clock import CallClock
 from pexrtc_py.webrtc.payload import payloader
 from pexrtc_py.webrtc.receiver import Receiver
 from pexrtc_py.webrtc.receiver_config import EventFormat, Feedback, MediaFormat, ReceiverConfig, RtxFormat
-from pexrtc_py.webrtc.rtcp import (
-    RtcpPacket,
-    parse_compound,
-)
+from pexrtc_py.webrtc.rtcp import RtcpPacket, parse_compound
 from pexrtc_py.webrtc.rtp import RtpHeader
 
 from .link import Recorder, vp8_frame

@@ -7,11 +7,7 @@ from dataclasses import replace
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.webrtc.clock import SendClock
 from pexrtc_py.webrtc.feedback import TransportSequence
-from pexrtc_py.webrtc.rtcp import (
-    RtcpPacket,
-    SenderReport,
-    parse_compound,
-)
+from pexrtc_py.webrtc.rtcp import RtcpPacket, SenderReport, parse_compound
 from pexrtc_py.webrtc.rtp import payload_bounds
 from pexrtc_py.webrtc.sender import Sender
 from pexrtc_py.webrtc.sender_config import SenderConfig

@@ -15,9 +15,7 @@ from pexrtc_py.protocol.sdp import Direction
 from pexrtc_py.webrtc.impairment import Impairment, TwoWayImpairment
 from pexrtc_py.webrtc.peer import Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp
-from pexrtc_py.webrtc.transport_statistics import (
-    LocalCandidate,
-)
+from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 from tests.support.peers import LOOPBACK, POLICY, audio, call, connected, find, listen, negotiate, push, video
 
 

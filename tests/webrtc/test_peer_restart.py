@@ -8,10 +8,7 @@ import pytest
 
 from pexrtc_py.errors import IceFailed, SdpError
 from pexrtc_py.webrtc.peer import PeerState
-from pexrtc_py.webrtc.transport_statistics import (
-    LocalCandidate,
-    TransportStatistics,
-)
+from pexrtc_py.webrtc.transport_statistics import LocalCandidate, TransportStatistics
 from tests.support.peers import POLICY, audio, call, connected, find, listen, push, video
 
 

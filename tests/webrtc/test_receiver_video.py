@@ -7,13 +7,7 @@ import struct
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.webrtc.payload import payloader
 from pexrtc_py.webrtc.receiver_config import Feedback
-from pexrtc_py.webrtc.rtcp import (
-    FullIntraRequest,
-    Nack,
-    PictureLossIndication,
-    ReceiverReport,
-    SourceDescription,
-)
+from pexrtc_py.webrtc.rtcp import FullIntraRequest, Nack, PictureLossIndication, ReceiverReport, SourceDescription
 from pexrtc_py.webrtc.statistics import InboundRtp
 from tests.webrtc.receiver_bench import RTX, VP8, Bench
 

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pexrtc_py.media.frames import Codec, Gap, Tap
-from pexrtc_py.webrtc.rtcp import (
-    RtcpPacket,
-)
+from pexrtc_py.webrtc.rtcp import RtcpPacket
 from pexrtc_py.webrtc.rtp import parse_header, read_extensions
 from tests.webrtc.sender_bench import Bench
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from pexrtc_py.media.frames import Codec
-from pexrtc_py.webrtc.rtcp import (
-    FullIntraRequest,
-    Nack,
-    PictureLossIndication,
-)
+from pexrtc_py.webrtc.rtcp import FullIntraRequest, Nack, PictureLossIndication
 from pexrtc_py.webrtc.rtp import parse_header, read_extensions
 from tests.webrtc.sender_bench import Bench
 
