@@ -88,8 +88,8 @@ def obeying(acts: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]
     before = {number: signal.getsignal(number) for number in acts}
     for number, act in acts.items():
         loop.add_signal_handler(number, act)
-    for number in early_signals.take(acts):
-        acts[signal.Signals(number)]()
+    for came in early_signals.take(acts):
+        acts[signal.Signals(came)]()
     try:
         yield
     finally:

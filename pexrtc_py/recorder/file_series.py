@@ -3,7 +3,8 @@
 Mostly there is one. Another begins where a segment ends, by time or size, or where the open file cannot take what
 comes: a container's tracks are fixed when it begins, so a stream that comes late or changes its codec needs the next.
 A file begins with a key frame, and no frame is lost or written twice at a joint: sound that comes after the joint and
-belongs before it still goes to the file before. What is closed is only a result from then on: a recording may have
+belongs before it still goes to the file before, and so do pictures where sound could not wait any longer for their key
+frame. What is closed is only a result from then on: a recording may have
 thousands of files, and is looked at five times a second.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,8 +35,10 @@ _GRACE_S = 1.0
 _KEY_EVERY_S = 30.0
 """A node that encodes for us alone sends a key frame only when asked, and without one nobody finds a minute of an hour;
 Janus asks its senders likewise (`fir_freq`)."""
-_MAX_WAITING = 256
-"""Frames that wait for a file that can take them, five seconds of sound; beyond it the oldest go."""
+_PATIENCE_S = 5.0
+"""How long frames wait for a key frame to begin the file that can take them: a kill would lose them."""
+_ASK_EVERY_S = 1.0
+"""How often a key frame is asked for while a file waits for it: what asks for one may be lost as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,10 @@ class FileSeries:
         self._last_key: dict[Role, float] = {}
         """When the last key frame came, or was asked for."""
         self._waiting: list[tuple[Role, EncodedFrame]] = []
+        self._lagging: set[Role] = set()
+        """Pictures that stay in the file before until they have a key frame."""
         self._cut_wanted = False
+        self._asked_at = float("-inf")
         self.error: WriteError | None = None
 
     @property
@@ -187,20 +193,24 @@ class FileSeries:
         if current is None or self.error is not None:
             return
         if isinstance(item, Gap):
-            if current.takes(role, item):
-                current.push(role, item)
+            file = self._before if self._before is not None and role in self._lagging else current
+            if file.takes(role, item):
+                file.push(role, item)
             return
         self._last[role] = item.time
         if item.key:
             self._last_key[role] = item.time
+            if item.time >= current.origin:
+                self._lagging.discard(role)
         before = self._before
-        if before is not None and item.time < current.origin and before.takes(role, item):
+        is_before = item.time < current.origin or role in self._lagging
+        if before is not None and is_before and before.takes(role, item):
             before.push(role, item)
             return
         fits = current.takes(role, item)
         spec = self._spec_from(role, item) if self._cut_wanted or not fits else None
         if spec is not None and self._may_begin_with(role, item):
-            self._cut(role, item)
+            self._cut([*self._waiting, (role, item)])
         elif fits:
             current.push(role, item)
         else:
@@ -208,6 +218,7 @@ class FileSeries:
 
     def interrupt(self) -> None:
         """Learn that what comes next does not follow on what came, after a pause for example."""
+        self._lagging.clear()
         if self._open is not None:
             for role, index in self._open.roles.items():
                 self._open.writer.tracks[index].interrupt()
@@ -216,15 +227,17 @@ class FileSeries:
 
     def note_loss(self, role: Role) -> None:
         """Learn that what was sent since the last frame of a role did not come."""
-        if self._open is not None and role in self._open.roles:
-            self._open.writer.tracks[self._open.roles[role]].note_loss()
+        for file in (self._open, self._before):
+            if file is not None and role in file.roles:
+                file.writer.tracks[file.roles[role]].note_loss()
 
     def check(self, now: float) -> None:
         """Close what has ended, begin what is due, notice what failed. `now` is on the frames' clock."""
         current = self._open
         if current is None:
             return
-        if self._before is not None and now >= current.origin + _GRACE_S:
+        self._lagging = {role for role in self._lagging if self._last[role] > now - _PATIENCE_S}
+        if self._before is not None and now >= current.origin + _GRACE_S and not self._lagging:
             self._close(self._before, current.origin)
             self._before = None
         if current.writer.is_closed and self.error is None:
@@ -236,15 +249,16 @@ class FileSeries:
         elapsed = max(self._last.values(), default=current.origin) - current.origin
         if not self._cut_wanted and self._segments.asks_cut(elapsed, current.writer.bytes_written):
             self._cut_wanted = True
-            for role in current.roles:
-                if role.kind is Kind.VIDEO:
-                    self._request_key_frame(role)
+        if (self._cut_wanted or self._lagging) and now >= self._asked_at + _ASK_EVERY_S:
+            self._ask(now, current.roles if self._cut_wanted else self._lagging)
 
     def close_soon(self) -> None:
         """Begin to close all files; one into which nothing could ever be written is removed. Idempotent."""
         if self._target is not None:
             self._target.discard()
             self._target = None
+        if self._waiting and self.error is None:
+            self._cut(self._waiting)
         for number, file in enumerate(self._files):
             following = self._files[number + 1 : number + 2]
             self._close(file, following[0].origin if following else float("inf"))
@@ -344,28 +358,38 @@ class FileSeries:
             return
         if not self._cut_wanted:
             self._cut_wanted = True
-            for other in {role, *self._specs}:
-                if other.kind is Kind.VIDEO:
-                    self._request_key_frame(other)
+            self._ask(frame.time, {role, *self._specs})
         if frame.key or any(waiting is role for waiting, _ in self._waiting):
             self._waiting.append((role, frame))
-            del self._waiting[:-_MAX_WAITING]
+            if frame.time - self._waiting[0][1].time >= _PATIENCE_S:
+                self._cut(self._waiting)
 
-    def _cut(self, role: Role, frame: EncodedFrame) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _ask(self, now: float, roles: Iterable[Role]) -> None:
+        self._asked_at = now
+        for role in roles:
+            if role.kind is Kind.VIDEO:
+                self._request_key_frame(role)
+
+    def _cut(self, first: Sequence[tuple[Role, EncodedFrame]]) -> None:
+        """Go on in another file, with these frames."""
+        first, self._waiting = list(first), []
+        origin = min(frame.time for _, frame in first)
         try:
-            for late_role, late in [*waiting, (role, frame)]:
-                if spec := self._spec_from(late_role, late):
-                    self._specs[late_role] = spec
+            for role, frame in first:
+                if spec := self._spec_from(role, frame):
+                    self._specs[role] = spec
             if self._before is not None and self._open is not None:
                 self._close(self._before, self._open.origin)
             self._before = self._open
-            self._begin_file(min(late.time for _, late in [*waiting, (role, frame)]))
+            self._begin_file(origin)
         except UsageError as exc:
             self.error = WriteError(f"the next file of {self._path.name} cannot begin: {exc}")
             self.error.__cause__ = exc
             return
         logger.info("= %s: goes on in the next file", self._path)
         self._cut_wanted = False
-        for late_role, late in [*waiting, (role, frame)]:
-            self.push(late_role, late)
+        begun = {role for role, _ in first}
+        running = {role for role in self._specs if self._last.get(role, float("-inf")) > origin - _PATIENCE_S}
+        self._lagging = {role for role in running - begun if role.kind is Kind.VIDEO}
+        for role, frame in first:
+            self.push(role, frame)
