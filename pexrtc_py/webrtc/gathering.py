@@ -19,7 +19,7 @@ from aioice import stun, turn
 from aioice.candidate import candidate_foundation, candidate_priority
 
 from ..errors import IceFailed, UsageError
-from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses
+from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses, keep_channels
 from .impaired import ImpairedProtocol, ImpairedTransport
 from .impairment import Impairment, TwoWayImpairment
 from .udp import UdpTransport, bind_udp
@@ -245,6 +245,7 @@ async def _ask_relay(
     except _UNANSWERED as exc:
         logger.info("x TURN server %s:%d/%s: %s", server.host, server.port, server.transport, exc)
         return None
+    keep_channels(transport)
     host, port = transport.get_extra_info("sockname")
     # With relays only, the address behind one stays hidden (RFC 9429 section 3.5.3, RFC 8839 section 5.1).
     hidden = ("::" if ":" in host else "0.0.0.0", 9)  # noqa: S104 (a placeholder, nothing is bound to it)

@@ -7,6 +7,7 @@ first. What is different from stock: a connection
 
 - gathers by its own rules (`gathering`), and hands SRTP to a callback before STUN is looked at;
 - checks consent as often as silence demands, and says when it hears nothing;
+- binds the channels of a relay anew by a monotonic clock: the wall clock may be set;
 - can be lite: it sends no checks, and takes the path that the peer has checked and chosen.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import struct
 import time
@@ -30,7 +32,7 @@ from aioice.turn import TurnClientProtocol, TurnTransport
 from .burst import Magazine, Sent
 from .udp import UdpTransport
 
-__all__ = ["IceCandidate", "IceConnection", "MediaProtocol", "host_addresses"]
+__all__ = ["ChannelTimes", "IceCandidate", "IceConnection", "MediaProtocol", "host_addresses", "keep_channels"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,10 @@ _MAX_RELAY_BUFFER = 256 * 1024
 
 # Deleting an allocation is a courtesy: the server ends it by itself (RFC 8656 section 3.2).
 _RELAY_GOODBYE_S = 1.0
+# A channel lasts 600 s, but the permission that comes with it 300 s (RFC 8656 sections 12 and 9): bound anew in time
+# for both, and again soon when that was not answered.
+_CHANNEL_INTERVAL_S = 240.0
+_CHANNEL_RETRY_S = 10.0
 _UNCHECKED = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 
 
@@ -295,6 +301,50 @@ class IceConnection(Connection):
         self.consent_responses += 1
 
 
+class ChannelTimes(dict[int, float]):
+    """When each channel of a relay is to be bound anew, in place of aioice's own table of that.
+
+    aioice writes the wall clock's time of the next binding here and compares it with the wall clock: set back by more
+    than two minutes, channels would end before they are bound anew, and with them the call. What it writes is taken as
+    "bound now", and what it reads is later than any time, or earlier when the channel is due.
+
+    Args:
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.clock = clock
+        self.bound = 0
+        """How often channels have been bound."""
+
+    def is_due(self, channel: int) -> bool:
+        """Whether a channel is to be bound anew."""
+        return self.clock() >= super().__getitem__(channel)
+
+    def __setitem__(self, channel: int, when: float) -> None:
+        """Note that a channel has been bound."""
+        self.bound += 1
+        super().__setitem__(channel, self.clock() + _CHANNEL_INTERVAL_S)
+
+    def __getitem__(self, channel: int) -> float:
+        """Return what is earlier than now when it is due, once: who reads that binds it, and others need not."""
+        if not self.is_due(channel):
+            return math.inf
+        super().__setitem__(channel, self.clock() + _CHANNEL_RETRY_S)
+        return -math.inf
+
+
+def keep_channels(transport: TurnTransport) -> None:
+    """Have the channels of a relay that was just made bound anew in time, whatever is done to the wall clock."""
+    _inner(transport).channel_refresh_at = ChannelTimes()
+
+
+def _inner(transport: TurnTransport) -> TurnClientProtocol:
+    inner: TurnClientProtocol = transport._TurnTransport__inner_protocol  # type: ignore[attr-defined]  # mangled name
+    return inner
+
+
 def host_addresses() -> list[str]:
     """Addresses of this host, loopback excepted."""
     return list(get_host_addresses(use_ipv4=True, use_ipv6=True))
@@ -309,9 +359,11 @@ def _abandon(relays: list[TurnTransport]) -> None:
 
 def _send_relayed(transport: TurnTransport, data: bytes, addr: tuple[str, int]) -> None:
     """Send through a TURN relay without a task per packet, once the channel to the peer is bound."""
-    inner: TurnClientProtocol = transport._TurnTransport__inner_protocol  # type: ignore[attr-defined]  # mangled name
+    inner = _inner(transport)
+    times = inner.channel_refresh_at
+    assert isinstance(times, ChannelTimes), "every relay is made by gathering, which sees to that"
     channel = inner.peer_to_channel.get(addr)
-    if channel is None or time.time() > inner.channel_refresh_at[channel]:
+    if channel is None or times.is_due(channel):
         transport.sendto(data, addr)
         return
     below = inner.transport

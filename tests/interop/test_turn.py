@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import time
@@ -18,6 +19,7 @@ from pexrtc_py.errors import IceFailed
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
+from pexrtc_py.webrtc.ice import ChannelTimes
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 from tests.interop.conftest import need_program
@@ -102,6 +104,29 @@ async def test_a_call_passes_through_relays_only(coturn: Coturn, transport: str)
         for tap in taps:
             await tap.until(partial(tap.has, 50))
             assert not tap.gaps
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_channels_are_bound_anew(coturn: Coturn, transport: str) -> None:
+    """Four minutes on, by the clock that nobody sets, media has the channel bound again, and none is lost by it."""
+    async with Peer(coturn.config(transport)) as client, Peer(PeerConfig(addresses=("127.0.0.1",))) as node:
+        client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
+        await client.accept_answer(await node.answer_offer(await client.create_offer(), POLICY))
+        await connected(client, node)
+        tap = listen(node, 0)
+        push(client, 0, audio(0))
+        await tap.until(partial(tap.has, 1))
+        [times] = [found for found in gc.get_objects() if isinstance(found, ChannelTimes) and found.bound]
+        before = times.bound
+        times.clock = lambda: time.monotonic() + 241
+        for number in range(1, 50):
+            push(client, 0, audio(number))
+        await tap.until(partial(tap.has, 50))
+        assert not tap.gaps
+        async with asyncio.timeout(5):
+            while times.bound == before:  # noqa: ASYNC110 - nobody tells of a binding
+                await asyncio.sleep(0.01)
+        assert times.bound <= before + len(times)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
