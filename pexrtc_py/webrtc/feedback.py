@@ -24,12 +24,20 @@ _MAX_SOURCES = 16  # of one line before they are forgotten; a sender has two, me
 _MAX_SPAN_TICKS = 0x7FFF  # one delta, about 8 s
 
 
+_LOSSY = 0.1
 _AFTER_QUEUE = 0.85  # draft-ietf-rmcat-gcc-02 section 5.5
 _AFTER_FULL = 0.7  # a full queue is to run empty within a second or so: till then key frames find no room in it
 _MOST_AT_ONCE = 0.5
 _NEAR_KNEE = 0.85
 _GROWTH, _GROWTH_NEAR = 1.08, 0.01
 _KNEE_FORGOTTEN = 1.15
+_ROOM_AT_ONCE = 2.0  # as libwebrtc probes (ProbeController)
+_ROOM_WORTH, _ROOM_USED = 1.5, 0.7  # of what bursts find: others may send there too
+_ROOM_PAUSE_S = 1.0  # till the bursts that are looked at were sent at the new rate
+_ROOM_WRONG_S, _ROOM_WRONG_MOST_S = 10.0, 120.0  # how long bursts are not believed that misled; twice as long each time
+_ROOM_RIGHT_S = 10.0  # a queue so long after a step is no fault of it
+_ROOM_FRESH_S = 1.0
+_ROOM_FALSE = 2.5  # times what got through: more than a way makes of it that was wider just now
 
 
 class TransportSequence:
@@ -195,7 +203,8 @@ class LossRate:
     """A sender's bitrate by the losses reported (draft-ietf-rmcat-gcc-02 section 6).
 
     More than 10 % lost lowers the rate, less than 2 % lets it grow by 8 % a second; REMB is a ceiling. A queue on the
-    way lowers it to below what got through. Near that it grows by 1 % of it a second from then on (section 5.5).
+    way lowers it to below what got through. Near that it grows by 1 % of it a second from then on (section 5.5), unless
+    bursts find that the way carries more: then it grows in steps.
 
     Args:
         start_bps: rate to begin with.
@@ -211,19 +220,34 @@ class LossRate:
         self._reported: float | None = None
         self._lowered: float | None = None
         self._knee: float | None = None
+        self._fraction = 0.0
+        self._room: tuple[int, float] | None = None
+        self._before_step = self._rate
+        self._stepped = float("-inf")
+        self._steps_from = float("-inf")
+        self._doubted_until = float("-inf")
+        self._wrong_s = _ROOM_WRONG_S
 
     @property
     def bitrate_bps(self) -> int:
         """What to send now, bits per second."""
         return int(max(self._least, min(self._rate, self._ceiling)))
 
+    @property
+    def is_held(self) -> bool:
+        """Whether losses or a queue have lowered it."""
+        return self._rate < self._most
+
     def handle_loss(self, fraction: float, now: float) -> None:
         """Take the fraction of packets lost (0 to 1) out of a report block."""
-        before, self._reported = self._reported, now
+        before, self._reported, self._fraction = self._reported, now, fraction
         if self._lowered is not None and (before is None or before < self._lowered):
             return  # it tells of packets sent at the rate of before, too
-        if fraction > 0.1:
+        if fraction > _LOSSY:
             self._rate = max(self._least, self.bitrate_bps * (1 - 0.5 * fraction))
+            if now - self._stepped < _ROOM_RIGHT_S:
+                self._rate = min(self._rate, self._before_step)
+                self._doubt(now)
         elif fraction < 0.02 and before is not None:
             self._grow(min(2.0, now - before))
 
@@ -249,6 +273,42 @@ class LossRate:
         self._rate = max(self._least, min(now_bps, wanted if is_known else _MOST_AT_ONCE * now_bps))
         self._knee = float(through_bps) if is_known else None
         self._lowered = now
+        room = self._room
+        if room is None or not is_known or now - room[1] > _ROOM_FRESH_S:
+            misled = False
+        else:
+            misled = room[0] > _ROOM_FALSE * through_bps  # others send there, or bursts pass by what holds the rest
+        if misled or now - self._stepped < _ROOM_RIGHT_S:
+            self._doubt(now)
+        else:
+            self._steps_from = max(self._steps_from, now + _ROOM_PAUSE_S)
+
+    def _doubt(self, now: float) -> None:
+        """Take no further step for a while, and for a longer one the next time."""
+        self._stepped = float("-inf")
+        if now < self._doubted_until:
+            return
+        if now - self._doubted_until > _ROOM_WRONG_MOST_S:
+            self._wrong_s = _ROOM_WRONG_S
+        self._steps_from = self._doubted_until = now + self._wrong_s
+        self._wrong_s = min(_ROOM_WRONG_MOST_S, 2 * self._wrong_s)
+
+    def handle_room(self, room_bps: int, now: float, *, is_crowded: bool = False) -> None:
+        """Take what bursts of packets find that the way carries, and whether a queue stands there: an upper bound."""
+        self._room = room_bps, now
+        now_bps = float(self.bitrate_bps)
+        if (
+            is_crowded
+            or not self.is_held
+            or now < self._steps_from
+            or self._fraction > _LOSSY
+            or room_bps < _ROOM_WORTH * now_bps
+        ):
+            return
+        self._before_step = now_bps
+        self._rate = min(self._most, max(now_bps, min(_ROOM_AT_ONCE * now_bps, _ROOM_USED * room_bps)))
+        self._knee = None
+        self._stepped, self._steps_from = now, now + _ROOM_PAUSE_S
 
     def handle_estimate(self, bitrate_bps: int) -> None:
         """Take the receiver's own estimate (REMB)."""

@@ -3,8 +3,9 @@
 The peer reports when each of our packets arrived. Groups of packets that take longer and longer fill a queue, which
 aiortc's detector (libwebrtc's of before 2017, draft-ietf-rmcat-gcc-02 section 5) finds out; what got through in that
 second is what the path carries. A queue that is full grows no longer, before that detector is sure where it is short:
-there packets get lost while none comes as soon as it might. Only that is told: how a rate grows again is the business
-of `LossRate`, so whoever has little to send (slides) is not held to what it happened to send.
+there packets get lost while none comes as soon as it might. That is told, and how much is carried as far as bursts
+of packets can tell: how a rate grows again is the business of `LossRate`, so whoever has little to send
+(slides) is not held to what it happened to send.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from aiortc.rate import (
     OveruseEstimator,
 )
 
+from .feedback_room import RoomMeter
 from .rtcp_transport import TICKS_PER_SECOND, TransportFeedback
 from .rtp import signed_difference, unwrap
 
 __all__ = ["FeedbackFollower"]
 
 _TICKS_PER_MS = 90  # of the timestamps given to the detector: any scale does
+_REFERENCE_TICKS = TICKS_PER_SECOND * 64 // 1000  # unit of a report's reference
 _KEPT = 4096  # packets whose report is waited for
 _WINDOW_MS = 1000  # over which is counted what got through
 _STEP_MS = 10_000  # arrivals that part by more are of another clock, or made up
@@ -45,13 +48,20 @@ class FeedbackFollower:
     Args:
         on_queue: told the bits per second that got through, the time, and whether the queue is full: has grown till
             packets were lost, so that no more gets through.
+        on_room: told the bits per second that the way carries as far as bursts can tell, the time, and whether a queue
+            stands there; with each report, before `on_queue`.
         is_wanted: whether anybody can send at another rate; the detector rests while nobody can.
     """
 
     def __init__(
-        self, on_queue: Callable[[int, float, bool], None], *, is_wanted: Callable[[], bool] = lambda: True
+        self,
+        on_queue: Callable[[int, float, bool], None],
+        *,
+        on_room: Callable[[int, float, bool], None] = lambda bps, now, is_crowded: None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._on_queue = on_queue
+        self._on_room = on_room
         self._is_wanted = is_wanted
         self._sent: dict[int, tuple[float, int]] = {}
         self._order: deque[int] = deque()
@@ -61,6 +71,7 @@ class FeedbackFollower:
         self._reports: deque[tuple[float, int, int]] = deque()
         self._reported = float("-inf")
         self._full = float("-inf")
+        self._room = RoomMeter()
         self._begin()
 
     def _begin(self) -> None:
@@ -69,6 +80,7 @@ class FeedbackFollower:
         self._detector = OveruseDetector()
         self._through.clear()
         self._reports.clear()
+        self._room.clear()
         self._latest_ms: int | None = None
         self._fastest_ms: float | None = None
         self._queue_ms = 0.0
@@ -92,6 +104,7 @@ class FeedbackFollower:
         came = lost = 0
         delays: list[float] = []
         known, base = self._sent, feedback.base_sequence
+        note_room, ticks = self._room.note, reference * _REFERENCE_TICKS
         for index, arrival in enumerate(feedback.arrivals):
             sent = known.get((base + index) & 0xFFFF)
             if sent is None:
@@ -106,6 +119,7 @@ class FeedbackFollower:
             self._latest_ms = arrival_ms
             if wanted:
                 grows |= self._add(arrival_ms, *sent)
+                note_room(sent[0], ticks + arrival, sent[1])
             delays.append(arrival_ms - sent[0] * 1000)
         if delays:
             self._note_delays(delays, now)
@@ -113,6 +127,8 @@ class FeedbackFollower:
         if is_full:
             self._full = now
         grows &= self._queue_ms > _GREW_MS
+        if wanted and (room_bps := self._room.bitrate_bps) is not None:
+            self._on_room(room_bps, now, grows or self.is_crowded(now))
         if not (grows or is_full) or now < self._quiet_until or not self._through:
             return
         self._quiet_until = now + _PAUSE_S

@@ -199,6 +199,7 @@ class LineSet:
             if config.transport_sequence_id is not None and self._transport_sequence.follower is None:
                 follower = self._transport_sequence.follower = FeedbackFollower(
                     self._share_queue,
+                    on_room=self._share_room,
                     is_wanted=lambda: any(line.sender and line.sender.follows for line in self._lines),
                 )
                 self.router.set_feedback(follower.handle_feedback)
@@ -206,13 +207,22 @@ class LineSet:
             line.sender.reconfigure(sender_config(agreed, line.sources, before=line.sender.config))
 
     def _share_queue(self, through_bps: int, now: float, is_full: bool) -> None:  # noqa: FBT001 (a callback's)
-        """Tell each sender its part of what gets through, while a queue grows: by what they send, headers apart."""
+        """Tell each sender its part of what gets through, while a queue grows."""
+        for sender, share_bps in self._shares(through_bps):
+            sender.rate.handle_queue(share_bps, now, is_full=is_full)
+
+    def _share_room(self, room_bps: int, now: float, is_crowded: bool) -> None:  # noqa: FBT001 (a callback's)
+        """Tell each sender its part of what the way carries."""
+        for sender, share_bps in self._shares(room_bps):
+            sender.rate.handle_room(share_bps, now, is_crowded=is_crowded)
+
+    def _shares(self, whole_bps: int) -> Iterator[tuple[Sender, int]]:
+        """Part a rate among the senders: by what they send, headers apart."""
         senders = [line.sender for line in self._lines if line.sender is not None and line.sender.follows]
         shares = [sender.rate.bitrate_bps or 0 for sender in senders]
         for sender, share in zip(senders, shares, strict=True):
             payload, header = sender.counts.payload_bytes, sender.counts.header_bytes
-            whole_bps = through_bps * share // max(1, sum(shares))
-            sender.rate.handle_queue(whole_bps * payload // max(1, payload + header), now, is_full=is_full)
+            yield sender, whole_bps * share // max(1, sum(shares)) * payload // max(1, payload + header)
 
     def _recorder_of(self, config: ReceiverConfig) -> TransportFeedbackRecorder | None:
         """The one recorder of transport-wide feedback, made when it is first negotiated."""

@@ -138,7 +138,8 @@ class Sender:
             return
         if now >= self._reports.due or self._reports.due == inf:
             self._report(now)
-        packets = self._packets.frame(item, timestamp, now, self.audio_level)
+        probes = self.rate.probes(now) and not self._packets.is_crowded(now)
+        packets = self._packets.frame(item, timestamp, now, self.audio_level, as_burst=probes)
         if packets:
             self._send_rtp(packets)
 

@@ -19,6 +19,8 @@ from .sender_statistics import SenderCounts
 __all__ = ["PacketMaker"]
 
 _EXTENSION_ROOM = 44  # of the packet's size: fixed header and extensions with a MID of 16 bytes
+_SMALLEST = 50  # bytes of a payload, when a picture is cut only to be a burst
+_PAYLOAD_HEAD = 10  # more than any codec's
 
 
 class PacketMaker:
@@ -56,7 +58,9 @@ class PacketMaker:
         self.payloader = payloader(config.codec, packetization_mode=config.packetization_mode)
         return True
 
-    def frame(self, frame: EncodedFrame, timestamp: int, now: float, level: int | None) -> list[bytes]:
+    def frame(
+        self, frame: EncodedFrame, timestamp: int, now: float, level: int | None, *, as_burst: bool = False
+    ) -> list[bytes]:
         """Make the packets of a frame; none of one that holds nothing to send.
 
         Args:
@@ -64,9 +68,13 @@ class PacketMaker:
             timestamp: on the wire.
             now: when they leave.
             level: of its sound in -dBov, None when unknown.
+            as_burst: of two packets at least, where the codec can be cut.
         """
         config, counts = self._config, self.counts
-        payloads = self.payloader.split(frame, config.max_packet - _EXTENSION_ROOM)
+        limit = config.max_packet - _EXTENSION_ROOM
+        if as_burst:
+            limit = min(limit, max(_SMALLEST, len(frame.data) // 2 + _PAYLOAD_HEAD))
+        payloads = self.payloader.split(frame, limit)
         if not payloads:
             return []
         counts.frames += 1
@@ -75,7 +83,8 @@ class PacketMaker:
             counts.width, counts.height = frame.width, frame.height
         # Video: the last of a picture. Audio: the first after silence (RFC 3551 section 4.1).
         marker = self._is_video or counts.packets == 0
-        return self.packets(payloads, config.payload_type, timestamp, now, level, marker=marker)
+        own = level if frame.level is None else frame.level
+        return self.packets(payloads, config.payload_type, timestamp, now, own, marker=marker)
 
     def packets(
         self,

@@ -11,6 +11,7 @@ from .sender_config import SenderConfig
 __all__ = ["SendRate"]
 
 _LEAST_BPS = 64_000
+_PROBE_EVERY_S, _PROBE_S = 4.0, 1.25  # a second head for each picture of that time: some 4 kb/s on average
 _STEP = 0.05  # smaller changes are not told: each may cost an encoder something
 
 
@@ -34,6 +35,11 @@ class SendRate:
         """What to send now, bits per second; None for any rate."""
         return self._rate.bitrate_bps if self._rate is not None else None
 
+    def probes(self, now: float) -> bool:
+        """Whether small pictures are to be cut in two now and then, so that they leave as bursts: below the rate that
+        the call allows, what the way carries is to be found (`feedback_room`)."""
+        return self._rate is not None and self._rate.is_held and now % _PROBE_EVERY_S < _PROBE_S
+
     def reconfigure(self, config: SenderConfig) -> None:
         """Begin anew with what the call allows now."""
         self._rate = _new_rate(config)
@@ -55,6 +61,12 @@ class SendRate:
         """Take what gets through of this stream while a queue grows on its way, or `is_full`, bits per second."""
         if self._rate is not None:
             self._rate.handle_queue(through_bps, now, is_full=is_full)
+            self._tell()
+
+    def handle_room(self, room_bps: int, now: float, *, is_crowded: bool = False) -> None:
+        """Take what bursts find that the way carries of this stream, bits per second, and whether a queue stands."""
+        if self._rate is not None:
+            self._rate.handle_room(room_bps, now, is_crowded=is_crowded)
             self._tell()
 
     def _tell(self) -> None:

@@ -26,15 +26,23 @@ _OVERHEAD = 38  # of IP, UDP and SRTP
 class Encoding:
     """A sender with an encoder that keeps to its rate, a bad way, and a peer that reports; a second of it is a row."""
 
-    def __init__(self, impairment: Impairment, *, content_bps: int = MOST_BPS) -> None:
+    def __init__(
+        self,
+        impairment: Impairment,
+        *,
+        content_bps: int = MOST_BPS,
+        way: ImpairedLink[tuple[float, bytes]] | None = None,
+    ) -> None:
         self.now = 1000.0
         self.rate = MOST_BPS
         self.rows: list[tuple[int, int, int]] = []
         """Of each second: rate at its end, packets sent, packets lost."""
         self.queue_s: list[float] = []
         """Of each second: the longest that a packet took."""
+        self._dice = random.Random(3)
+        self._ticks = self._count = 0
         self._content = content_bps
-        self._way: ImpairedLink[tuple[float, bytes]] = ImpairedLink(impairment)
+        self.way = ImpairedLink[tuple[float, bytes]](impairment) if way is None else way
         self._back: ImpairedLink[bytes] = ImpairedLink(Impairment(delay_s=impairment.delay_s))
         numbers = TransportSequence()
         self.sender = Sender(
@@ -53,29 +61,30 @@ class Encoding:
         )
         self.sender.on_bitrate = self._follow
         self._follower = numbers.follower = FeedbackFollower(
-            lambda bps, now, is_full: self.sender.rate.handle_queue(bps, now, is_full=is_full)
+            lambda bps, now, is_full: self.sender.rate.handle_queue(bps, now, is_full=is_full),
+            on_room=lambda bps, now, is_crowded: self.sender.rate.handle_room(bps, now, is_crowded=is_crowded),
         )
         self._recorder = TransportFeedbackRecorder(1, 7, lambda data: self._back.push(data, len(data), self.now))
 
     def _send(self, packets: Sequence[bytes]) -> None:
         for packet in packets:
-            self._way.push((self.now, packet), len(packet) + _OVERHEAD, self.now)
+            self.way.push((self.now, packet), len(packet) + _OVERHEAD, self.now)
 
     def _follow(self, bitrate_bps: int) -> None:
         self.rate = bitrate_bps
 
     def run(self, seconds: int) -> None:
         """Let time go by, a millisecond at a time."""
-        dice = random.Random(3)
-        count = lost = sent = 0
+        dice, count = self._dice, self._count
+        sent, lost = self.sender.counts.packets, self.way.lost
         slowest = 0.0
-        for tick in range(seconds * 1000):
+        for tick in range(self._ticks, self._ticks + seconds * 1000):
             self.now = 1000.0 + tick / 1000
             if tick % 33 == 0:
                 size = round(min(self.rate, self._content) * 0.033 / 8 * dice.uniform(0.7, 1.3))
                 self.sender.push(vp8_frame(count, key=count == 0, size=max(size, 20), time=self.now))
                 count += 1
-            for left, packet in self._way.pull(self.now):
+            for left, packet in self.way.pull(self.now):
                 slowest = max(slowest, self.now - left)
                 self._recorder.handle_packet(packet, packet[0], 5, self.now)
             if (due := self._recorder.next_timer()) is not None and due <= self.now:
@@ -85,8 +94,8 @@ class Encoding:
                     assert isinstance(report, TransportFeedback)
                     self._follower.handle_feedback(report, self.now)
             if tick % 1000 == 999:
-                new_sent, new_lost = self.sender.counts.packets - sent, self._way.lost - lost
-                sent, lost = self.sender.counts.packets, self._way.lost
+                new_sent, new_lost = self.sender.counts.packets - sent, self.way.lost - lost
+                sent, lost = self.sender.counts.packets, self.way.lost
                 self.rows.append((self.rate, new_sent, new_lost))
                 self.queue_s.append(slowest)
                 slowest = 0.0
@@ -101,6 +110,8 @@ class Encoding:
                         delay=0,
                     )
                 )
+        self._ticks += seconds * 1000
+        self._count = count
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.1])
