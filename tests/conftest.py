@@ -1,4 +1,4 @@
-"""What every test must leave behind: nothing. No task, no thread, no socket."""
+"""What every test must leave behind: nothing. No task, no thread, no socket. And the node that many begin with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Generator, Iterator
 import hypothesis
 import pytest
 import pytest_asyncio
+
+from pexrtc_py import Node
 
 # The suite is the same each time and quick; `make soak` looks for what it does not find.
 hypothesis.settings.register_profile("suite", max_examples=30, deadline=None, derandomize=True)
@@ -78,3 +80,10 @@ async def leave_no_task() -> AsyncIterator[None]:
     names = [repr(t) for t in left if not t.done()]
     gc.collect()
     assert not names, f"tasks left running: {names}"
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[Node]:
+    """A node on loopback, in which any conference comes to life when somebody asks for it."""
+    async with Node() as node:
+        yield node

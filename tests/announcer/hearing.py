@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pexrtc_py import Kind, Node, SessionConfig
+from pexrtc_py import EncodedFrame, Gap, Kind, Node, SessionConfig
 from pexrtc_py.announcer.proof import Listener
 from pexrtc_py.media.correlation import find_sound
 from pexrtc_py.media.decoding import AudioDecoding
@@ -63,8 +64,12 @@ def read_sound(path: Path) -> Wave:
 
 def heard(listener: Listener) -> Wave:
     """Return all that a listener heard."""
+    return decoded(listener.kept[Kind.AUDIO].items)
+
+
+def decoded(items: Iterable[EncodedFrame | Gap]) -> Wave:
+    """Return the sound of what came."""
     decoding = AudioDecoding()
-    items = listener.kept[Kind.AUDIO].items
     pieces = [sound.samples[:, 0] for item in items for sound in decoding.feed(item)]
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
 

@@ -35,13 +35,6 @@ from .hearing import session
 ALIAS = "meet.alice"
 
 
-@pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    """A node on loopback."""
-    async with Node() as node:
-        yield node
-
-
 @dataclass
 class Stage:
     """An announcer in a conference, and what it has played."""

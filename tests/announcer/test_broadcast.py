@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,13 +31,6 @@ from pexrtc_py.media.sources.slides import fit_image
 from pexrtc_py.webrtc.impairment import Impairment
 
 from .hearing import Wave, babble, heard, missing_ends, read_sound, session, without_low, write_wav
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    """A node on loopback."""
-    async with Node() as node:
-        yield node
 
 
 async def announced(

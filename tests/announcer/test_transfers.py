@@ -29,13 +29,6 @@ from pexrtc_py.protocol.models import ParticipantRole, ParticipantUuid, Transfer
 from .hearing import babble, heard, missing_ends, session, write_wav
 
 
-@pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    """A node on loopback."""
-    async with Node() as node:
-        yield node
-
-
 @dataclass
 class Plays:
     """What an announcer said of what it plays."""

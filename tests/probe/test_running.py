@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 
 from pexrtc_py.endpoint.conference import BOT_TAG
 from pexrtc_py.errors import UsageError
@@ -27,12 +25,6 @@ from pexrtc_py.webrtc.peer import PeerConfig
 from ..support.unhurried import unhurried
 
 SMALL = ReferenceConfig(width=320, height=180)
-
-
-@pytest_asyncio.fixture
-async def node() -> AsyncIterator[Node]:
-    async with Node(NodeConfig()) as running:
-        yield running
 
 
 def end(node: Node, name: str, impairment: Impairment | None = None) -> EndConfig:

@@ -26,8 +26,9 @@ from pexrtc_py.tasks import first_of, task_owner
 from pexrtc_py.webrtc.impairment import Impairment
 from pexrtc_py.webrtc.sender import Sender
 
-__all__ = ["RATE", "Beacon", "Seen", "Wire", "beacon", "cut_wire", "read_marks"]
+__all__ = ["ALICE", "BOB", "RATE", "Beacon", "Seen", "Wire", "beacon", "cut_wire", "job_of", "read_marks"]
 
+ALICE, BOB = "meet.alice", "meet.bob"
 RATE = 15
 WIDTH, HEIGHT = 320, 180
 
@@ -185,6 +186,12 @@ class Seen:
         return sorted(set(range(self.numbers[0], self.numbers[-1] + 1)) - set(self.numbers))
 
     @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """Stretches in which pictures are missing: seconds of the last before and the first after."""
+        pairs = zip(self.numbers, self.numbers[1:], self.times, self.times[1:], strict=False)
+        return [(at, after) for number, following, at, after in pairs if following > number + 1]
+
+    @property
     def offset(self) -> float:
         """Second of the recording at which number 0 would be, by the median."""
         offsets = sorted(at - number / RATE for number, at in zip(self.numbers, self.times, strict=True))
@@ -225,7 +232,7 @@ def read_marks(*paths: Path, starts: Sequence[float] = (0.0,)) -> Seen:
     return Seen(numbers, times, unmarked)
 
 
-def job_of(node_url: str, path: Path, alias: str = "meet.alice", **rest: object) -> pexrtc_py.RecordJob:
+def job_of(node_url: str, path: Path, alias: str = ALICE, **rest: object) -> pexrtc_py.RecordJob:
     """Describe a recorder named as its alias."""
     return pexrtc_py.RecordJob(
         session=SessionConfig(node_url=node_url, alias=alias, display_name="Recorder"),

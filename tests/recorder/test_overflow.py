@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pexrtc_py import Node
-from tests.recorder.beacon import beacon, job_of
-from tests.recorder.test_job import ALICE, running
+from tests.recorder.beacon import ALICE, beacon, job_of
+from tests.support.running_recorder import running
 
 
 async def test_overflow_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from samples import announce, events, record
 
 SAMPLES = sorted(Path(record.__file__).parent.glob("[!_]*.py"))
 CLIP = str(pexrtc_py.clip_path("motion.mkv"))
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[pexrtc_py.Node]:
-    """A node on loopback."""
-    async with pexrtc_py.Node() as node:
-        yield node
 
 
 @pytest.mark.slow

@@ -20,13 +20,12 @@ import pytest
 import pexrtc_py
 from pexrtc_py.node.fault_injection import Restart
 from pexrtc_py.protocol.models import ParticipantRole, TransferRequest
-from tests.recorder.beacon import RATE, cut_wire, job_of, read_marks
-from tests.recorder.test_job import Running, gaps
+from tests.recorder.beacon import ALICE, BOB, RATE, cut_wire, job_of, read_marks
 from tests.soak.test_recorder_hour import hear, number_chirps
 from tests.support.beacon_process import beacon_process
+from tests.support.running_recorder import Running, recorder_in
 
 BETWEEN_S = float(os.environ.get("PEXRTC_STAYING_S", "90"))
-ALICE, BOB = "meet.alice", "meet.bob"
 MIX_S = 0.200
 """How far the source's clock, as the conference has it, may be from its median at any moment. The node's mix holds 40
 to 200 ms of the source's sound, more after its machine was held up and less again later, 20 ms at a time (see
@@ -66,11 +65,8 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
         await rest()
         note("transfer", 0.0)
         async with pexrtc_py.connect(node.url, ALICE, display_name="Host") as host:
-            await host.session.wait_for(lambda session: session.roster.synced)
-            [me] = [uuid for uuid, person in host.participants.items() if person.display_name == "Recorder"]
-            await host.client.participant_transfer(
-                me, TransferRequest(conference_alias=BOB, role=ParticipantRole.GUEST)
-            )
+            request = TransferRequest(conference_alias=BOB, role=ParticipantRole.GUEST)
+            await host.client.participant_transfer(await recorder_in(host), request)
         await rest()
         one.over.set()
         await recording
@@ -89,7 +85,7 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
         say(f"  {interruption.at_s:7.2f} s  {interruption.reason}: {interruption.remedy}, back at {back}\n")
     say(f"holes told:      {[(round(hole.start_s, 2), round(hole.end_s, 2)) for hole in result.holes]}\n")
     say(f"sound missing:   {[(round(a, 2), round(b, 2)) for a, b in sound]}\n")
-    say(f"picture missing: {[(round(a, 2), round(b, 2)) for a, b in gaps(seen)]}\n")
+    say(f"picture missing: {[(round(a, 2), round(b, 2)) for a, b in seen.gaps]}\n")
     errors = seen.hole_errors
     say(
         f"pictures: {len(seen.numbers)} of {seen.numbers[-1] - seen.numbers[0] + 1}, {seen.unmarked} without a number\n"
@@ -111,7 +107,7 @@ async def test_ten_minutes_through_everything(tmp_path: Path) -> None:
     assert len(skews) >= result.duration_s - missing_s - 2 * len(faults)
     assert np.percentile(apart, 95) < SKEW_S
     windows = [(at_s - 0.5, at_s + length_s + 12.0) for at_s, length_s, _ in faults]
-    assert all(any(a <= start and end <= b for a, b in windows) for start, end in gaps(seen))
+    assert all(any(a <= start and end <= b for a, b in windows) for start, end in seen.gaps)
     assert [(hole.start_s, hole.end_s) for hole in result.holes] == [pytest.approx(gap, abs=0.1) for gap in silences]
 
 
