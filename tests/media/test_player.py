@@ -1,15 +1,10 @@
-"""A player keeps time, whatever the source and the machine do; most of it with a clock that runs as fast as it can."""
+"""A player keeps time, on a clock that runs as fast as it can: every frame in its place, for every tap, to the end."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import resource
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,40 +12,12 @@ import pytest
 
 from pexrtc_py.errors import SourceError
 from pexrtc_py.media.clips import clip_path
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, Source, TrackFormat
-from pexrtc_py.media.player import Clock, Ended, Late, LoopClock, Player, PlayerConfig, PlayerEnd, Started, Timer
+from pexrtc_py.media.frames import EncodedFrame, Gap, Kind
+from pexrtc_py.media.player import Player, PlayerConfig
 from pexrtc_py.media.sources.file import open_file
+from tests.media.playing import Kept, Listed, play, sound
 
 from ..support.clocks import FastClock
-
-
-@dataclass
-class Kept:
-    """A tap that keeps what it is given, and the clock's time of it."""
-
-    clock: Clock | None = None
-    frames: list[EncodedFrame] = field(default_factory=list)
-    at: list[float] = field(default_factory=list)
-    ended: int = 0
-    wanted: int = 0
-    enough: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def has(self, count: int) -> None:
-        """Wait for so many frames."""
-        self.wanted = count
-        while len(self.frames) < count:
-            self.enough.clear()
-            await self.enough.wait()
-
-    def push(self, item: EncodedFrame | Gap) -> None:
-        if isinstance(item, EncodedFrame):
-            self.frames.append(item)
-            self.at.append(self.clock.now() if self.clock else time.monotonic())
-            if len(self.frames) >= self.wanted:
-                self.enough.set()
-
-    def end(self) -> None:
-        self.ended += 1
 
 
 class Counting:
@@ -93,51 +60,6 @@ class Weighing(Counting):
             gc.collect()
             pages = int(Path("/proc/self/statm").read_text().split()[1]) if Path("/proc/self/statm").exists() else 0
             self.weights.append((len(gc.get_objects()), pages))
-
-
-def sound(number: int) -> EncodedFrame:
-    at = number * 0.02
-    return EncodedFrame(codec=Codec.OPUS, data=b"%d" % number, rtp_time=number * 960, time=at, duration=960)
-
-
-class Listed:
-    """A source of the frames given; may fail, wait or sleep at one of them."""
-
-    def __init__(
-        self, frames: Iterable[EncodedFrame], *, at: Mapping[int, Callable[[], None]] | None = None, live: bool = False
-    ) -> None:
-        self.frames = iter(frames)
-        self.at = at or {}
-        self.pulled = 0
-        self.closed = 0
-        self.keys = 0
-        self.live = live
-        self.encodes = False
-
-    @property
-    def formats(self) -> Mapping[Kind, TrackFormat]:
-        return {Kind.AUDIO: TrackFormat(codec=Codec.OPUS, channels=1)}
-
-    def pull(self) -> EncodedFrame | None:
-        self.at.get(self.pulled, lambda: None)()
-        self.pulled += 1
-        return next(self.frames, None)
-
-    def request_key_frame(self) -> None:
-        self.keys += 1
-
-    def set_bitrate(self, video_bps: int) -> None: ...
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-async def play(source: Source, clock: FastClock, config: PlayerConfig | None = None) -> tuple[Kept, Kept, Player]:
-    audio, video = Kept(clock), Kept(clock)
-    taps = {Kind.AUDIO: [audio], Kind.VIDEO: [video]}
-    async with Player(source, taps, config=config, clock=clock) as player:
-        await player.finished()
-    return audio, video, player
 
 
 async def test_every_frame_at_its_time() -> None:
@@ -183,82 +105,6 @@ async def test_a_thousand_loops() -> None:
     assert (max(pages[1:]) - pages[0]) * resource.getpagesize() < 6e6, pages
 
 
-async def test_reading_ahead_is_bounded() -> None:
-    """An endless source is read no further ahead than it was said to be."""
-    source = Listed(sound(n) for n in range(10**9))
-    tap = Kept()
-    config = PlayerConfig(read_ahead_s=1.0)
-    async with Player(source, {Kind.AUDIO: [tap]}, config=config) as player:
-        await tap.has(5)
-        assert source.pulled <= len(tap.frames) + 60
-        player.stop()
-        assert await player.finished() is PlayerEnd.STOPPED
-        count = len(tap.frames)
-    assert len(tap.frames) == count
-    assert source.closed == 1
-
-
-@pytest.mark.parametrize("ahead_s", [0.0, 0.05, 0.19])
-async def test_read_ahead_may_be_shorter_than_the_head_start(ahead_s: float) -> None:
-    """A player that reads less ahead than it usually has before it begins, plays all the same (it never began)."""
-    clock = FastClock()
-    source = Listed(sound(n) for n in range(100))
-    _, _, player = await play(source, clock, PlayerConfig(read_ahead_s=ahead_s))
-    assert player.position_s == pytest.approx(1.98)
-
-
-@pytest.mark.parametrize(("encodes", "most_s"), [(True, 0.35), (False, 2.1)])
-async def test_what_encodes_is_read_a_moment_ahead(*, encodes: bool, most_s: float) -> None:
-    """A key frame asked for is the next that is pulled: of a source that encodes that is soon."""
-    source = Listed(sound(n) for n in range(10**9))
-    source.encodes = encodes
-    tap = Kept()
-    async with Player(source, {Kind.AUDIO: [tap]}) as player:
-        await tap.has(30)
-        ahead = source.pulled * 0.02 - player.position_s
-        player.stop()
-    assert most_s / 4 < ahead < most_s
-
-
-class Waking(LoopClock):
-    """The real clock, which counts how often it has called."""
-
-    calls = 0
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        def call() -> None:
-            self.calls += 1
-            callback()
-
-        return super().call_at(when, call)
-
-
-async def test_real_time_is_kept() -> None:
-    """On the real clock frames come when they are due, not before, and without drift.
-
-    When a machine wakes the player late, what is due within half a packet leaves with it: that was taken for early.
-    """
-    clock = Waking()
-    tap = Kept(clock)
-    calls: list[int] = []
-
-    class Noting:
-        def push(self, item: EncodedFrame | Gap) -> None:
-            calls.append(clock.calls)
-
-        def end(self) -> None: ...
-
-    source = Listed(sound(n) for n in range(50))
-    async with Player(source, {Kind.AUDIO: [tap, Noting()]}, clock=clock) as player:
-        await player.finished()
-    late = [at - frame.time for at, frame in zip(tap.at, tap.frames, strict=True)]
-    woken_for = [n == 0 or calls[n] != calls[n - 1] for n in range(len(calls))]
-    assert min(by for by, first in zip(late, woken_for, strict=True) if first) > -0.003
-    assert min(late) > -0.011
-    assert sorted(late)[25] < 0.02
-    assert tap.at[-1] - tap.at[0] == pytest.approx(0.98, abs=0.15)
-
-
 async def test_one_wake_up_for_all_taps() -> None:
     """Twenty-four rooms cost the loop as many timers as one."""
     clocks = []
@@ -268,70 +114,9 @@ async def test_one_wake_up_for_all_taps() -> None:
         async with Player(open_file(clip_path("motion.mkv")), {Kind.VIDEO: taps}, clock=clock) as player:
             await player.finished()
         clocks.append(clock.calls)
+        assert len(taps[0].frames) == 90
         assert all(tap.frames == taps[0].frames for tap in taps)
     assert clocks[0] == pytest.approx(clocks[1], abs=10)
-
-
-@asynccontextmanager
-async def stalled(tap: Kept, clock: FastClock, seconds: float) -> AsyncIterator[Player]:
-    """Play two seconds of sound to their end, with a source that stands still in the middle for so long."""
-    gate = threading.Event()
-    source = Listed((sound(n) for n in range(100)), at={50: lambda: (gate.wait(5), None)[1]})
-    async with Player(source, {Kind.AUDIO: [tap]}, clock=clock) as player:
-        await tap.has(50)
-        clock.time += seconds
-        gate.set()
-        await player.finished()
-        yield player
-
-
-async def test_stalled_source_is_put_off_without_flood() -> None:
-    """After a stall beyond the limit the rest is played later, at its own pace, and it is told."""
-    clock = FastClock()
-    tap = Kept(clock)
-    async with stalled(tap, clock, 10) as player:
-        events = [event async for event in player.events()]
-    assert len(tap.frames) == 100
-    steps = [b - a for a, b in zip(tap.at, tap.at[1:], strict=False)]
-    assert sum(step < 0.015 for step in steps) == 0
-    assert [type(event) for event in events] == [Started, Late, Ended]
-    late = events[1]
-    assert isinstance(late, Late)
-    assert late.late_s == pytest.approx(10, abs=0.1)
-    assert late.position_s == pytest.approx(1.0)
-
-
-async def test_short_delay_is_caught_up() -> None:
-    """A little late, everything is sent at once, and the timeline stays where it was."""
-    clock = FastClock()
-    tap = Kept(clock)
-    async with stalled(tap, clock, 0.3):
-        pass
-    assert {b.rtp_time - a.rtp_time for a, b in zip(tap.frames, tap.frames[1:], strict=False)} == {960}
-    assert tap.at[-1] == pytest.approx(tap.at[0] + 99 * 0.02, abs=0.01)
-
-
-@pytest.mark.parametrize(("stall_s", "put_off"), [(0.5, False), (2.0, True)])
-async def test_a_stalled_loop_loses_nothing(stall_s: float, put_off: bool) -> None:
-    """Whatever was due while the loop stood still is pushed, once and in order: caught up, or later and told."""
-
-    class Stalling(Kept):
-        def push(self, item: EncodedFrame | Gap) -> None:
-            super().push(item)
-            if len(self.frames) == 50:
-                clock.time += stall_s
-
-    clock = FastClock()
-    tap = Stalling(clock)
-    async with Player(Listed(sound(n) for n in range(200)), {Kind.AUDIO: [tap]}, clock=clock) as player:
-        await player.finished()
-        told = [event async for event in player.events()]
-    assert [frame.data for frame in tap.frames] == [b"%d" % number for number in range(200)]
-    assert [round(event.late_s, 1) for event in told if isinstance(event, Late)] == ([2.0] if put_off else [])
-    steps = [after.rtp_time - before.rtp_time for before, after in pairwise(tap.frames)]
-    assert sum(step != 960 for step in steps) == put_off
-    played_s = tap.at[-1] - tap.at[0] - 199 * 0.02
-    assert played_s == pytest.approx(2.0 if put_off else 0.0, abs=0.03)
 
 
 async def test_source_that_breaks_ends_with_its_error() -> None:
@@ -360,18 +145,6 @@ async def test_defect_of_a_source_does_not_hang_the_player() -> None:
     async with Player(source, {}, clock=FastClock()) as player:
         with pytest.raises(SourceError, match="ZeroDivisionError"):
             await player.finished()
-
-
-async def test_live_source_is_pushed_as_it_comes() -> None:
-    """A live source is never held back, even when its clock runs faster than ours."""
-    frames = (EncodedFrame(codec=Codec.OPUS, data=b"x", rtp_time=n * 9600, time=n * 0.2) for n in range(20))
-    tap = Kept()
-    begin = time.monotonic()
-    async with Player(Listed(frames, live=True), {Kind.AUDIO: [tap]}) as player:
-        await tap.has(20)
-        player.stop()
-    assert time.monotonic() - begin < 2
-    assert [b.rtp_time - a.rtp_time for a, b in zip(tap.frames, tap.frames[1:], strict=False)] == [9600] * 19
 
 
 async def test_taps_come_and_go() -> None:

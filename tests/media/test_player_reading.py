@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pexrtc_py.errors import SourceError
-from pexrtc_py.media.frames import EncodedFrame
+from pexrtc_py.media.frames import EncodedFrame, Kind
+from pexrtc_py.media.player import Player, PlayerConfig, PlayerEnd
 from pexrtc_py.media.player_reading import ReadAhead
+from tests.media.playing import Kept, Listed, play, sound
 
-from .test_player import Listed, sound
+from ..support.clocks import FastClock
 
 
 class Reader:
@@ -105,3 +107,40 @@ async def test_why_it_broke_is_kept(error: Exception) -> None:
         assert len(await reader.all()) == 30
     assert isinstance(reader.reading.failure, SourceError)
     assert str(error) in str(reader.reading.failure)
+
+
+async def test_reading_ahead_is_bounded() -> None:
+    """An endless source is read no further ahead than it was said to be."""
+    source = Listed(sound(n) for n in range(10**9))
+    tap = Kept()
+    config = PlayerConfig(read_ahead_s=1.0)
+    async with Player(source, {Kind.AUDIO: [tap]}, config=config) as player:
+        await tap.has(5)
+        assert source.pulled <= len(tap.frames) + 60
+        player.stop()
+        assert await player.finished() is PlayerEnd.STOPPED
+        count = len(tap.frames)
+    assert len(tap.frames) == count
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 0.05, 0.19])
+async def test_read_ahead_may_be_shorter_than_the_head_start(ahead_s: float) -> None:
+    """A player that reads less ahead than it usually has before it begins, plays all the same (it never began)."""
+    clock = FastClock()
+    source = Listed(sound(n) for n in range(100))
+    _, _, player = await play(source, clock, PlayerConfig(read_ahead_s=ahead_s))
+    assert player.position_s == pytest.approx(1.98)
+
+
+@pytest.mark.parametrize(("encodes", "most_s"), [(True, 0.35), (False, 2.1)])
+async def test_what_encodes_is_read_a_moment_ahead(*, encodes: bool, most_s: float) -> None:
+    """A key frame asked for is the next that is pulled: of a source that encodes that is soon."""
+    source = Listed(sound(n) for n in range(10**9))
+    source.encodes = encodes
+    tap = Kept()
+    async with Player(source, {Kind.AUDIO: [tap]}) as player:
+        await tap.has(30)
+        ahead = source.pulled * 0.02 - player.position_s
+        player.stop()
+    assert most_s / 4 < ahead < most_s
