@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pexrtc_py.media.decoding import AudioDecoding, VideoDecoding
-from pexrtc_py.media.frames import EncodedFrame, Kind, Source
+from pexrtc_py.media.frames import Codec, EncodedFrame, Kind, Source
+from pexrtc_py.media.sources.file import open_file
 from pexrtc_py.media.sources.raw import Picture, RawSource, Samples, Sound
 
 Luma = NDArray[np.uint8]
+VP8 = {Kind.AUDIO: (Codec.OPUS,), Kind.VIDEO: (Codec.VP8,)}
+H264 = {Kind.AUDIO: (Codec.OPUS,), Kind.VIDEO: (Codec.H264,)}
+"""What a conference that takes VP8, or H.264, accepts."""
 
 
 def steps(frames: Sequence[EncodedFrame]) -> set[int]:
@@ -173,3 +177,10 @@ def later(source: Path, seconds: float) -> Path:
                 packet.stream = copies[packet.stream_index]
                 written.mux(packet)
     return target
+
+
+def formats_of(path: Path) -> dict[Kind, object]:
+    """Open a file and close it; return what it would have played."""
+    source = open_file(path)
+    source.close()
+    return dict(source.formats)
