@@ -21,6 +21,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from .frames import Codec, EncodedFrame, Kind
+from .voice import level_dbov
 
 __all__ = ["FRAME_SAMPLES", "SAMPLE_RATE", "AudioEncoder", "VideoEncoder"]
 
@@ -219,8 +220,8 @@ class AudioEncoder:
         self._dtx = dtx
         self._silent = 0
         self._pts = 0
-        # Times of what the resampler still holds.
-        self._pending: deque[tuple[int, float]] = deque(maxlen=4)
+        # Times and levels of what the resampler still holds.
+        self._pending: deque[tuple[int, float, int]] = deque(maxlen=4)
         self._rate = {Codec.OPUS: SAMPLE_RATE, Codec.G722: 16000}.get(codec, 8000)
         self._resampler: av.AudioResampler | None = None
         if codec is not Codec.OPUS:
@@ -253,14 +254,15 @@ class AudioEncoder:
         frame = sound if isinstance(sound, av.AudioFrame) else self._frame(sound)
         if frame.samples != FRAME_SAMPLES or frame.sample_rate != SAMPLE_RATE or frame.format.name != "s16":
             raise ValueError(f"{frame.samples} samples of {frame.sample_rate} Hz {frame.format.name}, not 20 ms of s16")
-        self._pending.append((rtp_time, time))
+        level = round(-level_dbov(frame.to_ndarray() if isinstance(sound, av.AudioFrame) else sound))
+        self._pending.append((rtp_time, time, level))
         frame.pts, frame.time_base = self._pts, Fraction(1, SAMPLE_RATE)
         self._pts += FRAME_SAMPLES
         resampled = [frame] if self._resampler is None else self._resampler.resample(frame)
         packets = [packet for piece in resampled for packet in self._context.encode(piece)]
         encoded = []
         for packet in packets:
-            rtp_time, time = self._pending.popleft()
+            rtp_time, time, level = self._pending.popleft()
             data = bytes(packet)
             if self._holds_back(data):
                 continue
@@ -272,6 +274,7 @@ class AudioEncoder:
                     time=time,
                     arrival=time,
                     duration=self.frame_ticks,
+                    level=level,
                 )
             )
         return encoded

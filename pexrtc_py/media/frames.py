@@ -81,6 +81,9 @@ class EncodedFrame(Struct, frozen=True, kw_only=True, gc=False):
     """Picture height in pixels, likewise."""
     duration: int = 0
     """Ticks this frame lasts; 0 when unknown (received video)."""
+    level: int | None = None
+    """How loud its sound is, in -dBov (RFC 6464 section 3: 0 is the loudest, 127 silence), where that was measured when
+    it was encoded; it is sent along."""
 
     @property
     def kind(self) -> Kind:
