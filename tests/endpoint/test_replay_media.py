@@ -34,7 +34,9 @@ from pexrtc_py.tasks import first_of
 from pexrtc_py.webrtc.peer import PeerState
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 
-from ..support.replay_node import TONE_HZ, ReplayNode, run_replay_node
+from ..support.replay_media import TONE_HZ
+from ..support.replay_node import ReplayNode, run_replay_node
+from ..support.waiting import until
 
 ALIAS = "meet.replay"
 
@@ -68,14 +70,13 @@ def bar_at(picture: np.ndarray[Any, Any]) -> float:
     return float(columns.mean())
 
 
-async def present_slides(node: ReplayNode, until: asyncio.Event) -> None:
+async def present_slides(node: ReplayNode, presented: asyncio.Event) -> None:
     """Let George present as soon as the first call is there."""
-    while not any(call.acks for call in node.calls.values()):  # noqa: ASYNC110 - it has no event
-        await asyncio.sleep(0.02)
+    await until(lambda: any(call.acks for call in node.calls.values()), within_s=40)
     george = next(p for p in node.participants.values() if p["display_name"] == "George")
     start = {"presenter_name": "George", "presenter_uri": "", "presenter_uuid": george["uuid"]}
     node.send("presentation_start", start)
-    until.set()
+    presented.set()
 
 
 async def test_record(tmp_path: Path) -> None:
@@ -115,8 +116,7 @@ async def test_record(tmp_path: Path) -> None:
 
 async def heard(node: ReplayNode, frames: int) -> None:
     """Wait until so many frames of sound have been decoded at the node."""
-    while not any(call.audio_frames >= frames for call in node.calls.values()):  # noqa: ASYNC110 - it has no event
-        await asyncio.sleep(0.02)
+    await until(lambda: any(call.audio_frames >= frames for call in node.calls.values()), within_s=40)
 
 
 async def test_announce_a_tone() -> None:

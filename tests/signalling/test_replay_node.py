@@ -6,7 +6,7 @@ import ast
 import asyncio
 from pathlib import Path
 
-from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
+from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.models import CallKind, CallRequest, StatisticsRequest, UpdateRequest
 from pexrtc_py.protocol.sdp import Content, Direction
 from pexrtc_py.signalling import SessionConfig, open_session
@@ -14,35 +14,23 @@ from pexrtc_py.webrtc.peer import Peer, PeerConfig
 
 from ..support import replay_node
 from ..support.replay_node import run_replay_node
-
-
-class Count:
-    """Counts frames, and wakes who waits for some."""
-
-    def __init__(self, wanted: int) -> None:
-        self.frames: list[EncodedFrame] = []
-        self.enough = asyncio.Event()
-        self.wanted = wanted
-
-    def push(self, item: EncodedFrame | Gap) -> None:
-        if isinstance(item, EncodedFrame):
-            self.frames.append(item)
-            if len(self.frames) >= self.wanted:
-                self.enough.set()
-
-    def end(self) -> None:
-        pass
+from ..support.taps import Collector
 
 
 def test_it_knows_nothing_of_us() -> None:
-    """The replay node imports nothing of pexrtc_py."""
-    tree = ast.parse(Path(replay_node.__file__).read_text())
-    for statement in ast.walk(tree):
+    """The replay node imports nothing of pexrtc_py, and of the tests only its own parts."""
+    parts = sorted(Path(replay_node.__file__).parent.glob("replay_*.py"))
+    assert len(parts) == 4
+    for statement in (statement for part in parts for statement in ast.walk(ast.parse(part.read_text()))):
         if isinstance(statement, ast.Import):
-            assert not any(name.name.startswith("pexrtc") for name in statement.names)
-        if isinstance(statement, ast.ImportFrom):
+            names = [name.name for name in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
             assert statement.level == 0
-            assert not (statement.module or "").startswith("pexrtc")
+            names = [statement.module or ""]
+        else:
+            continue
+        assert not any(name.startswith("pexrtc") for name in names)
+        assert all(name.startswith("tests.support.replay_") for name in names if name.partition(".")[0] == "tests")
 
 
 async def test_roster() -> None:
@@ -79,13 +67,13 @@ async def test_call() -> None:
             assert await client.call_ack(me, result.call_uuid)
             await peer.connected()
             assert slides.direction is Direction.INACTIVE
-            heard, seen = Count(50), Count(10)
+            heard, seen = Collector(), Collector()
             assert audio.receiver is not None
             assert video.receiver is not None
             audio.receiver.add_tap(heard)
             video.receiver.add_tap(seen)
-            await heard.enough.wait()
-            await seen.enough.wait()
+            await heard.until(lambda: len(heard.frames) >= 50)
+            await seen.until(lambda: len(seen.frames) >= 10)
             assert {frame.codec for frame in heard.frames} == {Codec.OPUS}
             assert any(frame.key for frame in seen.frames)
             for kind in (str, object):

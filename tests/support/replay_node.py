@@ -13,239 +13,19 @@ token, its roster, its events; only media is always this node's own.
 from __future__ import annotations
 
 import asyncio
-import fractions
 import json
-import re
 import time
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 from aiohttp import web
-from aiortc import (
-    MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError
-from aiortc.sdp import candidate_from_sdp
+
+from tests.support.replay_call import ReplayCall
 
 CAPTURES = Path(__file__).parents[1] / "data" / "json" / "android-sdk"
-TONE_HZ = 440
-
-
-class Paced(MediaStreamTrack):
-    """What gives its frames in real time, so many a second."""
-
-    rate: int
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._started = time.monotonic()
-        self._count = 0
-
-    async def turn(self) -> int:
-        """Wait until the next frame is due; return its number."""
-        await asyncio.sleep(max(0.0, self._started + self._count / self.rate - time.monotonic()))
-        self._count += 1
-        return self._count - 1
-
-    async def shown(self, draw: Callable[[int], np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]]) -> av.VideoFrame:
-        """Wait until the next picture is due, and draw it by its number."""
-        number = await self.turn()
-        frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
-        frame.pts, frame.time_base = number * 90000 // self.rate, fractions.Fraction(1, 90000)
-        return frame
-
-
-class Tone(Paced):
-    """A sine of 440 Hz in frames of 20 ms."""
-
-    kind, rate = "audio", 50
-
-    async def recv(self) -> av.AudioFrame:
-        number = await self.turn()
-        at = (np.arange(960) + number * 960) / 48000
-        samples = (np.sin(2 * np.pi * TONE_HZ * at) * 8000).astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 48000, number * 960, fractions.Fraction(1, 48000)
-        return frame
-
-
-class MovingBar(Paced):
-    """A white bar that wanders over grey, 15 pictures a second."""
-
-    kind, rate = "video", 15
-
-    async def recv(self) -> av.VideoFrame:
-        return await self.shown(_bar)
-
-
-class Slide(Paced):
-    """A picture whose left half is white and whose right half is black, five times a second."""
-
-    kind, rate = "video", 5
-
-    async def recv(self) -> av.VideoFrame:
-        return await self.shown(_halves)
-
-
-def _bar(number: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    picture = np.full((240, 320, 3), 96, np.uint8)
-    left = number * 8 % 300
-    picture[:, left : left + 20] = 255
-    return picture
-
-
-def _halves(number: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    picture = np.zeros((240, 320, 3), np.uint8)
-    picture[:, :160] = 255
-    return picture
-
-
-def reshape(answer: str, offer: str, address: str) -> str:
-    """Give aiortc's answer the shape of a real node's."""
-    offered = [part.splitlines() for part in re.split(r"(?=^m=)", offer, flags=re.M)[1:]]
-    head, *parts = re.split(r"(?=^m=)", answer, flags=re.M)
-    origin = f"o=- {int(time.time())} {int(time.time()) + 1} IN IP4 127.0.0.1"
-    group = [line for line in head.splitlines() if line.startswith("a=group")]
-    lines = ["v=0", origin, "s=-", f"c=IN IP4 {address}", "b=AS:7528", "t=0 0", *group]
-    found = re.search(r"^a=candidate:\S+ 1 udp \d+ \S+ (\d+) typ host", answer, flags=re.M)
-    port = found.group(1) if found else "9"
-    for index, (part, theirs) in enumerate(zip(parts, offered, strict=True)):
-        lines += _section(part.splitlines(), theirs, port, address, first=index == 0)
-    return "\r\n".join([*lines, ""])
-
-
-_DROPPED = ("c=", "a=rtcp:", "a=rtcp-fb:", "a=extmap", "a=candidate", "a=end-of", "a=ice-options", "a=setup", "a=msid:",
-            "a=fingerprint:sha-384", "a=fingerprint:sha-512", "a=mid", "m=", "a=sendrecv", "a=sendonly", "a=recvonly",
-            "a=inactive", "a=rtcp-rsize")  # fmt: skip
-
-
-def _section(ours: list[str], theirs: list[str], port: str, address: str, *, first: bool) -> list[str]:
-    kind, our_port, *rest = ours[0].split(" ")
-    if our_port == "0":
-        return [
-            f"{kind} 0 {' '.join(rest)}",
-            "c=IN IP4 0.0.0.0",
-            "a=inactive",
-            *[x for x in ours if x.startswith("a=mid")],
-        ]
-    digits = [x.split(":")[1].split(" ")[0] for x in theirs if x.startswith("a=rtpmap:") and "telephone-event" in x]
-    lines = [f"{kind} {port} {' '.join([*rest, *[pt for pt in digits if pt not in rest]])}", f"c=IN IP4 {address}"]
-    if kind == "m=video":
-        lines.append("b=TIAS:3732480")
-    lines += [x for x in ours if not x.startswith(_DROPPED) and not x.startswith("a=ice")]
-    if kind == "m=video":
-        lines += ["a=rtcp-fb:* nack pli", "a=rtcp-fb:* nack", "a=rtcp-fb:* goog-remb"]
-    for pt in digits:
-        lines += [x for x in theirs if x.startswith(f"a=rtpmap:{pt} ")] + [f"a=fmtp:{pt} 0-15"]
-    lines.append("a=rtcp-fb:* transport-cc")
-    lines += [x for x in ours if x in ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")]
-    content = next((x for x in theirs if x.startswith("a=content:")), None)
-    if content is not None and kind == "m=video":
-        lines += [content, "a=label:12" if content.endswith("slides") else "a=label:11"]
-    lines += [x for x in ours if x.startswith("a=mid")]
-    lines += ["a=setup:active", "a=connection:new"]
-    lines += [x for x in theirs if x.startswith("a=extmap:") and "transport-wide-cc" in x]
-    if first:
-        lines += [
-            f"a=candidate:1 1 udp 2042888703 {address} {port} typ host",
-            f"a=candidate:2 1 tcp 855900927 {address} {port} typ host tcptype passive",
-            f"a=candidate:3 1 tcp 864289791 {address} {port} typ host tcptype active",
-        ]
-    return lines + [x for x in ours if x.startswith(("a=ice-ufrag", "a=ice-pwd"))]
-
-
-class ReplayCall:
-    """One call: a peer connection that plays a tone and a picture, or a slide, and keeps what it gets."""
-
-    def __init__(self, node: ReplayNode, present: str | None = None) -> None:
-        self.present = present
-        self.heard: deque[np.ndarray[Any, Any]] = deque(maxlen=500)
-        """Samples of the last 10 s, decoded, a frame each."""
-        self.seen: deque[np.ndarray[Any, Any]] = deque(maxlen=30)
-        """Brightness of the last pictures, decoded."""
-        self.uuid = str(uuid.uuid4())
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self.pc.on("track", self._take)
-        self.acks = 0
-        self.audio_frames = 0
-        self.video_frames = 0
-        self.candidates: list[dict[str, str]] = []
-        self._node = node
-
-    async def answer(self, offer: str) -> str:
-        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=_aiortc_can_read(offer), type="offer"))
-        slides = self._slides_mids(offer)
-        for transceiver in self.pc.getTransceivers():
-            if self.present == "receive":
-                if transceiver.sender.track is None:
-                    transceiver.sender.replaceTrack(Slide())
-                    transceiver.direction = "sendonly"
-            elif transceiver.mid not in slides and transceiver.sender.track is None:
-                transceiver.sender.replaceTrack(Tone() if transceiver.kind == "audio" else MovingBar())
-                transceiver.direction = "sendrecv"
-            # Only on this instance: aioice knows no loopback addresses otherwise.
-            connection: Any = transceiver.sender.transport.transport.iceGatherer._connection
-            gather = type(connection).get_component_candidates
-            connection.get_component_candidates = partial(_gather_on, gather, connection, self._node.address)
-        answer = await self.pc.createAnswer()
-        assert answer is not None
-        await self.pc.setLocalDescription(answer)
-        return reshape(self.pc.localDescription.sdp, offer, self._node.address)
-
-    def _slides_mids(self, offer: str) -> set[str]:
-        parts = re.split(r"(?=^m=)", offer, flags=re.M)[1:]
-        mids = [re.search(r"^a=mid:(\S+)", part, flags=re.M) for part in parts if "a=content:slides" in part]
-        return {mid.group(1) for mid in mids if mid is not None}
-
-    async def add_candidate(self, body: dict[str, str]) -> None:
-        self.candidates.append(body)
-        if not body["candidate"]:
-            return
-        candidate = candidate_from_sdp(body["candidate"].removeprefix("candidate:"))
-        candidate.sdpMid = body["mid"]
-        await self.pc.addIceCandidate(candidate)
-
-    def _take(self, track: MediaStreamTrack) -> None:
-        self._node.start(self._count(track))
-
-    async def _count(self, track: MediaStreamTrack) -> None:
-        with suppress(MediaStreamError):
-            while True:
-                frame = await track.recv()
-                if isinstance(frame, av.AudioFrame):
-                    self.audio_frames += 1
-                    self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
-                elif isinstance(frame, av.VideoFrame):
-                    self.video_frames += 1
-                    self.seen.append(frame.to_ndarray(format="gray"))
-
-
-async def _gather_on(gather: Any, connection: Any, address: str, component: int, **_: object) -> Any:
-    return await gather(connection, component=component, addresses=[address])
-
-
-def _aiortc_can_read(offer: str) -> str:
-    """Leave out lines about payload types without rtpmap: aiortc's parser dies of them."""
-    kept: list[str] = []
-    for part in re.split(r"(?=^m=)", offer, flags=re.M):
-        known = set(re.findall(r"^a=rtpmap:(\d+) ", part, flags=re.M)) | {"*"}
-        kept += [
-            line
-            for line in part.splitlines()
-            if not (found := re.match(r"a=(?:fmtp|rtcp-fb):(\d+|\*) ", line)) or found.group(1) in known - {"*"}
-        ]
-    return "\r\n".join([*kept, ""])
 
 
 class Capture:
@@ -294,7 +74,7 @@ class ReplayNode:
         self._task_group = tasks
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, coroutine: Any) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(self._task_group.create_task(coroutine))
 
     async def aclose(self) -> None:
@@ -435,7 +215,7 @@ class ReplayNode:
         if path[2] != "calls":
             return _reply(True)
         if len(path) == 3:
-            call = ReplayCall(self, body.get("present"))
+            call = ReplayCall(self.address, self.start, body.get("present"))
             self.calls[call.uuid] = call
             answer = await call.answer(body["sdp"])
             self.participants[path[1]] |= {"has_media": True, "is_video_call": "YES", "protocol": "webrtc"}
