@@ -16,7 +16,16 @@ from aiohttp import web
 
 from tests.interop.signals import mark_in_png, mark_reader, mean_colour, write_devices
 
-__all__ = ["BROWSER_HZ", "BROWSER_MARKS", "Browser", "Client", "PexipClient", "client_pages", "open_browser"]
+__all__ = [
+    "BROWSER_HZ",
+    "BROWSER_MARKS",
+    "Browser",
+    "Client",
+    "PexipClient",
+    "client_pages",
+    "open_browser",
+    "open_chromium",
+]
 
 BROWSER_HZ = 700
 BROWSER_MARKS = range(30)
@@ -31,7 +40,6 @@ _FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 _C = TypeVar("_C", bound="Client")
 _POLL_MS = 100
@@ -189,15 +197,22 @@ class Browser:
 
 
 @asynccontextmanager
-async def open_browser(playwright: ModuleType, program: str, folder: Path) -> AsyncIterator[Browser]:
-    """Run Debian's Chromium until the block is left."""
+async def open_chromium(playwright: ModuleType, program: str, folder: Path, *flags: str) -> AsyncIterator[Any]:
+    """Run Debian's Chromium with a microphone and a camera of ours until the block is left."""
     devices = write_devices(folder, BROWSER_HZ, BROWSER_MARKS.start)
     async with playwright.async_playwright() as driver:
-        chromium = await driver.chromium.launch(executable_path=program, args=[*_FLAGS, *devices])
+        chromium = await driver.chromium.launch(executable_path=program, args=[*_FLAGS, *flags, *devices])
         try:
-            yield Browser(chromium)
+            yield chromium
         finally:
             await chromium.close()
+
+
+@asynccontextmanager
+async def open_browser(playwright: ModuleType, program: str, folder: Path) -> AsyncIterator[Browser]:
+    """Run it for clients that are not ours."""
+    async with open_chromium(playwright, program, folder, "--disable-features=WebRtcHideLocalIpsWithMdns") as chromium:
+        yield Browser(chromium)
 
 
 def client_pages(page: str, script: bytes) -> Any:

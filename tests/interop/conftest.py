@@ -13,7 +13,11 @@ from types import ModuleType
 import pytest
 import pytest_asyncio
 
-from tests.interop.browser import Browser, open_browser
+from pexrtc_py.node.config import NodeConfig
+from pexrtc_py.node.server import Node
+from pexrtc_py.protocol.room_settings import RoomSettings, ServiceKind
+from tests.interop.browser import Browser, open_browser, open_chromium
+from tests.interop.visitor import WIDE, Visit, Visitor
 
 INFINITY = Path(__file__).with_name("infinity")
 
@@ -84,3 +88,42 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     playwright = need("playwright.async_api", "playwright")
     async with open_browser(playwright, program, tmp_path) as browser:
         yield browser
+
+
+@pytest.fixture
+def digits() -> list[str]:
+    """DTMF digits that the node was sent."""
+    return []
+
+
+@pytest_asyncio.fixture
+async def node(digits: list[str]) -> AsyncIterator[Node]:
+    """A node for the tests of its page: a few conferences, open for others."""
+    conferences = {
+        "meet.alice": RoomSettings(name="Alice's weekly"),
+        "meet.pin": RoomSettings(pin="1234"),
+        "reception": RoomSettings(service_type=ServiceKind.VIRTUAL_RECEPTION),
+        "test.call": RoomSettings(service_type=ServiceKind.TEST_CALL, test_call_s=9),
+    }
+    # Tokens are renewed every three seconds.
+    config = NodeConfig(conferences=conferences, open=True, token_lifetime_s=9)
+    async with Node(config, on_digits=lambda alias, participant, sent: digits.extend(sent)) as node:
+        yield node
+
+
+@pytest_asyncio.fixture
+async def visit(node: Node, tmp_path: Path) -> AsyncIterator[Visit]:
+    """Opens tabs of Chromium, each with a profile of its own; whatever a page complains of fails the test."""
+    program = need_program("chromium", "chromium")
+    playwright = need("playwright.async_api", "playwright")
+    visitors: list[Visitor] = []
+    async with open_chromium(playwright, program, tmp_path, "--auto-select-desktop-capture-source=Entire") as chromium:
+
+        async def open_tab() -> Visitor:
+            context = await chromium.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
+            visitors.append(Visitor(await context.new_page(), node.url))
+            return visitors[-1]
+
+        yield open_tab
+        # Chromium writes every violation of the policy to the console, as an error.
+        assert [visitor.complaints for visitor in visitors] == [[]] * len(visitors)
