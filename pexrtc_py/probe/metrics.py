@@ -193,7 +193,7 @@ def _network(kind: str) -> Iterator[_Row]:
         "Pexip Infinity, participant status: call quality",
     )
     yield f"{kind}.sent_jitter_ms", Unit.MILLISECONDS, _LOW, "p95", "jitter of ours as the far end reports it", rfc
-    yield f"{kind}.nacks", Unit.COUNT, _LOW, "sum", "packets we asked for again", "RFC 4585 6.2.1"
+    yield f"{kind}.nacks", Unit.COUNT, _LOW, "sum", "requests of ours for lost packets", "RFC 4585 6.2.1"
     yield f"{kind}.retransmitted", Unit.COUNT, _NEITHER, "sum", "packets received by retransmission", "RFC 4588"
 
 

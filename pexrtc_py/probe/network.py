@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
-
 from ..media.frames import Codec
 from ..webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp, RemoteOutboundRtp
 from ..webrtc.transport_statistics import CandidatePairStatistics
@@ -89,10 +87,6 @@ class _Reports:
 
     sent: int
     lost: int
-    latest: RemoteInboundRtp
-    """But for its time, which is when it was read."""
-    came: float
-    """When it was read first."""
     window: deque[_Span] = field(default_factory=deque)
 
 
@@ -280,9 +274,8 @@ class NetworkWatch:
 
     def _read_report(self, item: RemoteInboundRtp, now: float) -> None:
         at = now - self._began
-        item, before = replace(item, timestamp=0.0), self._reports.get(item.kind)
-        came = before.came if before is not None and before.latest == item else now
-        if item.round_trip_time_measurements and now - came > 2 * _REPORTS_S:
+        before = self._reports.get(item.kind)
+        if now - item.timestamp / 1000 > 2 * _REPORTS_S:
             return  # the far end reports no more: what it said last is no figure of now
         self._sent_book.add(f"{item.kind}.sent_loss_ratio", at, item.fraction_lost)
         self._sent_book.add(f"{item.kind}.sent_jitter_ms", at, 1000 * item.jitter)
@@ -290,7 +283,7 @@ class NetworkWatch:
             self._round_trip_ms[item.kind] = 1000 * item.round_trip_time
             self._add(f"{item.kind}.rtt_ms", now, 1000 * item.round_trip_time)
         sent = self._sent.get(item.kind, 0)
-        self._reports[item.kind] = reports = _Reports(sent=sent, lost=item.packets_lost, latest=item, came=came)
+        self._reports[item.kind] = reports = _Reports(sent=sent, lost=item.packets_lost)
         if before is not None:
             reports.window = before.window
             lost = max(0, reports.lost - before.lost)

@@ -137,6 +137,14 @@ class LineSet:
             if line.sender is not None:
                 line.sender.set_enabled(enabled=enabled and line.direction.sends)
 
+    @property
+    def available_bps(self) -> int | None:
+        """What all senders together may send by what the other side tells of the way; None when it tells nothing."""
+        senders = [line.sender for line in self._lines if line.sender is not None and line.sender.follows]
+        if not any(sender.config.transport_sequence_id is not None or sender.rate.has_estimate for sender in senders):
+            return None
+        return sum(sender.rate.bitrate_bps or 0 for sender in senders)
+
     def statistics(self, now: float) -> list[RtpStatistics | PathStatistics]:
         """Describe the codecs and the streams of all lines."""
         found: list[RtpStatistics | PathStatistics] = []

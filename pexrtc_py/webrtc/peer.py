@@ -256,7 +256,8 @@ class Peer:
         Args:
             now: `time.monotonic`.
         """
-        return [*self._transport.statistics(now), *self._lines.statistics(now)]
+        path = self._transport.statistics(now, available_bps=self._lines.available_bps)
+        return [*path, *self._lines.statistics(now)]
 
     def impair(self, impairment: Impairment | TwoWayImpairment) -> None:
         """Make the network another one, of a peer that was configured with an impairment; one means both ways."""

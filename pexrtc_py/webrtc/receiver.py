@@ -221,7 +221,8 @@ class Receiver:
         stream = self._stream
         if stream is not None and ssrc == stream.ssrc:
             stream.last_report = (ntp >> 16 & 0xFFFFFFFF, arrival)
-            stream.sender_counts = (ntp, packets, octets, (stream.sender_counts or (0, 0, 0, 0))[3] + 1)
+            reports = stream.sender_counts[3] + 1 if stream.sender_counts is not None else 1
+            stream.sender_counts = (ntp, packets, octets, reports, arrival)
             self._timeline.sender_report(ntp, rtp, arrival)
 
     def handle_bye(self, ssrc: int, arrival: float) -> None:

@@ -56,6 +56,8 @@ def receiver_statistics(
     """Return `inbound-rtp`, and `remote-outbound-rtp` once the sender has reported."""
     video = codec.kind is Kind.VIDEO
     rate = codec.clock_rate
+    # G.722 has 16000 samples a second, and a clock of 8000 (RFC 3551 section 4.5.2).
+    samples = 2 if codec is Codec.G722 else 1
     arrived = stream.last_arrival
     inbound = InboundRtp(
         id=f"inbound-{mid or codec.kind}",
@@ -79,8 +81,8 @@ def receiver_statistics(
         nack_count=counts.nacks,
         pli_count=counts.plis,
         fir_count=counts.firs,
-        jitter_buffer_delay=meter.held_s,
-        jitter_buffer_emitted_count=meter.units,
+        jitter_buffer_delay=meter.held_s * samples,
+        jitter_buffer_emitted_count=meter.units * samples,
         frames_received=meter.frames if video else None,
         key_frames_received=meter.key_frames if video else None,
         frames_dropped=totals.frames_dropped if video else None,
@@ -93,8 +95,8 @@ def receiver_statistics(
         total_pauses_duration=meter.pauses_s if video else None,
         total_inter_frame_delay=meter.inter_frame_s if video else None,
         total_squared_inter_frame_delay=meter.inter_frame_squared if video else None,
-        total_samples_received=None if video else meter.units + meter.missing,
-        concealed_samples=None if video else meter.missing,
+        total_samples_received=None if video else (meter.units + meter.missing) * samples,
+        concealed_samples=None if video else meter.missing * samples,
         concealment_events=None if video else meter.gaps,
         network_lost=totals.network_lost,
         loss_runs=totals.loss_runs,
@@ -102,15 +104,15 @@ def receiver_statistics(
         packets_reordered=totals.reordered,
         jitter_deviations=tuple(deviation / rate for deviation in stream.deviations),
         jitter_deviation_count=stream.deviation_count,
-        audio_level=10 ** (-audio_level[0] / 20) if audio_level is not None and audio_level[0] < 127 else None,
+        audio_level=_linear(audio_level[0]) if audio_level is not None else None,
     )
     reported = stream.sender_counts
     if reported is None:
         return [inbound]
-    ntp, packets, octets, reports = reported
+    ntp, packets, octets, reports, came = reported
     outbound = RemoteOutboundRtp(
         id=f"remote-outbound-{mid or codec.kind}",
-        timestamp=now * 1000,
+        timestamp=came * 1000,
         kind=codec.kind,
         ssrc=stream.ssrc,
         mid=mid,
@@ -120,3 +122,8 @@ def receiver_statistics(
         reports_sent=reports,
     )
     return [inbound, outbound]
+
+
+def _linear(level: int) -> float:
+    """Return a level of -dBov as W3C has it: 1 is the loudest, 0 silence, which is level 127 (RFC 6464 section 3)."""
+    return 10 ** (-level / 20) if level < 127 else 0.0

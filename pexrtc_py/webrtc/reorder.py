@@ -90,8 +90,8 @@ class OrderedStream(ABC):
         """Packets that came after a later one (RFC 4737), not by retransmission."""
         self.last_report: tuple[int, float] | None = None
         """Middle bits of the NTP time of the last sender report, and when it arrived."""
-        self.sender_counts: tuple[int, int, int, int] | None = None
-        """NTP time, packets and bytes of the last sender report, and how many there were."""
+        self.sender_counts: tuple[int, int, int, int, float] | None = None
+        """NTP time, packets and bytes of the last sender report, how many there were, and when it arrived."""
         self._owner = owner
         self._nack = nack
         self._next = -1

@@ -328,9 +328,8 @@ class Sender:
         """Return `outbound-rtp` and, after a report of the receiver, `remote-inbound-rtp`."""
         target = self.rate.bitrate_bps
         active = self._enabled and not self._closed
-        return sender_statistics(
-            self.config, self._counts_sent(), self.last_block, self.round_trip_s, target, now, active=active
-        )
+        heard = (self.last_block, self._reports.last_came) if self.last_block is not None else None
+        return sender_statistics(self.config, self._counts_sent(), heard, self.round_trip_s, target, now, active=active)
 
     # Digits
 

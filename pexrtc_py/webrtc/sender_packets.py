@@ -9,7 +9,7 @@ from functools import lru_cache
 from ..media.frames import EncodedFrame, Kind
 from .feedback import TransportSequence
 from .payload import payloader
-from .rtp import FIXED_HEADER
+from .rtp import FIXED_HEADER, payload_bounds
 from .sender_ahead import Before
 from .sender_config import SenderConfig
 from .sender_extensions import ExtensionWriter
@@ -169,8 +169,10 @@ class PacketMaker:
             self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
             if numbers is not None and numbers.follower is not None:
                 numbers.follower.note_sent(number, (len(packet),), now)
+        start, end = payload_bounds(packet, packet[0])
         self.counts.retransmitted += 1
-        self.counts.retransmitted_bytes += len(packet)
+        self.counts.retransmitted_bytes += end - start
+        self.counts.retransmitted_header_bytes += len(packet) - end + start
         return packet
 
 

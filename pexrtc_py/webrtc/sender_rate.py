@@ -22,11 +22,13 @@ class SendRate:
         config: of the sender.
 
     Attributes:
+        has_estimate: whether the receiver has told what it can take.
         on_change: told the bits per second to send from now on, when they change by 5 % or more.
     """
 
     def __init__(self, config: SenderConfig) -> None:
         self.on_change: Callable[[int], None] | None = None
+        self.has_estimate = False
         self._rate = _new_rate(config)
         self._told = self._rate.bitrate_bps if self._rate is not None else 0
 
@@ -54,6 +56,7 @@ class SendRate:
     def handle_estimate(self, bitrate_bps: int) -> None:
         """Take the receiver's own estimate (REMB)."""
         if self._rate is not None:
+            self.has_estimate = True
             self._rate.handle_estimate(bitrate_bps)
             self._tell()
 

@@ -25,6 +25,7 @@ class SenderReports:
     Attributes:
         due: when the next is to be sent; infinity before the first.
         last_block: what the receiver reported last.
+        last_came: when it came, in the clock's seconds.
         round_trip_s: by that, None before.
     """
 
@@ -33,6 +34,7 @@ class SenderReports:
         self._sent: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
         self.due = float("inf")
         self.last_block: ReportBlock | None = None
+        self.last_came = 0.0
         self.round_trip_s: float | None = None
 
     def write(
@@ -57,7 +59,7 @@ class SenderReports:
 
     def handle_block(self, block: ReportBlock, counts: SenderCounts, now: float) -> None:
         """Take what the receiver reports of this stream."""
-        self.last_block = block
+        self.last_block, self.last_came = block, now
         for middle, sent in self._sent:
             if middle == block.last_report:
                 self.round_trip_s = max(0.0, now - sent - block.delay / 65536)

@@ -25,6 +25,8 @@ class SenderCounts:
     """Frames of another codec than negotiated, which were dropped."""
     retransmitted: int = 0
     retransmitted_bytes: int = 0
+    """Payload only."""
+    retransmitted_header_bytes: int = 0
     nacks: int = 0
     plis: int = 0
     firs: int = 0
@@ -38,14 +40,14 @@ class SenderCounts:
 def sender_statistics(
     config: SenderConfig,
     counts: SenderCounts,
-    block: ReportBlock | None,
+    heard: tuple[ReportBlock, float] | None,
     round_trip_s: float | None,
     target_bps: int | None,
     now: float,
     *,
     active: bool,
 ) -> list[RtpStatistics]:
-    """Return `outbound-rtp`, and `remote-inbound-rtp` once the receiver has reported."""
+    """Return `outbound-rtp`, and `remote-inbound-rtp` once the receiver has reported: what it `heard`, and when."""
     codec = config.codec
     video = codec.kind is Kind.VIDEO
     name = config.mid or codec.kind
@@ -58,7 +60,7 @@ def sender_statistics(
         mime_type=f"{codec.kind}/{codec}",
         packets_sent=counts.packets + counts.retransmitted,
         bytes_sent=counts.payload_bytes + counts.retransmitted_bytes,
-        header_bytes_sent=counts.header_bytes,
+        header_bytes_sent=counts.header_bytes + counts.retransmitted_header_bytes,
         retransmitted_packets_sent=counts.retransmitted,
         retransmitted_bytes_sent=counts.retransmitted_bytes,
         nack_count=counts.nacks,
@@ -71,11 +73,12 @@ def sender_statistics(
         frame_width=counts.width if video else None,
         frame_height=counts.height if video else None,
     )
-    if block is None:
+    if heard is None:
         return [outbound]
+    block, came = heard
     inbound = RemoteInboundRtp(
         id=f"remote-inbound-{name}",
-        timestamp=now * 1000,
+        timestamp=came * 1000,
         kind=codec.kind,
         ssrc=config.ssrc,
         mid=config.mid,

@@ -146,7 +146,7 @@ class SrtpPath:
         counts = self.counts
         counts.packets_received += 1
         counts.bytes_received += len(packet)
-        self.ice.last_heard = arrival
+        self.ice.last_heard = counts.last_arrival = arrival
         if is_rtcp:
             self._on_rtcp(plain, arrival)
         else:

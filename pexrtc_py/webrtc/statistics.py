@@ -34,7 +34,7 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     """Name of the object, constant over the call."""
     timestamp: float
-    """When it was taken, milliseconds."""
+    """When it was taken, milliseconds; of what the other side reports (`remote-`...), when the report arrived."""
     kind: str
     """`audio` or `video`."""
     ssrc: int
@@ -90,7 +90,7 @@ class InboundRtp(_Struct, frozen=True, kw_only=True, tag_field="type", tag="inbo
     total_inter_frame_delay: float | None = None
     total_squared_inter_frame_delay: float | None = None
     total_samples_received: int | None = None
-    """Samples (RTP ticks) of sound, the missing ones included."""
+    """Samples of sound, the missing ones included."""
     concealed_samples: int | None = None
     """Those missing."""
     concealment_events: int | None = None
@@ -206,6 +206,7 @@ class FrameMeter:
         self.missing = 0
         """Ticks of audio that gaps stood for."""
         self.gaps = 0
+        self._in_gap = False
         self._last: float | None = None
         self._durations: deque[float] = deque(maxlen=_FREEZE_FRAMES)
         self._sum = 0.0
@@ -215,12 +216,15 @@ class FrameMeter:
         """Count an audio frame."""
         self.frames += 1
         self.units += duration
+        self._in_gap = False
         if held:
             self.held_s += held * duration
 
     def gap(self, duration: int) -> None:
-        """Count a gap in the sound."""
-        self.gaps += 1
+        """Count a gap in the sound; one that follows another is the same event."""
+        if not self._in_gap:
+            self.gaps += 1
+            self._in_gap = True
         self.missing += duration
 
     def picture(self, now: float, held: float, *, key: bool, width: int, height: int) -> None:

@@ -193,9 +193,10 @@ class MediaTransport:
             if isinstance(protocol, ImpairedProtocol):
                 protocol.change(TwoWayImpairment.of(impairment))
 
-    def statistics(self, now: float) -> list[PathStatistics]:
-        """Describe the transport, the candidates of both sides and the selected pair."""
-        return path_statistics(self._ice, self._dtls, self.media.counts, self.datagrams_overflowed, now)
+    def statistics(self, now: float, *, available_bps: int | None = None) -> list[PathStatistics]:
+        """Describe the transport, the candidates of both sides and the selected pair, which can carry so much."""
+        ice, dtls, counts = self._ice, self._dtls, self.media.counts
+        return path_statistics(ice, dtls, counts, self.datagrams_overflowed, now, available_bps=available_bps)
 
     async def aclose(self) -> None:
         """Say goodbye to the peer (close_notify) and release sockets and tasks.
@@ -292,6 +293,8 @@ class MediaTransport:
         if renew:
             await self._shake_hands(remote, client=client)
             return
+        if self._config.relaxed:
+            self._ice.relax()
         self._settled.set()
         if self._state is TransportState.DISCONNECTED:
             self._set_state(TransportState.CONNECTED)

@@ -24,6 +24,7 @@ from pexrtc_py.webrtc.peer import Peer, PeerConfig
 from pexrtc_py.webrtc.receiver import Receiver
 from pexrtc_py.webrtc.rtcp import ReceiverReport, parse_compound
 from pexrtc_py.webrtc.statistics import InboundRtp, OutboundRtp, RemoteInboundRtp
+from pexrtc_py.webrtc.transport_statistics import TransportStatistics
 from tests.interop.child_peer import child_peer
 from tests.interop.conftest import need
 from tests.interop.test_chromium_peer import Echo, chromium
@@ -232,6 +233,15 @@ def _to_them(
         yield Row(stream, "NACK", got["nackCount"], outbound.nack_count, share(outbound.nack_count, 2, 0.2))
 
 
+def check_path(reading: Reading) -> None:
+    """Hold the names of what was agreed to theirs: W3C's are those of registries, and OpenSSL has its own."""
+    theirs = next(item for item in reading.theirs if item["type"] == "transport")
+    ours = next(item for item in reading.ours if isinstance(item, TransportStatistics))
+    assert (ours.tls_version, ours.dtls_cipher, ours.srtp_cipher) == tuple(
+        theirs[name] for name in ("tlsVersion", "dtlsCipher", "srtpCipher")
+    )
+
+
 def check(title: str, found: Sequence[Row]) -> None:
     """Print the table, and hold every row to its tolerance."""
     head = f"{'stream':22} {'figure':16} {'theirs':>12} {'ours':>12} {'within':>10}"
@@ -274,6 +284,7 @@ async def compare(read: Callable[[], Awaitable[Reading]], peer: Peer, echoes: Se
         if has_trips(reading):
             history.append(reading)
     elapsed = time.monotonic() - began
+    check_path(history[-1])
     for line, echo in zip(peer.lines, echoes, strict=False):
         assert line.receiver is not None
         line.receiver.remove_tap(echo)

@@ -207,7 +207,8 @@ def test_the_far_ends_reports_are_a_bucket_too() -> None:
     book = SeriesBook()
     watch = NetworkWatch(book, 0.0)
     for index in range(25):
-        sent, report = replace(OUTBOUND, packets_sent=100 * index), replace(REPORT, packets_lost=4 * index)
+        sent = replace(OUTBOUND, packets_sent=100 * index)
+        report = replace(REPORT, timestamp=1000 * index, packets_lost=4 * index)
         watch.read([sent, report], float(index))
     assert set(book.values("audio.sent_call_quality")) == {2}
 
@@ -218,7 +219,7 @@ def test_a_far_end_that_reports_no_more_says_nothing() -> None:
     watch = NetworkWatch(book, 0.0)
     for second in range(60):
         reported = min(second, 20)
-        report = replace(REPORT, timestamp=second, fraction_lost=0.0, round_trip_time_measurements=1 + reported)
+        report = replace(REPORT, timestamp=1000 * reported, fraction_lost=0.0)
         watch.read([replace(OUTBOUND, packets_sent=50 * second), report], float(second))
     for metric in ("sent_loss_ratio", "sent_jitter_ms", "rtt_ms"):
         assert len(book.values(f"audio.{metric}")) == 36  # fifteen more: reports may be that far apart
