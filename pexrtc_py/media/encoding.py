@@ -254,7 +254,8 @@ class AudioEncoder:
         frame = sound if isinstance(sound, av.AudioFrame) else self._frame(sound)
         if frame.samples != FRAME_SAMPLES or frame.sample_rate != SAMPLE_RATE or frame.format.name != "s16":
             raise ValueError(f"{frame.samples} samples of {frame.sample_rate} Hz {frame.format.name}, not 20 ms of s16")
-        level = round(-level_dbov(frame.to_ndarray() if isinstance(sound, av.AudioFrame) else sound))
+        samples = cast(NDArray[np.int16], sound.to_ndarray()) if isinstance(sound, av.AudioFrame) else sound
+        level = round(-level_dbov(samples))
         self._pending.append((rtp_time, time, level))
         frame.pts, frame.time_base = self._pts, Fraction(1, SAMPLE_RATE)
         self._pts += FRAME_SAMPLES
