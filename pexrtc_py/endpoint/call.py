@@ -173,9 +173,27 @@ class Call:
             self.slides.wanted = direction
             await self._offer_again()
 
-    async def _offer_again(self) -> None:
+    async def renew_path(self) -> bool:
+        """Look for another path for the media of this call: `update` with an ICE restart. All else stays as it is.
+
+        For a call that has fallen silent; the old path may come back meanwhile. Cancelling is safe, and leaves that.
+
+        Returns:
+            Whether media can flow; False when the node took no part in it, so that only another call helps.
+
+        Raises:
+            IceFailed: there is no other path either.
+            PexrtcError: the node refused, or cannot be reached.
+        """
+        async with self._updating:
+            await self._offer_again(restart=True)
+        await self.connected()
+        return self._peer.state is PeerState.CONNECTED
+
+    async def _offer_again(self, *, restart: bool = False) -> None:
         me, client = self._me, self._client
-        answer = await client.call_update(me, self.uuid, UpdateRequest(sdp=await self._peer.create_offer()))
+        offer = await self._peer.create_offer(restart=restart)
+        answer = await client.call_update(me, self.uuid, UpdateRequest(sdp=offer))
         sdp = answer if isinstance(answer, str) else answer.sdp
         await self._peer.accept_answer(sdp if isinstance(sdp, str) else "")
         await client.call_ack(me, self.uuid)

@@ -44,6 +44,8 @@ _PUT_OUT = frozenset(
 class Remedy(StrEnum):
     """What is done about an interruption."""
 
+    PATH = "new path"
+    """Another path for the media of the same call."""
     CALL = "new call"
     """Another call of the same participant."""
     SESSION = "joined anew"

@@ -53,6 +53,8 @@ _CEILING_S = 2.0
 _CHECK_S = 0.25
 _MAX_SILENCE_S = 60.0
 """Longest wait for media of a call before the next is tried, when none of those before had any."""
+_RENEW_S = 3.0
+"""Longest wait for another path of the same call: a node that takes part in it has one in a fraction of a second."""
 _WORD_S = 1.0
 """How long to wait, when a call is refused, for the node to say why."""
 
@@ -228,10 +230,12 @@ class Visits:
                     trial = AsyncExitStack()
                     try:
                         back = self._until_heard() if is_silent else asyncio.Event().wait()
-                        _, new = await first_of(
-                            back=back, again=self._call_again(conference, trial, why, attach=not is_silent)
-                        )
-                        if isinstance(new, Call):
+                        again = self._call_again(conference, trial, why, silent=call if is_silent else None)
+                        _, new = await first_of(back=back, again=again)
+                        if new is call:
+                            self.interruptions[-1] = replace(self.interruptions[-1], remedy=Remedy.PATH)
+                            slides.renew()
+                        elif isinstance(new, Call):
                             if is_silent:  # until now the old one could have come back
                                 self._attach(new)
                             call, stack, trial = new, trial, stack
@@ -260,18 +264,36 @@ class Visits:
         await call.connected()
         return call
 
-    async def _call_again(self, conference: Conference, stack: AsyncExitStack, why: str, *, attach: bool) -> Call:
-        """Call until the node takes it. What is behind the network is asked as long as patience lasts."""
+    async def _call_again(
+        self, conference: Conference, stack: AsyncExitStack, why: str, *, silent: Call | None
+    ) -> Call:
+        """Call until the node takes it, or a `silent` call has another path; return the one that there is then.
+
+        What is behind the network is asked as long as patience lasts.
+        """
         while True:
             delay = self._patience.next_delay(time.monotonic())
             if delay is None:
                 raise NoMedia(why)
             await asyncio.sleep(delay)
+            if silent is not None and await self._renew_path(silent):
+                return silent
             try:
-                return await self._call(conference, stack, attach=attach)
+                return await self._call(conference, stack, attach=silent is None)
             except (TransportError, NodeError, Throttled) as exc:
                 logger.info("- %s: no new call yet: %s", self._job.session.alias, exc)
                 await stack.aclose()
+
+    async def _renew_path(self, call: Call) -> bool:
+        """Have the call go on over another path, where the one it has is silent and the node takes part in it."""
+        if call.peer.state is not PeerState.DISCONNECTED:
+            return False
+        try:
+            async with asyncio.timeout(_RENEW_S):
+                return await call.renew_path()
+        except (PexrtcError, TimeoutError) as exc:
+            logger.info("- %s: no new path yet: %s", self._job.session.alias, exc)
+            return False
 
     def _attach(self, call: Call) -> None:
         for role, line in ((Role.AUDIO, call.audio), (Role.VIDEO, call.video)):
