@@ -23,6 +23,7 @@ import msgspec
 from ..errors import UsageError
 from ..protocol.models import StunServer, TurnServer
 from ..protocol.room_settings import RoomSettings
+from ..service.http_serving import BODY_S, IDLE_S
 
 __all__ = ["NodeConfig", "NodeFile", "load_node_file"]
 
@@ -79,6 +80,10 @@ class NodeConfig:
     """Requests of one sender in the long run; a limit of our own, far above what clients do."""
     body_limit: int = 1024 * 1024
     """Bytes of a request body at most."""
+    body_s: float = BODY_S
+    """How long a request body may take, in seconds."""
+    idle_s: float = IDLE_S
+    """How long a connection may go without asking for anything, in seconds."""
     faults: bool = False
     """Whether there is a door to ask for faults by: `fault_injection`, on loopback."""
 

@@ -28,6 +28,7 @@ from aiohttp import web
 
 from ..protocol.models import Token
 from ..protocol.operations import Operation
+from ..service.http_serving import reading
 from .answers import Refused, answer, answer_errors
 from .conference import Session
 from .faults import FaultKind, FaultRule, Faults
@@ -192,7 +193,9 @@ def _break_off(request: web.Request) -> web.StreamResponse:
 
 async def _read(request: web.Request, model: type[T]) -> T:
     """Read a body, strictly: a misspelt rule must not pass for another."""
+    async with reading(request):
+        data = await request.read()
     try:
-        return msgspec.json.decode(await request.read() or b"{}", type=model)
+        return msgspec.json.decode(data or b"{}", type=model)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise Refused(HTTPStatus.BAD_REQUEST, str(exc)) from exc

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from aiohttp import BodyPartReader, web
 
 from ..protocol.models import PresentationQuery
+from ..service.http_serving import reading
 from .answers import Refused, answer
 from .conference import Session
 from .node_state import NodeState
@@ -19,6 +20,8 @@ from .requests import read_query
 __all__ = ["avatar", "presentation_picture", "theme", "theme_file", "upload_presentation"]
 
 _JPEG = b"\xff\xd8\xff"
+_NO_FORM = (ValueError, AssertionError, RuntimeError)
+"""What aiohttp says of forms without a boundary, with broken headers, or that end in the middle."""
 
 
 async def presentation_picture(node: NodeState, request: web.Request, session: Session) -> web.Response:
@@ -38,14 +41,12 @@ async def upload_presentation(node: NodeState, request: web.Request, session: Se
         raise Refused(HTTPStatus.FORBIDDEN, "Presentation not allowed")
     if not request.content_type.startswith("multipart/"):
         raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: a multipart form is wanted")
-    async for part in await request.multipart():
-        if isinstance(part, BodyPartReader) and part.name == "frame":
-            frame = await _read_part(part, node.config.body_limit)
-            if not frame.startswith(_JPEG):
-                raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: no JPEG")
-            conference.on_presentation_frame(frame)
-            return answer(result=True)
-    raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: no field frame")
+    async with reading(request):
+        frame = await _read_frame(request, node.config.body_limit)
+    if not frame.startswith(_JPEG):
+        raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: no JPEG")
+    conference.on_presentation_frame(frame)
+    return answer(result=True)
 
 
 async def theme(node: NodeState, request: web.Request, session: Session) -> web.Response:
@@ -61,6 +62,16 @@ async def theme_file(node: NodeState, request: web.Request, session: Session) ->
 async def avatar(node: NodeState, request: web.Request, session: Session) -> web.Response:
     """Say that there is no picture of this participant."""
     raise Refused(HTTPStatus.NOT_FOUND, "No image available")
+
+
+async def _read_frame(request: web.Request, limit: int) -> bytes:
+    try:
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and part.name == "frame":
+                return await _read_part(part, limit)
+    except _NO_FORM as exc:
+        raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: no form") from exc
+    raise Refused(HTTPStatus.BAD_REQUEST, "Invalid request: no field frame")
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from ..errors import RemoteProtocolError
 from ..protocol.models import Body, decode_model, encode_model
+from ..service.http_serving import reading
 from .answers import Refused
 from .limits import network_of
 
@@ -37,8 +38,10 @@ async def read_body(request: web.Request, model: type[B], *, limit: int | None =
 
     Raises:
         Refused: it is not of this model, or too long.
+        HTTPException: it takes too long, or its sender goes away.
     """
-    data = await request.read()
+    async with reading(request):
+        data = await request.read()
     if limit is not None and len(data) > limit:
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase)
     try:

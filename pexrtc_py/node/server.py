@@ -11,11 +11,13 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 from aiohttp import web
 
 from ..errors import TransportError
+from ..service.http_serving import make_runner
 from ..webrtc.peer import PeerConfig
 from .access_log import AccessLog
 from .answers import answer_errors
@@ -101,9 +103,11 @@ class Node:
             add_pages(app, state)
             if self._add_pages is not None:
                 self._add_pages(app, state)
-            state.url = await _listen(stack, app, self.config.listen, tls)
+            state.url = await _listen(stack, app, self.config, tls)
             if self.faults is not None:
-                self.faults.url = await _listen(stack, fault_app(self.faults), ("127.0.0.1", 0), None)
+                self.faults.url = await _listen(
+                    stack, fault_app(self.faults), replace(self.config, listen=("127.0.0.1", 0)), None
+                )
             stack.push_async_callback(state.aclose)  # first of all: event streams would keep the server open
             self._state = state
             self._stack = stack.pop_all()
@@ -136,20 +140,21 @@ def _real_media(config: NodeConfig) -> MediaFactory:
 
 
 async def _listen(
-    stack: contextlib.AsyncExitStack, app: web.Application, listen: tuple[str, int], tls: ssl.SSLContext | None
+    stack: contextlib.AsyncExitStack, app: web.Application, config: NodeConfig, tls: ssl.SSLContext | None
 ) -> str:
     """Serve an application until the stack unwinds, and return its URL."""
-    runner = web.AppRunner(
+    runner = make_runner(
         app,
+        shutdown_s=SHUTDOWN_S,
+        idle_s=config.idle_s,
+        body_s=config.body_s,
         access_log_class=AccessLog,
         access_log=logging.getLogger(f"{__package__}.access"),
-        shutdown_timeout=SHUTDOWN_S,
         lingering_time=_LINGERING_S,
-        handle_signals=False,
     )
+    host, port = config.listen
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    host, port = listen
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as exc:

@@ -16,6 +16,7 @@ from typing import Final, Self
 from aiohttp import web
 
 from ..errors import UsageError
+from .http_serving import make_runner
 
 __all__ = ["SHUTDOWN_S", "LocalPages", "Page", "parse_listen"]
 
@@ -59,7 +60,7 @@ class LocalPages:
         app = web.Application()
         for path in self._pages:
             app.router.add_get(path, self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        self._runner = make_runner(app, shutdown_s=SHUTDOWN_S)
         await self._runner.setup()
         host, port = self._listen
         try:

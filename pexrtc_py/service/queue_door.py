@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ..errors import PexrtcError, UsageError
+from .http_serving import make_runner, reading
 from .local_pages import SHUTDOWN_S
 
 __all__ = ["QueueDoor", "QueueHandler", "QueueRequest", "QueueStatus", "QueuedAnnouncement"]
@@ -117,7 +118,7 @@ class QueueDoor:
                 web.post("/stop", self._stop),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        self._runner = make_runner(app, shutdown_s=SHUTDOWN_S)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
@@ -151,7 +152,9 @@ class QueueDoor:
             return _answer({"error": str(exc)}, 400)
 
     async def _add(self, request: web.Request) -> web.Response:
-        wanted = msgspec.json.decode(await request.read(), type=QueueRequest)
+        async with reading(request):
+            data = await request.read()
+        wanted = msgspec.json.decode(data, type=QueueRequest)
         return _answer({"ids": self._handler.add(wanted)}, 201)
 
     async def _list(self, request: web.Request) -> web.Response:
