@@ -23,10 +23,18 @@ class ActiveRun:
     """Takes what happens."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to let it finish."""
+    late: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when what is made of its files beside is to be left out."""
     progress: Callable[[], dict[str, float]] | None = None
     """Tells seconds and bytes so far."""
     afterwards: Callable[[], Awaitable[None]] | None = None
     """Makes more of the run's files once it has ended: it takes long, and the next run must not wait for it."""
+
+    def stop(self, within_s: float | None = None) -> None:
+        """Let it finish; half of the time it has is for what it makes beside."""
+        self.stopping.set()
+        if within_s is not None:
+            asyncio.get_running_loop().call_later(within_s / 2, self.late.set)
 
     async def until_stopped(self) -> None:
         """Wait until it shall finish, by being asked to or by its time. Cancelling is safe."""

@@ -49,8 +49,8 @@ class Engine(Protocol):
     def start(self, run: Run) -> None:
         """Carry out a run. A `Started` follows, and in any case one `Ended`."""
 
-    def stop(self, job_id: str) -> None:
-        """Let a run finish: files closed, tokens given back. Its `Ended` follows."""
+    def stop(self, job_id: str, *, within_s: float | None = None) -> None:
+        """Let a run finish: files closed, tokens given back. Its `Ended` follows, within that time if it can."""
 
     async def next_report(self) -> Report:
         """Wait for what happens next. Cancelling is safe."""

@@ -63,6 +63,8 @@ class Stop(Struct, frozen=True, kw_only=True, tag="stop"):
     """Finish a run."""
 
     job_id: str
+    within_s: float | None = None
+    """Seconds after which it is killed; None: it may take its time."""
 
 
 class Drain(Struct, frozen=True, kw_only=True, tag="drain"):

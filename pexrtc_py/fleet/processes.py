@@ -125,11 +125,11 @@ class ProcessEngine:
         worker.runs[run.job.id] = run
         worker.send(Start(run=run))
 
-    def stop(self, job_id: str) -> None:
+    def stop(self, job_id: str, *, within_s: float | None = None) -> None:
         """Let a run finish."""
         for worker in self._workers:
             if job_id in worker.runs:
-                worker.send(Stop(job_id=job_id))
+                worker.send(Stop(job_id=job_id, within_s=within_s))
 
     async def next_report(self) -> Report:
         """Wait for what happens next. Cancelling is safe."""

@@ -54,7 +54,7 @@ async def run_recording(
         PexrtcError: nothing could be recorded, or the disk failed.
     """
     path = free_path(expand_template(job.output, {"alias": session.alias}, datetime.now(job.zone).astimezone(job.zone)))
-    told: list[Path] = []
+    told: set[str] = set()  # a recording of weeks has as many as minutes
     held_back: list[Path] = []
     is_ours = False  # before that, what has such a name may be another's
 
@@ -73,13 +73,18 @@ async def run_recording(
             tell(file)
 
     def tell(file: Path) -> None:
-        if file not in told:
-            told.append(file)
+        if str(file) not in told:
+            told.add(str(file))
             _tell_one(active.run, file, active.tell)
 
     wanted = _record_job(job, session, path, conference_only=active.run.conference_only)
     try:
-        recorded = await record(replace(wanted, transcode=None), stopping=active.until_stopped, on_recording=note)
+        recorded = await record(
+            replace(wanted, transcode=None),
+            stopping=active.until_stopped,
+            on_recording=note,
+            late=active.late.wait,
+        )
     except BaseException:
         for file in (*held_back, *(_beside(path) if is_ours else ())):
             tell(file)

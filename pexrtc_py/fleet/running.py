@@ -119,7 +119,7 @@ class _Fleet:
         deadline_s = self._file.drain_s
         try:
             async with asyncio.timeout(deadline_s):
-                await self._supervisor.drain()
+                await self._supervisor.drain(deadline_s)
         except TimeoutError:
             late = [job.id for job in self._supervisor.status().jobs if job.state == "stopping"]
             self._note(f"not finished after {deadline_s:g} s, and killed: {', '.join(late)}")

@@ -167,13 +167,17 @@ class Supervisor:
             kept=tuple(i for i in wanted if i in before and i not in changed),
         )
 
-    async def drain(self) -> None:
-        """Start nothing more, let everything finish, and wait for it. Cancelling is safe."""
+    async def drain(self, within_s: float | None = None) -> None:
+        """Start nothing more, let everything finish, and wait for it. Cancelling is safe.
+
+        Args:
+            within_s: seconds after which the caller will not wait any longer; runs are told.
+        """
         self._draining = True
         for job_id, keeper in self._keepers.items():
             if keeper.is_active:
                 keeper.stop(self._clock())
-                self._engine.stop(job_id)
+                self._engine.stop(job_id, within_s=within_s)
         while self._finishing or any(keeper.is_active for keeper in self._keepers.values()):
             self.handle(await self._engine.next_report())
 

@@ -63,9 +63,9 @@ class _Worker:
             match command:
                 case Start(run=run):
                     self._start(run, tasks)
-                case Stop(job_id=job_id):
+                case Stop(job_id=job_id, within_s=within_s):
                     if active := self._runs.get(job_id):
-                        active.stopping.set()
+                        active.stop(within_s)
                 case Drain():
                     break
         self._drain()

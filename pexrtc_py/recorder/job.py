@@ -59,6 +59,7 @@ async def record(
     *,
     stopping: Callable[[], Awaitable[object]] | None = None,
     on_recording: Callable[[Recording, Conference], None] | None = None,
+    late: Callable[[], Awaitable[object]] | None = None,
 ) -> Recorded:
     """Record until a stop rule, `stopping` or the conference ends it.
 
@@ -70,6 +71,8 @@ async def record(
         stopping: waits for whatever shall end the recording; none: only the rules of the job and the node do.
         on_recording: told the recording and the conference once both are there, to show progress or to control it;
             again after joining anew.
+        late: waits for the moment by which all should be done; what is made of the recording, pictures and hashes, is
+            left out then where it is not. None: it takes as long as it does.
 
     Raises:
         UsageError: the target cannot be made, or there is no such preset.
@@ -90,6 +93,7 @@ async def record(
             async with recording:
                 if job.sidecars:
                     sidecars = await beside.enter_async_context(Sidecars(recording, job.recording.path))
+                    recording.file_listeners.append(sidecars.note_file)
                 note = sidecars.note if sidecars is not None else _chapters_only(recording)
                 visits = Visits(job, recording, note=note, on_recording=on_recording)
                 reason = await _until_over(recording, visits, stopping)
@@ -105,12 +109,12 @@ async def record(
         written: tuple[Path, ...] = ()
         finished = Finished(result=recording.result, made=())
         if error is None and finished.result.file is not None:
-            finished = await finish(job, finished.result)
+            finished = await _finish(job, finished.result, late or _never)
         if sidecars is not None and visits is not None:
             if finished.result.file is None:
                 sidecars.discard()
             else:
-                written = await _write(sidecars, finished.result, _about(job, visits, reason), error)
+                written = await _write(sidecars, finished.result, _about(job, visits, reason), error, late or _never)
         if error is not None:
             raise error
         others = await other_forms(job, finished.result)  # last, for it may take long; all else is there by now
@@ -154,6 +158,23 @@ async def _until_over(recording: Recording, visits: Visits, stopping: Callable[[
     return str(Ended.STOPPED if name == "asked" else what)
 
 
+async def _finish(job: RecordJob, result: RecordingResult, late: Callable[[], Awaitable[object]]) -> Finished:
+    """Make what is asked for of a recording; nothing of it where there is no time."""
+
+    async def until_late() -> None:
+        await late()
+
+    _, made = await first_of(made=finish(job, result), late=until_late())
+    if isinstance(made, Finished):
+        return made
+    logger.warning("! %s: no pictures are made, and no files joined: there is no time", job.recording.path)
+    return Finished(result=result, made=())
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
 def _check(job: RecordJob, recording: Recording) -> None:
     if job.transcode is not None:
         preset_named(job.transcode)
@@ -173,10 +194,14 @@ def _chapters_only(recording: Recording) -> Callable[[Event], None]:
 
 
 async def _write(
-    sidecars: Sidecars, result: RecordingResult, about: Mapping[str, object], error: PexrtcError | None
+    sidecars: Sidecars,
+    result: RecordingResult,
+    about: Mapping[str, object],
+    error: PexrtcError | None,
+    late: Callable[[], Awaitable[object]],
 ) -> tuple[Path, ...]:
     """Write what is beside the recording, and tell what cannot be; a full disk has been told of already."""
-    written = await sidecars.write(result, about)
+    written = await sidecars.write(result, about, late=late)
     if error is None:
         for failure in sidecars.failures:
             logger.warning("! %s", failure)

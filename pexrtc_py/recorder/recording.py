@@ -78,6 +78,7 @@ class Recording:
     Attributes:
         watch: to be told who is there and who speaks, for the stop rules.
         on_file_closed: told each file that is complete, a fraction of a second after, the last ones on leaving.
+        file_listeners: others who are told so.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Recording:
         """Prepare. `clock` must be that of `EncodedFrame.time`."""
         self.config = config
         self.on_file_closed: Callable[[Path], None] | None = None
+        self.file_listeners: list[Callable[[Path], None]] = []
         self.timeline = Timeline()
         self.watch = Watch(clock)
         self._clock = clock
@@ -367,6 +369,8 @@ class Recording:
             for path in series.take_closed():
                 if self.on_file_closed is not None:
                     self.on_file_closed(path)
+                for listener in self.file_listeners:
+                    listener(path)
 
     def _fail(self, error: PexrtcError) -> None:
         self._error = self._error or error
@@ -388,7 +392,8 @@ class Recording:
         for series in (self._main, self._slides):
             if series.error is not None:
                 self._fail(series.error)
-        self._result = sum_up(
+        self._result = await asyncio.to_thread(
+            sum_up,
             main,
             slides,
             began_at=self._began_at,

@@ -113,8 +113,9 @@ def sum_up(
     datagrams_overflowed: int,
     error: PexrtcError | None,
 ) -> RecordingResult:
-    """Make the result of a recording from those of its files."""
-    files = [*main, *slides]
+    """Make the result of a recording from those of its files; one that its disk took nothing of is none."""
+    main = [file for file in main if file.written.bytes or file.written.error is None]
+    files = [*main, *(file for file in slides if file.written.bytes or file.written.error is None)]
     return RecordingResult(
         file=main[0].written.path if main else None,
         files=tuple(file.written.path for file in files),

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ import msgspec
 from ..errors import RemoteProtocolError, SourceError, UsageError, WriteError
 from ..protocol.events import Event, parse_event, serialize_event
 from .event_log import EventLog
-from .manifest import FileSum, make_manifest, sum_of
+from .hashing import Hashing
+from .manifest import FileSum, make_manifest
 from .naming import recording_paths
 from .page import make_page
 from .results import RecordingResult
@@ -51,6 +52,10 @@ SIDECAR_ENDINGS: Final = (_EVENTS, "roster.json", "speakers.vtt", "chat.vtt", "m
 _SECRETS = frozenset({"pin", "pwd", "sdp"})
 """Keys whose values are nobody's to read, and endings of such; a session description has the passwords of ICE in it."""
 _SECRET_ENDINGS = ("token", "password", "secret", "credential")
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 class ClockOfRecording(Protocol):
@@ -85,6 +90,7 @@ class Sidecars:
         self._story = Story()
         self._chapters: list[tuple[float, str]] = []
         self._log: EventLog | None = None
+        self._hashing = Hashing()
         self._is_discarded = False
         self.failures: list[WriteError] = []
 
@@ -102,6 +108,7 @@ class Sidecars:
             self._log = EventLog(path)
         except OSError as exc:
             raise UsageError(f"{path} cannot be written: {(exc.strerror or str(exc)).lower()}") from exc
+        await self._hashing.__aenter__()
         return self
 
     async def __aexit__(
@@ -109,6 +116,7 @@ class Sidecars:
     ) -> None:
         if self._log is None:
             return
+        await self._hashing.__aexit__(kind, error, trace)
         self._log.close_soon()
         if error is None:  # else who is cancelled would wait for a disk that hangs
             await self._log.aclose()
@@ -136,25 +144,58 @@ class Sidecars:
             self._chapters.append((at_s, title))
             self._recording.add_chapter(title)
 
-    async def write(self, result: RecordingResult, about: Mapping[str, object] | None = None) -> tuple[Path, ...]:
+    def note_file(self, path: Path) -> None:
+        """Learn that a file of the recording is complete: it is read for its hash, which the manifest has."""
+        self._hashing.add(path)
+
+    async def write(
+        self,
+        result: RecordingResult,
+        about: Mapping[str, object] | None = None,
+        *,
+        late: Callable[[], Awaitable[object]] = _never,
+    ) -> tuple[Path, ...]:
         """Write the files of a recording that has ended; return their paths.
 
         What cannot be written, or read for its hash, costs no other file: see `failures`. Not safe to cancel: what is
         missing then can be made from the events, which are all written before.
+
+        Args:
+            result: what was recorded.
+            about: see `make_manifest`.
+            late: waits for the moment from which on no more hashes are made.
         """
         if self._log is not None:
             await self._log.aclose()
-        return await asyncio.to_thread(self._write, result, about or {})
+        # Before the hashes, for a file of hours takes a while to be read: who is killed over it has the rest.
+        told = await asyncio.to_thread(lambda: self._write_all(_told_by(self._story, result.duration_s)))
+        sums = await self._hashing.finish(result.files, late=late)
+        return (*told, *await asyncio.to_thread(self._write_manifest, result, sums, about or {}))
 
-    def _write(self, result: RecordingResult, about: Mapping[str, object]) -> tuple[Path, ...]:
-        told = self._write_all(_told_by(self._story, result.duration_s))
-        began_at = None if result.began_at is None else _iso(result.began_at)
-        # Last, for a file of hours takes a while to be read: who is killed over it has the rest.
-        sums = {path: found for path in result.files if (found := self._tried(path, _summed))}
+    def _write_manifest(
+        self, result: RecordingResult, sums: Mapping[Path, FileSum | None], about: Mapping[str, object]
+    ) -> tuple[Path, ...]:
+        self._tell_unread([path for path, found in sums.items() if found is None])
         manifest = make_manifest(
-            result, self._story, began_at=began_at, chapters=self._chapters, sums=sums, about=about
+            result,
+            self._story,
+            began_at=None if result.began_at is None else _iso(result.began_at),
+            chapters=self._chapters,
+            sums={path: found for path, found in sums.items() if found is not None},
+            about=about,
         )
-        return (*told, *self._write_all({"manifest.json": manifest, "html": make_page(manifest)}))
+        return self._write_all({"manifest.json": manifest, "html": make_page(manifest)})
+
+    def _tell_unread(self, paths: Sequence[Path]) -> None:
+        late = []
+        for path in paths:
+            if reason := _why_unreadable(path):
+                self.failures.append(WriteError(f"{path}: {reason}"))
+            else:
+                late.append(path)
+        if late:
+            more = f" and {len(late) - 1} more" if len(late) > 1 else ""
+            self.failures.append(WriteError(f"{late[0]}{more}: no hash in the manifest, there was no time to read it"))
 
     def _write_all(self, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
         written = [
@@ -208,18 +249,26 @@ def _told_by(story: Story, duration_s: float) -> dict[str, bytes]:
     }
 
 
-def _summed(path: Path) -> FileSum:
+def _why_unreadable(path: Path) -> str:
+    """Say why a file cannot be read; empty when it can."""
     try:
-        return sum_of(path)
+        path.open("rb").close()
     except OSError as exc:
-        raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
+        return (exc.strerror or str(exc)).lower()
+    return ""
 
 
 def _write_new(path: Path, content: bytes) -> Path:
+    """Write a file that was not there; of one that cannot be written whole nothing is left."""
+    is_ours = False
     try:
         with os.fdopen(_create(path), "wb") as file:
+            is_ours = True
             file.write(content)
     except OSError as exc:
+        if is_ours:
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise WriteError(f"{path}: {(exc.strerror or str(exc)).lower()}") from exc
     return path
 

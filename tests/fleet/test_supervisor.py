@@ -48,7 +48,7 @@ class MemoryEngine:
         self.runs[run.job.id] = run
         self.put(Started(job_id=run.job.id, number=run.number))
 
-    def stop(self, job_id: str) -> None:
+    def stop(self, job_id: str, *, within_s: float | None = None) -> None:
         self.stopped.append(job_id)
         self.end(job_id, Outcome.DONE)
 

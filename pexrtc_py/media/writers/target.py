@@ -21,7 +21,8 @@ from ...errors import UsageError, WriteError
 __all__ = ["Target", "is_being_written", "part_path", "parts_under_way"]
 
 _under_way: set[Path] = set()
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.ENOSPC, errno.EDQUOT}
+"""Where a second name cannot be given, or there is no room for one: the one there is is changed."""
 
 
 def part_path(path: Path) -> Path:
@@ -112,7 +113,8 @@ class Target:
     def fail(self, reason: str, cause: Exception | None = None) -> None:
         """Keep the first error; nothing is written any more."""
         if self.error is None:
-            self.error = WriteError(f"{self.path}: {reason}; what was written is kept in {self.part}")
+            kept = f"what was written is kept in {self.part}" if self.written else "nothing could be written"
+            self.error = WriteError(f"{self.path}: {reason}; {kept}")
             self.error.__cause__ = cause
 
     @property
@@ -148,7 +150,7 @@ class Target:
         It is closed first: a network disk, or one with quotas, may tell only then that it has not what was written.
 
         Returns:
-            Where the recording is.
+            Where the recording is; where nothing could be written, there is none.
         """
         _under_way.discard(self.part)
         for step in (self._restore_if_deleted, lambda: os.close(self._fd)):
@@ -157,6 +159,9 @@ class Target:
             except OSError as exc:
                 self.fail(_reason(exc), exc)
         if self.error is not None:
+            if not self.written:
+                with contextlib.suppress(OSError):
+                    self.part.unlink()
             return self.part
         try:
             return self._take_name()
