@@ -2,10 +2,16 @@
 
 A number becomes missing when a later one arrives, and is asked for at once, as libwebrtc does, until packets have been
 seen to overtake each other: from then on no sooner than they settle, 20 ms at most. Where repairs cannot be told from
-what was overtaken (`_mends_in_place` of reorder) it is always 10 ms. It is asked for again each round trip and a tenth,
-20 ms at least; beyond a round trip of 0.1 s earlier, since half of what fails is a request that was lost, and
-senders do not answer two within a round trip. Without NACK (`enabled=False`) the same bookkeeping only says
-since when a packet is missing.
+what was overtaken (`_mends_in_place` of reorder) it is always 10 ms.
+
+It is asked for again when a round trip and a tenth have passed, and after each half of that from then on: where one
+answer failed, requests may be what gets lost, and several in a row where losses come in bursts. Beyond a round trip of
+70 ms it is asked for by halves from the beginning: there one more loss is a freeze. Senders give no two answers within
+a round trip, or only where little is lost; so every second request falls when they may answer again: an answer that was
+lost costs a round trip and a tenth, a request that was lost half of it. Never is it asked for sooner than after 20 ms,
+and after ten requests ever more slowly: nothing goes through then, or through a queue that repeats only make longer.
+
+Without NACK (`enabled=False`) the same bookkeeping only says since when a packet is missing.
 """
 
 from __future__ import annotations
@@ -21,11 +27,11 @@ _IN_PLACE_WAIT_S = 0.010
 _LONGEST_WAIT_S = 0.020
 _WAIT_FORGOTTEN = 0.98  # of the wait is left after each repair: 1 ms of 20 after 150 without disorder
 _SHORTEST_REPEAT_S = 0.020
-_EARLY_REPEAT_S, _EARLY_REPEAT = 0.100, 0.6  # libwebrtc repeats after 0.1 s when it does not know the round trip
-_REQUESTS = 12
-_INITIAL_ROUND_TRIP_S = (
-    0.100  # before anything was measured: more than most, so that nothing is asked for twice in vain
-)
+_HALF = 0.55  # of a round trip and a tenth
+_EARLY_S = 0.070  # libwebrtc repeats after 0.1 s when it does not know the round trip
+_QUICK_REQUESTS, _REQUESTS = 10, 18
+_SLOWER = 1.5
+_INITIAL_ROUND_TRIP_S = 0.100  # before anything was measured: half is more than most, so little is asked for in vain
 _LONGEST_ROUND_TRIP_S = 1.0
 _SAMPLES = 16  # at 30 % loss both ways one of them answers a first request, but for 2 times in 100000
 _REMEMBERED = 1024  # numbers given up, to tell a late packet from a duplicate
@@ -121,13 +127,15 @@ class MissingPackets:
             missing.requests += 1
             if missing.requests == 1:
                 missing.asked = now
-            missing.next = now + self._repeat() if missing.requests < _REQUESTS else float("inf")
+            missing.next = now + self._repeat(missing.requests) if missing.requests < _REQUESTS else float("inf")
         numbers.sort()
         return numbers
 
-    def _repeat(self) -> float:
-        whole = 1.1 * self.round_trip_s
-        return max(_SHORTEST_REPEAT_S, min(whole, max(_EARLY_REPEAT_S, _EARLY_REPEAT * self.round_trip_s)))
+    def _repeat(self, requests: int) -> float:
+        """Return how long to wait after so many requests."""
+        halves = 2 if requests == 1 and self.round_trip_s <= _EARLY_S else 1
+        slower = _SLOWER ** max(0, requests - _QUICK_REQUESTS)
+        return max(_SHORTEST_REPEAT_S, halves * _HALF * self.round_trip_s) * slower
 
     def next_timer(self) -> float:
         """Return when `due` wants to be asked, infinity when never."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from pexrtc_py.webrtc.nack import MissingPackets
@@ -16,12 +18,29 @@ def asked(missing: MissingPackets) -> list[float]:
     return times
 
 
-@pytest.mark.parametrize(("round_trip", "step"), [(0.05, 0.055), (0.1, 0.1), (0.15, 0.1), (0.3, 0.18)])
-def test_asked_at_once_then_each_round_trip_and_a_bit_or_earlier_twelve_times(round_trip: float, step: float) -> None:
+@pytest.mark.parametrize(
+    ("round_trip", "first", "step"),
+    [(0.01, 0.02, 0.02), (0.05, 0.055, 0.0275), (0.1, 0.055, 0.055), (0.3, 0.165, 0.165)],
+)
+def test_asked_at_once_then_by_halves_of_a_round_trip_and_a_bit(round_trip: float, first: float, step: float) -> None:
+    """Where it is short, senders are given a whole one to answer the first request."""
     missing = MissingPackets(enabled=True)
     missing.round_trip_s = round_trip
     missing.add([7, 8], 1.0)
-    assert asked(missing) == pytest.approx([1.0 + step * n for n in range(12)])
+    times = asked(missing)
+    assert times[:11] == pytest.approx([1.0, *(1.0 + first + step * n for n in range(10))])
+
+
+def test_after_ten_requests_ever_slower_and_never_after_eighteen() -> None:
+    """What nothing answered for ten times is lost to an outage, or late by a queue."""
+    missing = MissingPackets(enabled=True)
+    missing.round_trip_s = 0.02
+    missing.add([7, 8], 1.0)
+    times = asked(missing)
+    assert len(times) == 18
+    steps = [after - before for before, after in pairwise(times)]
+    assert [after / before for before, after in pairwise(steps[9:])] == pytest.approx([1.5] * 7)
+    assert 1.0 < times[-1] - times[0] < 1.5  # senders keep packets for a second or more
 
 
 def test_a_repair_that_cannot_be_told_is_waited_for_before_it_is_asked_for() -> None:
