@@ -6,6 +6,7 @@ under the same name in aioice 0.12 and 0.13; `tests/webrtc/test_ice.py` touches 
 first. What is different from stock: a connection
 
 - gathers by its own rules (`gathering`), and hands SRTP to a callback before STUN is looked at;
+- takes DTLS from addresses that have shown that they know the password, and from no others;
 - checks consent as often as silence demands, and says when it hears nothing;
 - binds the channels of a relay anew by a monotonic clock: the wall clock may be set;
 - can be lite: it sends no checks, and takes the path that the peer has checked and chosen.
@@ -26,7 +27,7 @@ from typing import Any, cast
 from aioice import Candidate as IceCandidate
 from aioice import Connection, TransportPolicy
 from aioice.ice import CandidatePair, StunProtocol, get_host_addresses
-from aioice.stun import Message, TransactionError
+from aioice.stun import Class, Message, TransactionError
 from aioice.turn import TurnClientProtocol, TurnTransport
 
 from .burst import Magazine, Sent
@@ -44,6 +45,8 @@ _PROBE_AFTER_S = 2.0
 _PROBE_INTERVAL_S = 1.0
 # Datagrams that are neither media nor STUN wait here for the handshake; more of them are no handshake.
 _MAX_WAITING = 64
+# Addresses that one peer may check from: each of its interfaces, behind each of its NATs, by IPv4 and IPv6.
+_MOST_ADDRESSES = 256
 # TURN over TCP queues in the process; media older than what these bytes take is too late.
 _MAX_RELAY_BUFFER = 256 * 1024
 
@@ -61,6 +64,7 @@ class MediaProtocol(StunProtocol):
 
     def __init__(self, connection: IceConnection) -> None:
         super().__init__(connection)
+        self._connection = connection
         self._on_media = connection.on_media
 
     def media_received(self, packet: bytes, arrival: float) -> None:
@@ -73,11 +77,24 @@ class MediaProtocol(StunProtocol):
         if packet and 127 < packet[0] < 192:
             self._on_media(packet, time.monotonic())
             return
+        if packet and 19 < packet[0] < 64:
+            # Anyone can send a handshake; one of a stranger, come before the peer's, would be the one we answer.
+            if self._connection.is_verified(addr[:2]):
+                self._connection.data_received(packet, self.local_candidate.component)
+            return
+        if not packet or packet[0] > 3:
+            return
         try:
             super().datagram_received(packet, addr)
         except (struct.error, LookupError, ValueError) as exc:
             # aioice lets some malformed attributes of STUN through as errors of its own; anyone can send those.
             logger.debug("x malformed STUN message from %s: %s", addr, exc)
+
+    def send_stun(self, message: Message, addr: tuple[str, int]) -> None:
+        """Follow aioice. Whose check is answered by a success knows the password."""
+        if message.message_class is Class.RESPONSE:
+            self._connection.note_verified(addr)
+        super().send_stun(message, addr)
 
 
 class IceConnection(Connection):
@@ -131,6 +148,7 @@ class IceConnection(Connection):
         self._socket: UdpTransport | None = None
         self._gather = gather
         self._overflowed_before = 0
+        self._verified: set[tuple[str, int]] = set()
 
     @property
     def role(self) -> str:
@@ -197,8 +215,18 @@ class IceConnection(Connection):
             if isinstance(protocol.transport, UdpTransport) and isinstance(protocol, MediaProtocol):
                 protocol.transport.relax(protocol.media_received)
 
+    def note_verified(self, addr: tuple[str, int]) -> None:
+        """Note that a check or an answer with the right password came from an address."""
+        if len(self._verified) < _MOST_ADDRESSES:
+            self._verified.add(addr)
+
+    def is_verified(self, addr: tuple[str, int]) -> bool:
+        """Whether that has come from an address."""
+        return addr in self._verified
+
     def check_complete(self, pair: CandidatePair) -> None:
         """Follow aioice, and remember which pair carries the media."""
+        self.note_verified(pair.remote_addr)
         super().check_complete(pair)
         selected = self._nominated.get(1)
         if selected is not None and selected is not self.selected:
@@ -252,8 +280,8 @@ class IceConnection(Connection):
                 self._overflowed_before = overflowed
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Queue what is no media and no STUN: DTLS. Strangers can fill no memory with it."""
-        if self._queue.qsize() < _MAX_WAITING:
+        """Queue DTLS, and nothing that only began like STUN. No memory is filled with it."""
+        if 19 < data[0] < 64 and self._queue.qsize() < _MAX_WAITING:
             super().data_received(data, component)
 
     async def query_consent(self) -> None:

@@ -75,6 +75,7 @@ async def test_stock_aioice_calls_what_we_replace() -> None:
         "check_start_task": aioice.Connection.check_incoming,
         "_pair_remote_candidate": aioice.Connection._add_remote_candidate,
         "data_received": aioice.ice.StunProtocol.datagram_received,
+        "send_stun": aioice.Connection.request_received,
     }
     for name, caller in called_from.items():
         assert f".{name}(" in inspect.getsource(caller), name
