@@ -19,6 +19,7 @@ from av.stream import Disposition
 
 from ...errors import SourceError
 from ..frames import Codec, Kind
+from .joints import HAS_JOINTS, without_joints
 from .opening import translated
 from .packets import MOST_PIXELS, codec_of, fitness, vp8_size
 
@@ -87,6 +88,8 @@ class Demuxed(Generic[T]):
         streams = _streams(container)
         self._packets: Iterator[AnyPacket] = iter(container.demux(*streams)) if streams else iter(())
         units = {stream.index: float(stream.time_base or 0) for stream in streams}
+        if HAS_JOINTS & set(container.format.name.split(",")):
+            self._packets = without_joints(self._packets, units)
         looked = self._look(units, look_s)
         may_turn = container.format.name.startswith("mov")
         found = _tracks(streams, units, looked, may_turn=may_turn) if looked else {}
