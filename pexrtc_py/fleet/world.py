@@ -14,7 +14,7 @@ from typing import Self, assert_never
 from ..errors import PexrtcError, UsageError
 from ..service.kept_files import KeptFile, read_note
 from ..service.metrics import Figure, JobSample, MachineSample
-from ..service.uploads import UploadConfig, Uploads, remove_expired
+from ..service.uploads import UploadConfig, Uploads, forget_gone, remove_expired
 from ..service.webhooks import WebhookConfig, Webhooks
 from .entries import Job, RecordJobEntry
 from .jobs import FleetFile, WebhookTable
@@ -27,6 +27,10 @@ from .supervisor import FileDone, Happening, JobEnded, JobRefused, JobStarted, R
 __all__ = ["World", "job_sample", "machine_sample"]
 
 logger = logging.getLogger(__name__)
+
+_DAY_S = 86400.0
+_NOTES_DAYS = 30
+"""How long the note of a file tells what became of it, when it is gone."""
 
 
 class World:
@@ -54,6 +58,7 @@ class World:
             self.uploads = Uploads(config, on_uploaded=self._note_upload, may_remove=self._may_remove)
         self._leftovers = Leftovers()
         self._lost = asyncio.Event()
+        self._forgot_at = float("-inf")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -128,14 +133,21 @@ class World:
                 self.note(FileDone(job=job, path=str(path), bytes=path.stat().st_size))
 
     async def keep_tidy(self, wall_clock: float) -> None:
-        """Remove what was kept long enough. Blocks in a thread."""
-        days = self._file.upload.keep_days
-        if days is None:
-            return
-        for folder in self._folders():
-            await asyncio.to_thread(
-                remove_expired, folder, now=wall_clock, keep_s=days * 86400, uploads=self.uploads is not None
-            )
+        """Remove what was kept long enough, and each day the notes of what is long gone. Blocks in a thread."""
+        upload = self._file.upload
+        if upload.keep_days is not None:
+            for folder in self._folders():
+                await asyncio.to_thread(
+                    remove_expired,
+                    folder,
+                    now=wall_clock,
+                    keep_s=upload.keep_days * _DAY_S,
+                    uploads=self.uploads is not None,
+                )
+        if upload.needs_notes and not 0 <= wall_clock - self._forgot_at < _DAY_S:
+            self._forgot_at = wall_clock
+            for folder in self._folders():
+                await asyncio.to_thread(forget_gone, folder, now=wall_clock, keep_s=_NOTES_DAYS * _DAY_S)
 
     def _folders(self) -> set[Path]:
         return {job.folder for job in self._recordings}

@@ -1,7 +1,7 @@
 """What is known of a recorded file, beside it: `talk.mkv.upload.json`. Written when the file is complete.
 
 Uploads are resumed from these notes after a kill, and only files that have one are ever removed: what somebody else put
-into the folder is nobody's to delete.
+into the folder is nobody's to delete. A note outlives its file for a while, and tells where it was uploaded to.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import random
 import time
 from collections import deque
@@ -25,10 +26,10 @@ import msgspec
 from ..errors import SourceError, TransportError, WriteError
 from ..protocol.backoff import Backoff
 from ..tasks import task_owner
-from .kept_files import KeptFile, expired, read_notes, write_note
+from .kept_files import KeptFile, expired, note_of, read_notes, write_note
 from .object_store import ObjectStore, open_store
 
-__all__ = ["UploadConfig", "Uploads", "remove_expired"]
+__all__ = ["UploadConfig", "Uploads", "forget_gone", "remove_expired"]
 
 logger = logging.getLogger(__name__)
 
@@ -265,6 +266,28 @@ def remove_expired(folder: Path, *, now: float, keep_s: float, uploads: bool) ->
             logger.info("= %s was kept for %.1f days, and is removed", path, (now - kept.closed_at) / 86400)
             removed.append(path)
     return removed
+
+
+def forget_gone(folder: Path, *, now: float, keep_s: float) -> int:
+    """Remove the notes of files that are gone, the younger ones left; return how many. Blocks.
+
+    Segments of a minute leave half a million in a year, two gigabytes, all of which are read at each start.
+
+    Args:
+        folder: where to look, and below.
+        now: seconds since the epoch.
+        keep_s: how long a note tells what became of its file, after that was complete.
+    """
+    forgotten = 0
+    for path, kept in read_notes(folder):
+        if now - kept.closed_at >= keep_s and not os.path.lexists(path):
+            try:
+                note_of(path).unlink()
+            except OSError as exc:
+                logger.warning("! %s cannot be removed: %s", note_of(path), exc.strerror)
+                continue
+            forgotten += 1
+    return forgotten
 
 
 def _notes_in(folder: Path) -> list[tuple[Path, KeptFile]]:
