@@ -234,7 +234,6 @@ class OrderedStream(ABC):
             self._highest = number
             if number - highest > 1:
                 self.missing.add(range(highest + 1, number), now, in_place=self._mends_in_place)
-                self._owner.reschedule()
         else:
             self.missing.arrived(number, now, repaired=repaired)
         self._held[number] = item
@@ -244,6 +243,8 @@ class OrderedStream(ABC):
         self._drain()
         if self._held:
             self._give_up(now)
+        if number - highest > 1:
+            self._owner.reschedule()  # not before the packet is held: nothing is due while none is
 
     def _drain(self) -> None:
         held = self._held
