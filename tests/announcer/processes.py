@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 
 import pexrtc_py
 from pexrtc_py import Codec, Kind
+from tests.support.programs import program
 
 __all__ = ["AnnouncerProcess", "Outcome", "announcer_process", "node_process"]
 
@@ -57,7 +59,8 @@ class AnnouncerProcess:
 @asynccontextmanager
 async def node_process() -> AsyncIterator[str]:
     """Run `pexrtc node` until the block is left; yields its URL."""
-    async with _running("-c", _PEXRTC, "node", "--listen", "127.0.0.1:0", "--quiet") as process:
+    words = ("-c", _PEXRTC, "node", "--listen", "127.0.0.1:0", "--quiet")
+    async with program(sys.executable, *words, stdout=PIPE, stderr=None) as process:
         assert process.stdout is not None
         async with asyncio.timeout(_START_S):
             yield (await process.stdout.readline()).decode().strip()
@@ -69,23 +72,11 @@ async def announcer_process(
 ) -> AsyncIterator[AnnouncerProcess]:
     """Run an announcer of a file, not held, with a slide as presentation if there is one."""
     words = (url, alias, str(clip), str(loop), *([str(slide)] if slide is not None else []))
-    async with _running("-m", __name__, *words) as process:
+    async with program(sys.executable, "-m", __name__, *words, stdin=PIPE, stdout=PIPE, stderr=None) as process:
         assert process.stdout is not None
         async with asyncio.timeout(_START_S):
             assert await process.stdout.readline() == b"ready\n"
         yield AnnouncerProcess(process)
-
-
-@asynccontextmanager
-async def _running(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def _announce(url: str, alias: str, clip: str, loop: str, *slide: str) -> None:

@@ -17,22 +17,10 @@ from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.faults import FaultKind
 from pexrtc_py.node.server import Node
 
-from ..support.commands import Outcome, error_lines, pexrtc, start
+from ..support.commands import Outcome, error_lines, pexrtc, running
 
 SOON_S = 6.0
 """What an end may take that was asked for while nothing was measured."""
-
-
-@asynccontextmanager
-async def running(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command of ours; it is killed when the block left it running."""
-    process = await start(*arguments)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 def present(node: Node) -> list[str]:

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -19,24 +19,23 @@ from pexrtc_py.cli.app import make_app
 from pexrtc_py.cli.exits import ExitCode
 from pexrtc_py.media.clips import clip_path
 
+from ..support.programs import program
+from ..support.waiting import until
+
 CLIP = clip_path("motion.mkv").read_bytes()
+START_S = 60.0
+"""Processes of ours begin in a second, or in half a minute."""
 pytestmark = pytest.mark.timeout(150)
 
 
 @asynccontextmanager
 async def working(command: str, path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """Run a command; yields it, and its child's id once that has the file open."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from pexrtc_py.cli import main; main()", command, str(path), "-q"
-    )
-    try:
-        await until(lambda: any(has_open(child, path) for child in children(process.pid)))
+    words = ("-c", "from pexrtc_py.cli import main; main()", command, str(path), "-q")
+    async with program(sys.executable, *words, stdout=None, stderr=None) as process:
+        await until(lambda: any(has_open(child, path) for child in children(process.pid)), within_s=START_S)
         [child] = children(process.pid)
         yield process, child
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def endless(path: Path) -> Path:
@@ -67,13 +66,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is so; processes of ours begin in a second, or in half a minute."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - of another process, which tells nobody
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -107,7 +99,7 @@ async def test_verify_ends_when_it_is_told_to(tmp_path: Path) -> None:
 async def test_repair_ends_when_it_is_told_to(tmp_path: Path) -> None:
     """It leaves nothing half, so that it can be tried again."""
     async with working("repair", endless(tmp_path / "talk.mkv")) as (process, child):
-        await until((tmp_path / "talk.repaired.repairing.mkv").exists)
+        await until((tmp_path / "talk.repaired.repairing.mkv").exists, within_s=START_S)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):
             assert await process.wait() == ExitCode.INTERRUPTED
@@ -121,4 +113,4 @@ async def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     async with working("verify", endless(tmp_path / "talk.mkv")) as (process, child):
         process.kill()
         await process.wait()
-        await until(lambda: not is_running(child))
+        await until(lambda: not is_running(child), within_s=START_S)

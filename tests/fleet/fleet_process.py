@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
+from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from ..support.programs import line_with, program
 
 __all__ = ["FleetProcess", "run_fleet_process"]
 
@@ -47,38 +49,19 @@ class FleetProcess:
 @asynccontextmanager
 async def run_fleet_process(jobs: Path, *arguments: str) -> AsyncIterator[FleetProcess]:
     """Start it, and kill it at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from pexrtc_py.cli import main; main()",
-        "run",
-        str(jobs),
-        "--metrics",
-        "127.0.0.1:0",
-        *arguments,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    try:
-        said = ""
-        async with asyncio.timeout(20):
-            while not (match := re.search(r"(http://[\d.:]+)/metrics", said)):
-                line = await process.stderr.readline()
-                assert line, f"it ended: {said}"
-                said += line.decode()
+    words = ("-c", "from pexrtc_py.cli import main; main()", "run", str(jobs), "--metrics", "127.0.0.1:0", *arguments)
+    async with program(sys.executable, *words, stdin=None, stdout=None, stderr=PIPE) as process:
+        url = (await line_with(process.stderr, r"(http://[\d.:]+)/metrics", within_s=20))[1]
+        assert process.stderr is not None
         async with asyncio.TaskGroup() as group:
             draining = group.create_task(_pass_on(process.stderr))
             try:
-                yield FleetProcess(process, match[1])
+                yield FleetProcess(process, url)
             finally:
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
                 draining.cancel()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def _pass_on(stream: asyncio.StreamReader) -> None:

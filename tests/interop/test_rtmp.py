@@ -4,8 +4,6 @@ publisher that comes in."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from pexrtc_py.node.rtmp import STREAM_ENDED
 from pexrtc_py.protocol.models import CallUuid, ParticipantUuid
 from tests.interop.conftest import need_program
 from tests.node.conference_media_clients import Client, conference, luma_of, perform, strength
+from tests.support.programs import free_port, program, until_answers
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 STREAM, CALL = ParticipantUuid("stream"), CallUuid("50ed679d-c622-4c0e-b251-e217f2aa030b")
@@ -33,28 +32,6 @@ rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; application live {{ 
 """
 
 
-def free_port() -> int:
-    """A TCP port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def program(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program, ended at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
 @asynccontextmanager
 async def rtmp_server(folder: Path) -> AsyncIterator[str]:
     """nginx with its RTMP module on a port of its own; yields the URL of its application."""
@@ -65,15 +42,7 @@ async def rtmp_server(folder: Path) -> AsyncIterator[str]:
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(module=MODULE, folder=folder, port=port))
     async with program(nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)):
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)
-                    continue
-                writer.close()
-                break
+        await until_answers(port)
         yield f"rtmp://127.0.0.1:{port}/live"
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,26 +34,10 @@ from pexrtc_py.media.sources.slides import fit_image
 from tests.announcer.hearing import heard, read_sound, session
 from tests.announcer.processes import node_process
 from tests.interop.conftest import need_program
+from tests.support.programs import free_port, program, until_answers
+from tests.support.waiting import until
 
 CLIP = pexrtc_py.clip_path("motion.mkv")
-
-
-@asynccontextmanager
-async def program(*words: str, env: dict[str, str] | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program for as long as the block lasts."""
-    child = await asyncio.create_subprocess_exec(
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, **(env or {})},
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
 
 
 async def announced(source: str, seconds: float) -> Listener:
@@ -72,7 +55,7 @@ async def announced(source: str, seconds: float) -> Listener:
 
         async with asyncio.timeout(40):
             await broadcast([podium], main, on_player=stop_later)
-        await asyncio.sleep(0.3)
+        await ear.hear_out()
     return ear
 
 
@@ -83,25 +66,10 @@ def pictures(listener: Listener) -> list[Picture]:
     return [picture for item in items if isinstance(item, EncodedFrame) for picture in decoding.feed(item)]
 
 
-def free_port() -> int:
-    """Return a port that is free just now; nginx cannot be asked for one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until_answers(port: int) -> None:
-    """Wait until somebody listens on a port."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
+def grabbed(display: str) -> av.VideoFrame:
+    """Return what a screen shows just now."""
+    with av.open(display, format="x11grab", options={"video_size": "1280x720", "draw_mouse": "0"}) as grabbing:
+        return next(grabbing.decode(video=0)).reformat(format="yuv420p")
 
 
 async def test_speech_by_espeak(tmp_path: Path) -> None:
@@ -132,6 +100,11 @@ async def test_speech_by_espeak(tmp_path: Path) -> None:
 async def test_screen_under_xvfb(tmp_path: Path) -> None:
     """What a window shows is seen in the conference, legibly."""
     slide = pexrtc_py.clip_path("slide-1.png")
+    original = luma_plane(fit_image(Image.open(slide), 1280, 720)).copy()
+
+    def likeness(picture: av.VideoFrame) -> float:
+        return ssim(original, scaled(luma_plane(picture), 1280, 720))
+
     reading, writing = os.pipe()
     xvfb = need_program("Xvfb", "xvfb")
     show = need_program("ffplay", "ffmpeg")
@@ -144,7 +117,7 @@ async def test_screen_under_xvfb(tmp_path: Path) -> None:
         display = f":{(await asyncio.to_thread(os.read, reading, 20)).decode().strip()}"
         words = (show, "-loglevel", "error", "-noborder", "-left", "0", "-top", "0", "-x", "1280", "-y", "720")
         async with program(*words, "-loop", "0", str(slide), env={"DISPLAY": display, "SDL_AUDIODRIVER": "dummy"}):
-            await asyncio.sleep(2.0)  # until the window is there, which nobody tells
+            await until(lambda: likeness(grabbed(display)) > 0.9)
             ear = await announced(f"screen:{display}", 4.0)
     finally:
         os.close(reading)
@@ -152,9 +125,7 @@ async def test_screen_under_xvfb(tmp_path: Path) -> None:
         await child.wait()
     shown = pictures(ear)
     assert len(shown) >= 20, "of 15 a second, for three seconds and a moment of holding"
-    original = luma_plane(fit_image(Image.open(slide), 1280, 720)).copy()
-    last = luma_plane(shown[-1].frame)
-    assert ssim(original, scaled(last, 1280, 720)) > 0.9
+    assert likeness(shown[-1].frame) > 0.9
 
 
 async def test_rtmp_from_nginx(tmp_path: Path) -> None:
@@ -163,9 +134,9 @@ async def test_rtmp_from_nginx(tmp_path: Path) -> None:
     module = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
     if not module.exists():
         pytest.fail("Debian's package libnginx-mod-rtmp is missing")
-    config = tmp_path / "nginx.conf"
+    config, log = tmp_path / "nginx.conf", tmp_path / "log"
     config.write_text(
-        f"load_module {module}; daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/log;\n"
+        f"load_module {module}; daemon off; master_process off; pid {tmp_path}/pid; error_log {log} info;\n"
         f"events {{}} rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n"
     )
     address = f"rtmp://127.0.0.1:{port}/live/clip"
@@ -179,7 +150,7 @@ async def test_rtmp_from_nginx(tmp_path: Path) -> None:
     async with program(need_program("nginx", "nginx"), "-p", str(tmp_path), "-c", str(config)):
         await until_answers(port)
         async with program(*publish, address):
-            await asyncio.sleep(2.0)  # nginx refuses a player before there is a publisher
+            await until(lambda: "publish: name='clip'" in log.read_text())  # it refuses a player before
             ear = await announced(address, 9.0)
     reader = MarkReader(1280, 720)
     sightings = [reader.read(luma_plane(picture.frame)) for picture in pictures(ear)]
@@ -194,7 +165,7 @@ async def test_rtmp_from_nginx(tmp_path: Path) -> None:
 async def test_rtsp_from_gstreamer() -> None:
     """Colour bars and a tone from GStreamer's RTSP server arrive in the conference."""
     server = str(Path(__file__).with_name("rtsp_server.py"))
-    async with program("/usr/bin/python3", server) as child:
+    async with program("/usr/bin/python3", server, stdout=PIPE) as child:
         assert child.stdout is not None
         async with asyncio.timeout(10):
             address = (await child.stdout.readline()).decode().strip()

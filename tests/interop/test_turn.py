@@ -26,13 +26,7 @@ from tests.interop.conftest import need_program
 from tests.interop.ours import our_endpoint
 from tests.support.commands import pexrtc
 from tests.support.peers import POLICY, audio, connected, find, listen, push
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+from tests.support.programs import free_port, program, until_answers
 
 
 class Coturn:
@@ -65,23 +59,9 @@ async def coturn() -> AsyncIterator[Coturn]:
         "--no-cli --lt-cred-mech --user=user:secret --realm=test --no-tls --no-dtls --log-file=stdout --pidfile= "
         "--no-multicast-peers"
     )
-    process = await asyncio.create_subprocess_exec(
-        *command.split(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                break
-    yield Coturn(port, process)
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
+    async with program(*command.split()) as process:
+        await until_answers(port)
+        yield Coturn(port, process)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

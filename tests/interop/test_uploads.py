@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pexrtc_py.service.kept_files import read_note, remember
 from pexrtc_py.service.object_store import open_store
 from pexrtc_py.service.uploads import UploadConfig, Uploads
 
+from ..support.programs import line_with, program
 from .conftest import need
 
 BIG = os.urandom(1 << 20) * 20
@@ -28,40 +29,19 @@ async def s3(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """Moto's server with a bucket, named by the environment; gives boto3's client of it."""
     need("moto.server", "moto")
     boto3 = need("boto3", "boto3")
-    server = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "moto.server",
-        "-H",
-        "127.0.0.1",
-        "-p",
-        "0",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert server.stderr is not None
-    try:
-        said = ""
-        async with asyncio.timeout(30):
-            while not (match := re.search(r"http://127\.0\.0\.1:\d+", said)):
-                line = (await server.stderr.readline()).decode()
-                assert line, f"moto ended: {said}"
-                said += line
+    async with program(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0", stderr=PIPE) as server:
+        url = (await line_with(server.stderr, r"http://127\.0\.0\.1:\d+"))[0]
         environment = {
-            "AWS_ENDPOINT_URL": match[0],
+            "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "somebody",
             "AWS_SECRET_ACCESS_KEY": "a secret key of S3",
             "AWS_REGION": "us-east-1",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        client = boto3.client("s3", endpoint_url=match[0], region_name="us-east-1")
+        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
         await asyncio.to_thread(client.create_bucket, Bucket="recordings")
         yield client
-    finally:
-        if server.returncode is None:
-            server.kill()
-        await server.communicate()
 
 
 async def test_segments_arrive_and_are_removed_when_they_have(s3: Any, tmp_path: Path) -> None:

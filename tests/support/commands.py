@@ -17,7 +17,9 @@ import pytest
 
 from pexrtc_py.cli.app import main
 
-__all__ = ["Outcome", "command", "error_lines", "pexrtc", "pexrtc_here", "start"]
+from .programs import program
+
+__all__ = ["Outcome", "command", "error_lines", "pexrtc", "pexrtc_here", "running", "start"]
 
 _PROGRAM = "from pexrtc_py.cli import main; main()"
 
@@ -44,6 +46,14 @@ async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Proce
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "COLUMNS": "200", **environment},
     )
+
+
+@asynccontextmanager
+async def running(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command; it is killed when the block left it running."""
+    words, pipe = (sys.executable, "-c", _PROGRAM, *arguments), asyncio.subprocess.PIPE
+    async with program(*words, stdout=pipe, stderr=pipe, env={"COLUMNS": "200"}) as process:
+        yield process
 
 
 @asynccontextmanager

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 10.0, every_s: float = 0.02) -> None:
-    """Look every so often until it is so. What has an event is awaited by that, not by this.
+async def until(condition: Callable[[], _T | None], *, within_s: float = 10.0, every_s: float = 0.02) -> _T:
+    """Look every so often until it is so; return what is so. What has an event is awaited by that, not by this.
 
     Raises:
         TimeoutError: it was not within the time given.
     """
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - the one place that polls
+        while not (found := condition()):  # noqa: ASYNC110 - the one place that polls
             await asyncio.sleep(every_s)
+        return found
