@@ -29,6 +29,7 @@ from pexrtc_py.media.loudness import LoudnessMeter
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources.slides import fit_image
 from pexrtc_py.webrtc.impairment import Impairment
+from tests.support.waiting import until
 
 from .hearing import Wave, babble, heard, missing_ends, read_sound, session, without_low, write_wav
 
@@ -163,13 +164,16 @@ async def test_a_conference_that_ends_costs_the_others_nothing(node: Node, tmp_p
         podiums = [place for place in places if isinstance(place, Podium)]
         goes = podiums[1]
 
+        players: asyncio.Queue[Player] = asyncio.Queue()
+
         async def remove() -> None:
-            await asyncio.sleep(1.5)
+            player = await players.get()
+            await until(lambda: player.position_s >= 0.5)
             await goes.conference.client.participant_disconnect(goes.conference.participant_uuid)
 
         async with asyncio.TaskGroup() as group:
             removing = group.create_task(remove())
-            played = await broadcast(podiums, main)
+            played = await broadcast(podiums, main, on_player=players.put_nowait)
             await removing
         await ear.hear_out()
         assert played[0].ended == "finished"

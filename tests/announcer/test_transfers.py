@@ -25,6 +25,7 @@ from pexrtc_py.media.frames import Source
 from pexrtc_py.media.player import Player
 from pexrtc_py.media.sources import EncodedSource, PushedSource
 from pexrtc_py.protocol.models import ParticipantRole, ParticipantUuid, TransferRequest
+from tests.support.waiting import until
 
 from .hearing import babble, heard, missing_ends, session, write_wav
 
@@ -82,8 +83,7 @@ async def transfer(node: Node, podium: Podium, alias: str) -> None:
 
 async def reached(player: Player, seconds: float) -> None:
     """Wait until so much of it has been played; nobody tells each frame."""
-    while player.position_s < seconds:  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
+    await until(lambda: player.position_s >= seconds)
 
 
 @pytest.mark.slow

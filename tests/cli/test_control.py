@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import time
@@ -27,6 +26,7 @@ from ..support.background import Background, background
 from ..support.commands import Outcome, error_lines, pexrtc_here, start
 from ..support.replay_node import run_replay_node
 from ..support.silent_media import SilentMediaMaker
+from ..support.waiting import until
 
 EVIL = "Eve\x1b[2J\u009b2J<b>\u202e"
 
@@ -86,11 +86,12 @@ async def next_message(events: EventSubscription) -> MessageReceived:
 async def say_once_heard(node: Node, session: Session, listener: str, text: str) -> None:
     """Wait until a participant listens to its events, then say something."""
     room = node.state.conferences["meet.open"]
-    while True:
-        listening = {uuid for uuid, one in room.sessions.items() if one.mailbox.is_open}
-        if any(p.display_name == listener and uuid in listening for uuid, p in room.room.participants.items()):
-            break
-        await asyncio.sleep(0.01)
+
+    def listens() -> bool:
+        open_to = {uuid for uuid, one in room.sessions.items() if one.mailbox.is_open}
+        return any(p.display_name == listener and uuid in open_to for uuid, p in room.room.participants.items())
+
+    await until(listens, within_s=30)
     await session.client.conference_message(Message(payload=text))
 
 

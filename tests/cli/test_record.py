@@ -33,6 +33,7 @@ from pexrtc_py.recorder.stopping import StopRules
 from pexrtc_py.tasks import task_owner
 from tests.recorder.beacon import beacon, job_of, read_marks
 from tests.recorder.killing import kill_when, start_recorder
+from tests.support.waiting import until
 
 ALICE = "meet.alice"
 SLOW_MACHINE = pytest.mark.timeout(150)  # processes of ours begin in a second, or in half a minute
@@ -198,10 +199,8 @@ async def test_a_bug_in_one_recording_ends_no_other(tmp_path: Path, caplog: pyte
         stopping = Stopping()
 
         async def stop() -> None:
-            async with asyncio.timeout(20):
-                while not (running.recordings and running.recordings[0].has_started):  # noqa: ASYNC110 - tells nobody
-                    await asyncio.sleep(0.02)
-            await asyncio.sleep(0.3)
+            await until(lambda: running.recordings and running.recordings[0].has_started, within_s=20)
+            await asyncio.sleep(0.3)  # what is recorded
             stopping.event.set()
 
         running = _Running()

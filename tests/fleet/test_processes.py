@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from pexrtc_py.fleet.entries import RecordJobEntry
 from pexrtc_py.fleet.messages import LINE_LIMIT, Ended, Finished, Outcome, Report, Run, parse_report, serialize
 from pexrtc_py.fleet.processes import ProcessEngine
+
+from ..support.waiting import until
 
 
 def program(path: Path) -> None:
@@ -24,13 +25,6 @@ def program(path: Path) -> None:
 def run(name: str) -> Run:
     """A run that nothing comes of."""
     return Run(job=RecordJobEntry(alias=name, id=name, node="http://127.0.0.1:1", output="/nowhere/a.mkv"), number=1)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - figures of the engine, which tell nobody
-            await asyncio.sleep(0.01)
 
 
 async def test_a_worker_that_cannot_be_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from pexrtc_py.node.server import Node
 from pexrtc_py.tasks import task_owner
 
 from ..support.commands import pexrtc_here
+from ..support.waiting import until
 from .fleet_process import run_fleet_process
 
 
@@ -77,9 +78,8 @@ async def test_a_day_in_the_life_of_a_fleet(tmp_path: Path) -> None:
             assert (await fleet.get("/healthz")).status_code == 200
 
             left = [Path(job["path"]) for job in before["jobs"] if job["id"] in victim["runs"]]
-            async with asyncio.timeout(60):
-                while not all((target / path.name).exists() for path in left):  # noqa: ASYNC110 - a directory
-                    await asyncio.sleep(0.1)
+            assert len(left) == 2
+            await until(lambda: all((target / path.name).exists() for path in left), within_s=60)
 
             fleet.process.send_signal(signal.SIGTERM)
             assert await fleet.process.wait() == ExitCode.DONE
@@ -88,6 +88,7 @@ async def test_a_day_in_the_life_of_a_fleet(tmp_path: Path) -> None:
         assert sum(people.values()) <= len(victim["runs"])
         assert people.get("d", 0) == 0
     finished = {job["id"]: job for job in msgspec.json.decode(status_file.read_bytes())["jobs"]}
+    assert set(finished) == {job["id"] for job in last["jobs"]}
     for job in finished.values():
         assert job["outcome"] == "done"
         assert job["result"]["gaps"] == job["result"]["dropped"] == 0
@@ -134,11 +135,8 @@ async def test_a_fleet_that_is_killed_leaves_finished_files(tmp_path: Path) -> N
             fleet.process.kill()
             await fleet.process.wait()
             # Neither the node's room nor processes that are not our children have an event to wait for.
-            async with asyncio.timeout(10):
-                while sum(len(one.room.participants) for one in node.state.conferences.values()):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-                while any(is_alive(worker["pid"]) for worker in status["workers"]):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            await until(lambda: not any(one.room.participants for one in node.state.conferences.values()))
+            await until(lambda: not any(is_alive(worker["pid"]) for worker in status["workers"]))
     assert sorted(path.name.split("-")[0] for path in folder.iterdir()) == ["a", "b"]
     for file in folder.iterdir():
         assert ".part" not in file.name
@@ -189,9 +187,7 @@ async def test_the_time_to_finish_is_that_of_the_list_read_last(tmp_path: Path) 
         async with task_owner() as tasks:
             options = FleetOptions(path=path, status=tmp_path / "status.json")
             fleet = tasks.start(run_fleet(options, stopping=over.wait, reload=reload, note=notes.add), name="fleet")
-            async with asyncio.timeout(20):
-                while not (pids := pids_of_runs(tmp_path / "status.json")):  # noqa: ASYNC110 - a file
-                    await asyncio.sleep(0.02)
+            pids = await until(lambda: pids_of_runs(tmp_path / "status.json"), within_s=20)
             path.write_text(text.replace("DRAIN_S", "0.25"))
             reload.set()
             await notes.wait(f"read {path}: no job changed")

@@ -23,6 +23,8 @@ from pexrtc_py.recorder.sidecars import SIDECAR_ENDINGS
 from pexrtc_py.service.kept_files import read_note
 from pexrtc_py.tasks import task_owner
 
+from ..support.waiting import until
+
 
 @pytest.fixture
 async def node() -> AsyncIterator[Node]:
@@ -96,9 +98,7 @@ async def test_recorded_while_somebody_is_there(node: Node, tmp_path: Path) -> N
             assert not told.reports
         async with connect(node.url, "meet.a", display_name="Ann", call_tag=""):
             await told.wait(lambda report: isinstance(report, Started))
-            async with asyncio.timeout(10):
-                while run.progress is None or run.progress()["seconds"] < 0.5:  # noqa: ASYNC110 - a reading
-                    await asyncio.sleep(0.02)
+            await until(lambda: run.progress is not None and run.progress()["seconds"] >= 0.5)
         async with asyncio.timeout(10):
             await running
     [end] = ended
@@ -125,9 +125,7 @@ async def test_what_lies_beside_a_recording_that_failed(node: Node, tmp_path: Pa
     async with task_owner() as tasks:
         running = tasks.start(carry(), name="run")
         async with connect(node.url, "meet.a", display_name="Ann", call_tag=""):
-            async with asyncio.timeout(10):
-                while run.progress is None or run.progress()["seconds"] < 0.5:  # noqa: ASYNC110 - a reading
-                    await asyncio.sleep(0.02)
+            await until(lambda: run.progress is not None and run.progress()["seconds"] >= 0.5)
             (tmp_path / "meet.a.part.mkv").unlink()
             async with asyncio.timeout(10):
                 await running

@@ -20,6 +20,7 @@ from pexrtc_py.protocol.room_settings import RoomSettings
 from tests.interop.browser import BROWSER_HZ, BROWSER_MARKS, Browser, PexipClient, client_pages
 from tests.interop.conftest import Bundle
 from tests.interop.ours import Ours, our_endpoint, our_presentation
+from tests.support.waiting import until
 
 ALIAS, PIN = "meet.alice", "1234"
 OUR_HZ = 1000
@@ -60,8 +61,7 @@ class World:
     async def streams_are_open(self) -> None:
         """Wait until every participant listens again."""
         sessions = self.node.state.conferences[ALIAS].sessions
-        while not all(session.mailbox.is_open for session in sessions.values()):  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.02)
+        await until(lambda: all(session.mailbox.is_open for session in sessions.values()))
 
 
 @pytest_asyncio.fixture

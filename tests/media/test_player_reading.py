@@ -15,6 +15,7 @@ from pexrtc_py.media.player_reading import ReadAhead
 from tests.media.playing import Kept, Listed, play, sound
 
 from ..support.clocks import FastClock
+from ..support.waiting import until
 
 
 class Reader:
@@ -74,8 +75,7 @@ async def test_news_are_told_to_whoever_waits_for_them() -> None:
     source = Listed(sound(n) for n in range(500))
     async with reading(source, 0.5) as reader:
         await reader.news()
-        while source.pulled <= 25:  # noqa: ASYNC110 - the other thread tells nobody
-            await asyncio.sleep(0.001)
+        await until(lambda: source.pulled > 25, every_s=0.001)
         assert reader.count == 1
         assert len(reader.reading.take(1000).frames) == 26
         assert reader.reading.take_more(1000) == []

@@ -20,6 +20,7 @@ import av
 
 from pexrtc_py import Conference
 from pexrtc_py.media.writers.target import part_path
+from tests.support.waiting import until
 
 __all__ = ["Killed", "Process", "kill_when", "start_recorder"]
 
@@ -40,9 +41,7 @@ class Process:
     async def recorded(self, seconds: float) -> None:
         """Wait until its file is there and so long has gone."""
         part = part_path(self.path)
-        async with asyncio.timeout(100):
-            while not (part.exists() and part.stat().st_size > 2000):  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.05)
+        await until(lambda: part.exists() and part.stat().st_size > 2000, within_s=100, every_s=0.05)
         await asyncio.sleep(seconds)
 
 

@@ -23,6 +23,7 @@ from pexrtc_py.tasks import task_owner
 from tests.recorder.beacon import job_of
 from tests.support.frames import opus_frames, vp8_frames
 from tests.support.recording_scene import START, Scene, expected, read
+from tests.support.waiting import until
 
 
 def sound() -> list[EncodedFrame]:
@@ -112,9 +113,7 @@ async def test_a_form_that_is_not_waited_for(tmp_path: Path) -> None:
     before = await recorded(path)
     async with task_owner() as tasks:
         making = tasks.start(other_forms(replace(job_of("http://node", path), transcode="mp4"), before), name="forms")
-        async with asyncio.timeout(20):
-            while not part_path(tmp_path / "talk.mp4").exists():  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.001)
+        await until(part_path(tmp_path / "talk.mp4").exists, within_s=20, every_s=0.001)
         making.cancel()
     assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
     assert child_with("transcode") is None
@@ -130,13 +129,10 @@ async def test_a_form_whose_recorder_was_killed(tmp_path: Path) -> None:
         f"asyncio.run(in_child('transcode', {str(path)!r}, {str(target)!r}, 'mp4', deadline_s=60))"
     )
     recorder = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    async with asyncio.timeout(30):
-        while not part_path(target).exists():  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(0.001)
-        recorder.kill()
-        await recorder.wait()
-        while part_path(target).exists():  # noqa: ASYNC110 - likewise
-            await asyncio.sleep(0.01)
+    await until(part_path(target).exists, within_s=30, every_s=0.001)
+    recorder.kill()
+    await recorder.wait()
+    await until(lambda: not part_path(target).exists())
     assert {one.name for one in tmp_path.iterdir()} == {"talk.mkv", "talk.slides.mkv"}
 
 
@@ -203,10 +199,7 @@ async def test_a_child_that_is_killed_costs_a_picture_and_no_frame(
     scene = Scene(tmp_path / "next.mkv")
 
     async def kill() -> None:
-        async with asyncio.timeout(10):
-            while (child := child_with("thumbnail")) is None:  # noqa: ASYNC110 - nobody tells of processes
-                await asyncio.sleep(0.01)
-        os.kill(child, signal.SIGKILL)
+        os.kill(await until(lambda: child_with("thumbnail"), every_s=0.005), signal.SIGKILL)
 
     with caplog.at_level(logging.WARNING):
         async with scene.recording as recording, asyncio.TaskGroup() as group:

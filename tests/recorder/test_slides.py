@@ -16,6 +16,7 @@ from pexrtc_py.recorder.recording import Recording, RecordingConfig
 from pexrtc_py.recorder.slides import SlidesReceiver
 from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.peer import PeerConfig
+from tests.support.waiting import until
 
 
 async def stills() -> AsyncIterator[bytes]:
@@ -50,9 +51,7 @@ async def test_a_node_that_ends_each_call_is_not_called_without_a_pause(tmp_path
 
         ending = tasks.start(end_each(), name="end each")
         slides.start()
-        async with asyncio.timeout(10):
-            while len(calls) < 2:  # noqa: ASYNC110 - calls come and go
-                await asyncio.sleep(0.01)
+        await until(lambda: len(calls) >= 2)
         await asyncio.sleep(1)  # the time that is measured
         ending.cancel()
         showing.cancel()

@@ -14,6 +14,7 @@ from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.service.kept_files import KeptFile, expired, note_of, read_note, read_notes, remember, write_note
 from pexrtc_py.service.object_store import open_store
 from pexrtc_py.service.uploads import UploadConfig, Uploads, remove_expired
+from tests.support.waiting import until
 
 BIG = os.urandom(1 << 20) * 20  # three parts
 
@@ -153,9 +154,7 @@ async def test_a_store_that_is_away_is_tried_until_it_is_back(tmp_path: Path) ->
     async with uploads(target, "hash") as one:
         one.add(path, kept)
         one.add(other, kept_other)
-        async with asyncio.timeout(5):
-            while one.failures < 3:  # noqa: ASYNC110 - a count, which tells nobody
-                await asyncio.sleep(0.005)
+        await until(lambda: one.failures >= 3, every_s=0.005)
         assert path.exists()
         assert other.exists()
         (target / "board").unlink()

@@ -17,6 +17,7 @@ import msgspec
 from pexrtc_py import Node, NodeConfig
 from pexrtc_py.node.fault_injection import Restart, Whom
 from tests.recorder.beacon import beacon
+from tests.support.waiting import until
 
 __all__ = ["BeaconProcess", "beacon_process"]
 
@@ -89,8 +90,7 @@ async def _end_calls(node: Node, name: str) -> None:
             before = set(conference.room.calls(uuid))
             for call in before:
                 conference.end_call(uuid, call)
-            while not set(conference.room.calls(uuid)) - before:  # noqa: ASYNC110 - a room tells nobody
-                await asyncio.sleep(0.02)
+            await until(lambda room=conference.room, uuid=uuid, before=before: set(room.calls(uuid)) - before)  # type: ignore[misc]  # cannot be inferred
 
 
 def _say(line: bytes) -> None:

@@ -25,6 +25,7 @@ from pexrtc_py.webrtc.receiver_config import Feedback, MediaFormat, PayloadForma
 from pexrtc_py.webrtc.routing import Router
 from pexrtc_py.webrtc.sender import Sender
 from pexrtc_py.webrtc.sender_config import SenderConfig
+from tests.support.waiting import until
 
 from .link import opus_frame, vp8_frame
 
@@ -154,8 +155,7 @@ async def storm_at_the_socket(count: int, seed: int, *, settle: int) -> SocketSt
         tasks = len(asyncio.all_tasks())
         try:
             async with Player(source, taps) as player:
-                while not all(tap.frames for tap in heard.values()):  # noqa: ASYNC110 - a tap tells nobody
-                    await asyncio.sleep(0.01)
+                await until(lambda: all(tap.frames for tap in heard.values()))
                 began, before = time.monotonic(), 0.0
                 for number in range(count):
                     if number == settle:

@@ -18,6 +18,7 @@ from pexrtc_py.protocol.sdp import Direction, parse_sdp
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig, PeerState
 from pexrtc_py.webrtc.transport_statistics import CandidatePairStatistics, TransportStatistics
 from tests.support.peers import LOOPBACK, POLICY, audio, connected, find, listen, negotiate, push
+from tests.support.waiting import until
 
 LITE = replace(LOOPBACK, ice_lite=True)
 
@@ -129,10 +130,8 @@ async def test_checks_without_nomination_choose_nothing() -> None:
                 async with asyncio.timeout(5):
                     data = await asyncio.get_running_loop().sock_recv(sock, 2048)
                 assert stun.parse_message(data).message_class is wanted
-            async with asyncio.timeout(5):
-                while lite._transport._ice.selected is None:  # noqa: ASYNC110 - it is told to nobody
-                    await asyncio.sleep(0.01)
-            assert lite._transport._ice.selected.remote_addr == sock.getsockname()
+            selected = await until(lambda: lite._transport._ice.selected)
+            assert selected.remote_addr == sock.getsockname()
 
 
 async def test_a_peer_in_the_wrong_role_is_corrected() -> None:

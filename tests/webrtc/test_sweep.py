@@ -14,6 +14,7 @@ import pytest
 from pexrtc_py.webrtc.batch import StampedClock
 from pexrtc_py.webrtc.sweep import HOLD_S
 from pexrtc_py.webrtc.udp import UdpTransport, bind_udp
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="recvmmsg is Linux's")
 
@@ -181,9 +182,8 @@ async def test_reading_goes_on_after_silence() -> None:
         async with relaxed("127.0.0.1", 1) as [(reader, transport, name)]:
             sender.sendto(b"\x80", name)
             await reader.has(1, 0)
-            assert transport._sweep is not None
-            async with asyncio.timeout(5):
-                while transport._sweep._timer is not None:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            sweep = transport._sweep
+            assert sweep is not None
+            await until(lambda: sweep._timer is None)
             sender.sendto(b"\x80", name)
             await reader.has(2, 0)
