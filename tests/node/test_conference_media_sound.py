@@ -88,6 +88,7 @@ async def test_listeners_share_one_encode_per_codec() -> None:
         sound.add_output(CLEO, Codec.OPUS, cleo)
         await cleo.hear(20)
     count = min(len(ben.frames), len(cleo.frames))
+    assert count >= 15
     assert all(one is other for one, other in zip(ben.frames[-count:], cleo.frames[-count:], strict=True))
     assert {len(frame.data) for frame in ada.frames} == {160}
 

@@ -76,7 +76,9 @@ def test_wrong_aggregates_are_refused(values: list[float], aggregate: str) -> No
 @pytest.mark.parametrize("name", PROFILES)
 def test_profiles_are_thresholds_in_the_right_direction(name: str) -> None:
     """Every line parses, and fails on the worse side of what is better."""
-    for threshold in profile(name):
+    thresholds = profile(name)
+    assert thresholds
+    for threshold in thresholds:
         better = threshold.metric.better
         if better is not Better.NEITHER:
             assert (threshold.comparison[0] == ">") == (better is Better.LOWER), threshold.text

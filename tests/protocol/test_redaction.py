@@ -117,6 +117,7 @@ def test_descriptions_still_negotiate(path: Path) -> None:
     text = path.read_bytes().decode()
     redacted = Redactor().redact_sdp(text)
     before, after = parse_sdp(text), parse_sdp(redacted)
+    assert before.media
     for old, new in zip(before.media, after.media, strict=True):
         assert (new.media, new.port, new.mid, new.direction) == (old.media, old.port, old.mid, old.direction)
         assert new.formats == old.formats

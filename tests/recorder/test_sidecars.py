@@ -155,9 +155,12 @@ async def test_a_file_that_was_changed_is_known_by_its_hash(tmp_path: Path) -> N
 
 async def test_no_secret_is_written(tmp_path: Path) -> None:
     """The one-time token of a transfer is left out of every file."""
-    await record(tmp_path / "talk.mkv")
+    _, written = await record(tmp_path / "talk.mkv")
+    events = sidecar_path(tmp_path / "talk.mkv", "events.jsonl")
+    assert {tmp_path / "talk.mkv", events, *written} == set(tmp_path.iterdir())
     for one in tmp_path.iterdir():
         assert b"one-time-secret" not in one.read_bytes()
+    assert b'"alias":"elsewhere"' in events.read_bytes().replace(b": ", b":"), "the rest of it is told"
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ class Stalling(Collector):
 async def test_a_stalled_loop_loses_nothing(relaxed: bool) -> None:
     """What was due meanwhile leaves in one burst, from a small send buffer, and arrives whole and in order."""
     async with call(config=replace(LOOPBACK, relaxed=relaxed)) as (client, node):
-        for protocol in client._transport._ice.protocols:
-            assert isinstance(protocol.transport, UdpTransport)
-            protocol.transport._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        [protocol] = client._transport._ice.protocols
+        assert isinstance(protocol.transport, UdpTransport)
+        protocol.transport._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         pushed, heard = {Kind.AUDIO: Collector(), Kind.VIDEO: Stalling()}, [listen(node, 0), listen(node, 1)]
         senders = {kind: client.lines[index].sender for index, kind in enumerate((Kind.AUDIO, Kind.VIDEO))}
         taps: dict[Kind, list[Tap]] = {

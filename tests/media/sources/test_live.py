@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -262,5 +263,7 @@ def test_pushed_and_not_taken_is_dropped() -> None:
 
 async def test_player_leaves_a_program_that_pushes_nothing() -> None:
     """Waiting for a program does not keep the player from being left."""
-    async with Player(EncodedSource(PushedSource()), {}) as player:
+    async with asyncio.timeout(10), Player(EncodedSource(PushedSource()), {}) as player:
         player.stop()
+        assert await player.finished() is PlayerEnd.STOPPED
+    assert player.started_at is None

@@ -58,7 +58,9 @@ def rebuild(depayloader: Depayloader, payloads: Sequence[bytes]) -> tuple[bytes,
 def test_what_an_encoder_makes_comes_through(codec: Codec, width: int, height: int) -> None:
     cutter = payloader(codec)
     depayloader = video_depayloader(codec)
-    for number, (data, key) in enumerate(encode(codec, width, height)):
+    encoded = encode(codec, width, height)
+    assert [key for _, key in encoded] == [True, False, False, False]
+    for number, (data, key) in enumerate(encoded):
         frame = EncodedFrame(codec=codec, data=data, rtp_time=number * 3000, time=number / 30, key=key)
         payloads = cutter.split(frame, 1156)
         assert max(map(len, payloads)) <= 1156
