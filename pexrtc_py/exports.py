@@ -8,6 +8,7 @@ from .announcer.announcement import Announcement, Played, announce, play, play_w
 from .announcer.material import announcement_of_files, presentation_of
 from .endpoint.call import Call, CallConfig
 from .endpoint.conference import BOT_TAG, RECORDER_TAG, Conference, connect, is_bot, open_conference
+from .endpoint.presentation import PresentationWay
 from .errors import PexrtcError
 from .media.clips import clip_path
 from .media.decoding_taps import AudioDecoder, VideoDecoder
@@ -51,6 +52,7 @@ __all__ = [
     "Played",
     "Player",
     "Present",
+    "PresentationWay",
     "RecordJob",
     "Recorded",
     "Recording",

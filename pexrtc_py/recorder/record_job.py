@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS
+from ..endpoint.presentation import PresentationWay
 from ..media.frames import Codec
 from ..signalling import SessionConfig
 from ..webrtc.peer import PeerConfig
@@ -29,6 +30,8 @@ class RecordJob:
     """Whether to record pictures, where the container takes them."""
     slides: bool = True
     """Whether to record presentations, likewise."""
+    slides_by: PresentationWay = PresentationWay.AUTO
+    """How they come: by a line of the main call, or by calls of their own."""
     audio_codecs: tuple[Codec, ...] = AUDIO_CODECS
     """In order of preference; those that the container does not take are not offered."""
     video_codecs: tuple[Codec, ...] = VIDEO_CODECS

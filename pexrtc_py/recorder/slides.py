@@ -1,4 +1,4 @@
-"""Presentations: each received in a call of its own (guide: calls, `present`), for as long as it is shown.
+"""Presentations: each received for as long as it is shown, by a line of the main call or by a call of its own.
 
 What goes wrong with one does not touch the main recording; it is called again until it ends.
 """
@@ -9,12 +9,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..endpoint.call import CallConfig
+from ..endpoint.call import Call, CallConfig
 from ..endpoint.conference import Conference
+from ..endpoint.presentation import receive_presentation
 from ..errors import PexrtcError, SessionClosed
 from ..media.frames import Codec
 from ..protocol.backoff import Backoff
@@ -37,10 +38,18 @@ class SlidesReceiver:
     """Records presentations of a conference. `async with`; `start` begins, leaving ends it."""
 
     def __init__(
-        self, recording: Recording, conference: Conference, *, codecs: Sequence[Codec], peer: PeerConfig
+        self,
+        recording: Recording,
+        conference: Conference,
+        *,
+        codecs: Sequence[Codec],
+        peer: PeerConfig,
+        main: Callable[[], Call] | None = None,
     ) -> None:
-        """Record into `recording`."""
+        """Record into `recording`: by a line of the `main` call of the time, or with None by calls of their own."""
         self._recording = recording
+        self._main = main
+        self._receiving: Call | None = None
         self._conference = conference
         self._config = CallConfig(
             audio=Direction.INACTIVE,
@@ -66,8 +75,9 @@ class SlidesReceiver:
         self._tasks.start(self._follow(), name="pexrtc slides")
 
     def renew(self) -> None:
-        """Call for the presentation that runs once more: the path of the call it comes by is likely gone."""
-        self._renewed.set()
+        """Ask for the presentation that runs once more, unless the main call brings it: its path is likely gone."""
+        if self._main is None or self._receiving is not self._main():
+            self._renewed.set()
 
     async def _follow(self) -> None:
         backoff = Backoff(random.random, first_s=0.5)
@@ -95,11 +105,13 @@ class SlidesReceiver:
         """Record a presentation; return whether that ended because it did, or its call is to be another."""
         conference = self._conference
         self._renewed.clear()
+        main = self._main() if self._main is not None else None
         why = ""
         try:
-            async with conference.call(self._config) as call:
-                if call.video is not None and call.video.receiver is not None:
-                    self._recording.attach(Role.SLIDES, call.video.receiver, codec=call.video.codec)
+            async with receive_presentation(conference, main, self._config) as call:
+                self._receiving = call
+                if call.slides is not None and call.slides.receiver is not None:
+                    self._recording.attach(Role.SLIDES, call.slides.receiver, codec=call.slides.codec)
                 try:
                     await call.connected()
                     why, _ = await first_of(
@@ -108,8 +120,11 @@ class SlidesReceiver:
                         renewed=self._renewed.wait(),
                     )
                 finally:
-                    self._recording.note_overflow(call.peer.datagrams_overflowed)
+                    self._recording.detach(Role.SLIDES)
+                    if main is None:
+                        self._recording.note_overflow(call.peer.datagrams_overflowed)
         finally:
+            self._receiving = None
             self._recording.detach(Role.SLIDES)
             if why != "stopped":
                 self._recording.note_loss(Role.SLIDES)

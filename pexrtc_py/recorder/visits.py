@@ -17,6 +17,7 @@ from dataclasses import replace
 from ..endpoint.call import Call, CallConfig
 from ..endpoint.conference import Conference, open_conference
 from ..endpoint.phases import JoinPhases
+from ..endpoint.presentation import PresentationWay, presentation_way
 from ..errors import (
     NodeError,
     NoMedia,
@@ -214,7 +215,13 @@ class Visits:
                 self._on_recording(self._recording, conference)
             async with (
                 task_owner() as tasks,
-                SlidesReceiver(self._recording, conference, codecs=self._video_codecs, peer=self._peer) as slides,
+                SlidesReceiver(
+                    self._recording,
+                    conference,
+                    codecs=self._video_codecs,
+                    peer=self._peer,
+                    main=(lambda: call) if self._slides_by_line(conference) else None,
+                ) as slides,
             ):
                 tasks.start(self._company.give_notice(conference), name="pexrtc recording notice")
                 if self._job.announcement is not None and conference.session.config.alias not in self._announced:
@@ -253,6 +260,7 @@ class Visits:
         config = CallConfig(
             audio=hears if job.audio and self._audio_codecs else Direction.INACTIVE,
             video=Direction.RECVONLY if self._has_video else Direction.INACTIVE,
+            slides=Direction.INACTIVE if self._slides_by_line(conference) else None,
             audio_codecs=self._audio_codecs,
             video_codecs=self._video_codecs,
             peer=self._peer,
@@ -263,6 +271,10 @@ class Visits:
             self._attach(call)
         await call.connected()
         return call
+
+    def _slides_by_line(self, conference: Conference) -> bool:
+        wanted = presentation_way(conference.session, self._job.slides_by)
+        return self._job.slides and self._has_video and wanted is PresentationWay.LINE
 
     async def _call_again(
         self, conference: Conference, stack: AsyncExitStack, why: str, *, silent: Call | None

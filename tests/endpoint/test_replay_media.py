@@ -25,6 +25,7 @@ from pexrtc_py import (
     StopRules,
     open_conference,
 )
+from pexrtc_py.endpoint.presentation import PresentationWay
 from pexrtc_py.errors import TransportError, UsageError
 from pexrtc_py.media.clips import clip_path
 from pexrtc_py.media.decoding import Sound
@@ -79,8 +80,13 @@ async def present_slides(node: ReplayNode, presented: asyncio.Event) -> None:
     presented.set()
 
 
-async def test_record(tmp_path: Path) -> None:
-    """A recording has the node's tone and its moving bar, and the slides have a file of their own."""
+@pytest.mark.parametrize(
+    ("way", "calls"),
+    [(PresentationWay.AUTO, [""]), (PresentationWay.CALL, ["", "receive"])],
+    ids=["line", "call"],
+)
+async def test_record(way: PresentationWay, calls: list[str], tmp_path: Path) -> None:
+    """A recording has the node's tone and its moving bar, and the slides have their own file, however they come."""
     path = tmp_path / "talk.mkv"
     presented = asyncio.Event()
     async with run_replay_node() as node, asyncio.timeout(40), asyncio.TaskGroup() as tasks:
@@ -89,12 +95,13 @@ async def test_record(tmp_path: Path) -> None:
             RecordJob(
                 session=SessionConfig(node_url=node.url, alias=ALIAS, call_tag=pexrtc_py.RECORDER_TAG),
                 recording=RecordingConfig(path=path, stop=StopRules(duration_s=3.0)),
+                slides_by=way,
             )
         )
         assert presented.is_set()
         assert node.refused == []
         assert node.released == 1
-        assert sorted(call.present or "" for call in node.calls.values()) == ["", "receive"]
+        assert sorted(call.present or "" for call in node.calls.values()) == calls
         assert all(call.acks for call in node.calls.values())
     assert recorded.result.file == path
     assert {stream.role for stream in recorded.result.streams} == {"audio", "video", "slides"}

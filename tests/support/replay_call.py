@@ -49,12 +49,16 @@ class ReplayCall:
 
     async def answer(self, offer: str) -> str:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=aiortc_can_read(offer), type="offer"))
-        slides = self._slides_mids(offer)
+        slides, wanted = self._slides_mids(offer), self._slides_mids(offer, "a=recvonly")
         for transceiver in self.pc.getTransceivers():
             if self.present == "receive":
                 if transceiver.sender.track is None:
                     transceiver.sender.replaceTrack(Slide())
                     transceiver.direction = "sendonly"
+            elif transceiver.mid in wanted:
+                if transceiver.sender.track is None:
+                    transceiver.sender.replaceTrack(Slide())
+                transceiver.direction = "sendonly"
             elif transceiver.mid not in slides and transceiver.sender.track is None:
                 transceiver.sender.replaceTrack(Tone() if transceiver.kind == "audio" else MovingBar())
                 transceiver.direction = "sendrecv"
@@ -67,8 +71,8 @@ class ReplayCall:
         await self.pc.setLocalDescription(answer)
         return reshape(self.pc.localDescription.sdp, offer, self._address)
 
-    def _slides_mids(self, offer: str) -> set[str]:
-        parts = re.split(r"(?=^m=)", offer, flags=re.M)[1:]
+    def _slides_mids(self, offer: str, also: str = "") -> set[str]:
+        parts = [part for part in re.split(r"(?=^m=)", offer, flags=re.M)[1:] if also in part]
         mids = [re.search(r"^a=mid:(\S+)", part, flags=re.M) for part in parts if "a=content:slides" in part]
         return {mid.group(1) for mid in mids if mid is not None}
 
