@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -39,6 +41,7 @@ from .announce_options import (
     read_places,
 )
 from .announce_run import Order, announce_order
+from .exits import ExitCode
 from .joining import WayIn, peer_config
 from .options import (
     CaFile,
@@ -55,8 +58,9 @@ from .options import (
     Verbose,
     configure_logging,
 )
-from .running import run
+from .running import Stopping, run
 from .screen import Screen
+from .stats_dumping import Dumped, StatsDumpFile, with_stats_dump
 
 __all__ = ["announce"]
 
@@ -90,6 +94,7 @@ def announce(
     prove: Prove = False,
     log: Log = None,
     queue: Queue = None,
+    stats_dump: StatsDumpFile = None,
     name: Name = "Announcer",
     pin_file: PinFile = None,
     extension: Extension = None,
@@ -160,7 +165,11 @@ def announce(
         way=WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure),
         peer=peer_config(media_address, media_ports),
     )
-    raise typer.Exit(run(lambda stopping: announce_order(order, stopping, screen), screen))
+
+    def work(stopping: Stopping, dumped: Dumped) -> Coroutine[object, object, ExitCode]:
+        return announce_order(replace(order, peer=dumped(order.peer)), stopping, screen)
+
+    raise typer.Exit(run(with_stats_dump(stats_dump, work), screen))
 
 
 def _devices(camera: str | None, microphone: str | None) -> list[str]:

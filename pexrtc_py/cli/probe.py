@@ -57,9 +57,10 @@ from .probe_options import (
     Textfile,
 )
 from .probe_output import Output, OutputOptions, parse_metrics_address
-from .probe_plans import PlanOptions, make_plans, read_size
+from .probe_plans import PlanOptions, dumped_plan, make_plans, read_size
 from .running import Stopping, run
 from .screen import Screen
+from .stats_dumping import StatsDumpFile, stats_dumping
 
 __all__ = ["bundle_config", "carry_out", "probe", "read_repeats"]
 
@@ -145,6 +146,7 @@ def probe(
     ] = None,
     bundle: Bundle = None,
     bundle_shows: BundleShows = None,
+    stats_dump: StatsDumpFile = None,
     name: Name = "Probe",
     pin_file: PinFile = None,
     extension: Extension = None,
@@ -217,7 +219,7 @@ def probe(
             Output(written, screen, earlier, all_figures=bool(verbose)),
         )
 
-    carry_out(prepare, screen, nagios_line=nagios_line, live=jsonl, collect=bundle is not None)
+    carry_out(prepare, screen, nagios_line=nagios_line, live=jsonl, collect=bundle is not None, stats_dump=stats_dump)
 
 
 def carry_out(
@@ -227,6 +229,7 @@ def carry_out(
     nagios_line: bool = False,
     live: bool = False,
     collect: bool = False,
+    stats_dump: Path | None = None,
 ) -> None:
     """Plan, try as often as asked, write, and leave with the exit code that says how it went."""
     codes: list[int] = []
@@ -235,7 +238,8 @@ def carry_out(
         find, repeats, output = prepare()
         plans = await find()
         output.lines.on_lost = partial(_stop_from_thread, asyncio.get_running_loop(), stopping)
-        async with output.page():
+        async with output.page(), stats_dumping(stats_dump) as dumped:
+            plans = [dumped_plan(plan, dumped) for plan in plans]
             on_sample = _teller(plans, output.lines) if live else lambda plan: None
             await repeat(plans, repeats, output.take, stop=stopping.event, on_sample=on_sample, collect=collect)
         output.finish()

@@ -17,8 +17,9 @@ from ..signalling import SessionConfig
 from ..signalling.finding import Resolver, query_dns
 from ..webrtc.impairment import Impairment, TwoWayImpairment
 from .joining import WayIn, find_session, peer_config
+from .stats_dumping import Dumped
 
-__all__ = ["PlanOptions", "make_plans", "read_size"]
+__all__ = ["PlanOptions", "dumped_plan", "make_plans", "read_size"]
 
 _MEDIA_S: Final = 10.0
 _ALONE_S: Final = 3.0
@@ -68,6 +69,16 @@ async def make_plans(
         session = await find_session(alias, way, name=options.name, resolve=resolve)
         sessions += each_node(session) if options.all_nodes else [session]
     return spread([_plan(session, options) for session in sessions])
+
+
+def dumped_plan(plan: Plan, dumped: Dumped) -> Plan:
+    """Return a plan whose calls are dumped."""
+    second = plan.second
+    return replace(
+        plan,
+        end=replace(plan.end, peer=dumped(plan.end.peer)),
+        second=replace(second, peer=dumped(second.peer)) if second is not None else None,
+    )
 
 
 def _plan(session: SessionConfig, options: PlanOptions) -> Plan:

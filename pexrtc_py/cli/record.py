@@ -41,6 +41,7 @@ from .options import (
 from .record_wishes import Wishes
 from .running import Stopping, obeying, run
 from .screen import Screen
+from .stats_dumping import Dumped, StatsDumpFile, with_stats_dump
 
 __all__ = ["record_command", "recorded_as_result"]
 
@@ -77,6 +78,7 @@ def record_command(
     announce: wish.Announce = None,
     chat_control: wish.ChatControl = False,
     digit_control: wish.DigitControl = False,
+    stats_dump: StatsDumpFile = None,
     name: Name = "Recorder",
     pin_file: PinFile = None,
     extension: Extension = None,
@@ -121,7 +123,7 @@ def record_command(
 
     way = WayIn(node=node, pin_file=pin_file, extension=extension, ca_file=ca_file, proxy=proxy, insecure=insecure)
 
-    async def work(stopping: Stopping) -> ExitCode:
+    async def work(stopping: Stopping, dumped: Dumped) -> ExitCode:
         sessions = [await find_session(alias, way, name=name, tag=RECORDER_TAG) for alias in aliases]
         known = [session.alias for session in sessions]  # a join link says more, and some of it is secret
         recordings = wishes.recordings(known, datetime.now().astimezone())
@@ -131,7 +133,7 @@ def record_command(
                 recording=recording,
                 video=not audio_only,
                 slides=not (no_slides or audio_only),
-                peer=peer_config(media_address, media_ports),
+                peer=dumped(peer_config(media_address, media_ports)),
                 stay=wishes.stay,
                 sidecars=not no_sidecars,
                 notice=notice,
@@ -149,7 +151,7 @@ def record_command(
         outcomes = await _record_all(jobs, running, stopping, screen)
         return _report(known, outcomes, running, screen)
 
-    raise typer.Exit(run(work, screen))
+    raise typer.Exit(run(with_stats_dump(stats_dump, work), screen))
 
 
 @dataclass(slots=True)

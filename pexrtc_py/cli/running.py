@@ -24,7 +24,7 @@ from . import early_signals
 from .exits import ExitCode, exit_code_of, told
 from .screen import Screen
 
-__all__ = ["Stopping", "obeying", "run"]
+__all__ = ["Command", "Stopping", "obeying", "run"]
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from ..errors import IceFailed, MediaError, PexrtcError, UsageError
@@ -22,6 +22,8 @@ from ..signalling.failures import printable
 from ..webrtc.line import Line
 from ..webrtc.peer import Peer, PeerConfig, PeerState
 from ..webrtc.receiver import Receiver
+from ..webrtc.stats_dump import ConnectionDump
+from .call_dump import dumping
 from .phases import JoinPhases
 
 __all__ = ["AUDIO_CODECS", "VIDEO_CODECS", "Call", "CallConfig", "open_call"]
@@ -96,6 +98,7 @@ class Call:
         self._ended = asyncio.Event()
         self._ended_by_node = False
         self._peer.on_state = self._follow
+        self._dump: ConnectionDump | None = None
         self.config = config
         self.phases = phases
         self.uuid = CallUuid("")
@@ -142,6 +145,8 @@ class Call:
         return self.ended_reason or "call ended"
 
     def _follow(self, state: PeerState) -> None:
+        if self._dump is not None:
+            self._dump.event("onconnectionstatechange", state.value, time.monotonic())
         if state is PeerState.FAILED:
             self.end("the media path is gone", by_node=False)
 
@@ -193,8 +198,10 @@ class Call:
     async def _offer_again(self, *, restart: bool = False) -> None:
         me, client = self._me, self._client
         offer = await self._peer.create_offer(restart=restart)
+        self._note("setLocalDescription", offer)
         answer = await client.call_update(me, self.uuid, UpdateRequest(sdp=offer))
         sdp = answer if isinstance(answer, str) else answer.sdp
+        self._note("setRemoteDescription", sdp if isinstance(sdp, str) else "")
         await self._peer.accept_answer(sdp if isinstance(sdp, str) else "")
         await client.call_ack(me, self.uuid)
 
@@ -214,6 +221,7 @@ class Call:
     async def _set_up(self) -> None:
         me, client = self._me, self._client
         offer = self.offer_sdp = await self._peer.create_offer()
+        self._note("setLocalDescription", offer)
         self.phases.offered = time.monotonic()
         result = await client.participant_calls(
             me, CallRequest(call_type=CallKind.WEBRTC, sdp=offer, present=self.config.present)
@@ -222,6 +230,7 @@ class Call:
         if not isinstance(result.sdp, str) or not result.sdp:
             raise MediaError("the node answered without a session description (direct media is not supported)")
         self.answer_sdp = result.sdp
+        self._note("setRemoteDescription", result.sdp)
         await self._peer.accept_answer(result.sdp)
         self.phases.answered = time.monotonic()
         for line, kind in ((self.audio, Kind.AUDIO), (self.video, Kind.VIDEO)):
@@ -229,6 +238,12 @@ class Call:
                 _FirstFrame(line.receiver, self.phases, kind)
         await client.call_ack(me, self.uuid)
         self.phases.acked = time.monotonic()
+
+    def _note(self, name: str, sdp: str) -> None:
+        """Dump a description: ours is an offer, the node's an answer."""
+        if self._dump is not None:
+            kind = "offer" if name == "setLocalDescription" else "answer"
+            self._dump.describe(name, kind, sdp, time.monotonic())
 
     async def _hang_up(self) -> None:
         self._peer.on_state = None  # the node may close the path before it answers, and that is no loss
@@ -261,8 +276,10 @@ async def open_call(session: Session, config: CallConfig, phases: JoinPhases, ca
     Raises:
         PexrtcError: the node refused, cannot be reached, or its answer cannot be used.
     """
-    async with Peer(config.peer) as peer:
+    async with AsyncExitStack() as stack:
+        peer = await stack.enter_async_context(Peer(config.peer))
         call = Call(session, config, peer, phases)
+        call._dump = stack.enter_context(dumping(peer, config.peer))
         calls.append(call)
         try:
             await call._set_up()

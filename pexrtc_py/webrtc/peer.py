@@ -32,6 +32,7 @@ from .impairment import Impairment, TwoWayImpairment
 from .line import Line, offered_line
 from .line_set import LineSet
 from .statistics import RtpStatistics
+from .stats_dump import StatsDump
 from .transport import MediaTransport
 from .transport_config import TransportConfig, TransportHandlers, TransportState
 from .transport_statistics import PathStatistics
@@ -52,6 +53,8 @@ class PeerConfig(TransportConfig):
 
     memory: SenderMemory | None = None
     """Of peers that follow each other, or stand beside each other, on one timeline: see `clock`."""
+    dump: StatsDump | None = None
+    """Where whoever calls with this peer dumps what it tells."""
 
 
 class Peer:
