@@ -18,15 +18,16 @@ from pathlib import Path
 
 from ..errors import UsageError, WriteError
 from ..media.frames import Codec, EncodedFrame, Gap, Kind
-from ..media.writers.container import Container, ContainerWriter, TrackResult, WriterConfig, WriteResult
+from ..media.writers.container import Container, ContainerWriter, WriterConfig
 from ..media.writers.muxer import Chapter
 from ..media.writers.target import Target, part_path
 from ..media.writers.tracks import TrackSpec
+from .closed_files import ClosedFiles, FileResult
 from .declaring import spec_from
 from .naming import segment_path
 from .roles import Role
 
-__all__ = ["FileResult", "FileSeries", "SegmentRules"]
+__all__ = ["FileSeries", "SegmentRules"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +56,6 @@ class SegmentRules:
         return (self.duration_s is not None and duration_s >= self.duration_s) or (
             self.size_bytes is not None and size_bytes >= self.size_bytes
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileResult:
-    """What became of one file."""
-
-    start_s: float
-    """Seconds of the recording at which the file's 0 lies."""
-    written: WriteResult
-    """Path, duration, size, error."""
-    tracks: Mapping[Role, TrackResult]
-    """By what they are."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -127,7 +116,7 @@ class FileSeries:
         self._before: _OpenFile | None = None
         self._files: list[_OpenFile] = []
         """Those that are not known to be closed, in order."""
-        self._results: list[FileResult] = []
+        self._results = ClosedFiles()
         """Of those before them."""
         self._closed: list[Path] = []
         """Complete, and nobody was told yet."""
@@ -263,7 +252,7 @@ class FileSeries:
             following = self._files[number + 1 : number + 2]
             self._close(file, following[0].origin if following else float("inf"))
 
-    async def aclose(self) -> tuple[FileResult, ...]:
+    async def aclose(self) -> Iterable[FileResult]:
         """Close all files and wait for it. Safe to cancel, idempotent: they are closed in any case."""
         self.close_soon()
         while self._files:
@@ -271,9 +260,8 @@ class FileSeries:
             await file.writer.aclose()
             if self._files[:1] == [file]:
                 self._settle(self._files.pop(0))
-        for result in self._results:
-            self.error = self.error or result.written.error
-        return tuple(self._results)
+        self.error = self.error or self._results.error
+        return self._results
 
     def _settle(self, file: _OpenFile) -> None:
         """Keep of a closed file what is told of it in the end."""

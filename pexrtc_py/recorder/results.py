@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PexrtcError
 from ..media.frames import Codec
 from ..media.writers.container import TrackResult
-from .file_series import FileResult
+from .closed_files import FileResult
 from .roles import Role
 from .stopping import Ended
 
@@ -104,8 +104,8 @@ class RecordingResult:
 
 
 def sum_up(
-    main: Sequence[FileResult],
-    slides: Sequence[FileResult],
+    main: Iterable[FileResult],
+    slides: Iterable[FileResult],
     *,
     began_at: float | None,
     ended: Ended,
@@ -114,15 +114,27 @@ def sum_up(
     error: PexrtcError | None,
 ) -> RecordingResult:
     """Make the result of a recording from those of its files; one that its disk took nothing of is none."""
-    main = [file for file in main if file.written.bytes or file.written.error is None]
-    files = [*main, *(file for file in slides if file.written.bytes or file.written.error is None)]
+    first: Path | None = None
+    paths: list[Path] = []
+    streams: list[StreamResult] = []
+    duration_s, size = 0.0, 0
+    for is_main, files in ((True, main), (False, slides)):
+        for file in files:
+            written = file.written
+            if written.error is not None and not written.bytes:
+                continue
+            first = first or (written.path if is_main else None)
+            paths.append(written.path)
+            streams += [_stream(role, track, file) for role, track in file.tracks.items()]
+            duration_s = max(duration_s, file.start_s + written.duration_s)
+            size += written.bytes
     return RecordingResult(
-        file=main[0].written.path if main else None,
-        files=tuple(file.written.path for file in files),
+        file=first,
+        files=tuple(paths),
         began_at=began_at,
-        duration_s=max((file.start_s + file.written.duration_s for file in files), default=0.0),
-        bytes=sum(file.written.bytes for file in files),
-        streams=tuple(_stream(role, track, file) for file in files for role, track in file.tracks.items()),
+        duration_s=duration_s,
+        bytes=size,
+        streams=tuple(streams),
         holes=tuple(holes),
         datagrams_overflowed=datagrams_overflowed,
         ended=ended,
