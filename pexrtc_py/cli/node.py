@@ -14,6 +14,7 @@ from ..node.config import NodeConfig, load_node_file
 from ..node.server import Node
 from .dialling import dial
 from .exits import ExitCode
+from .impairing import parse_impairment
 from .options import MediaAddress, MediaPorts, Quiet, Verbose, configure_logging, read_ports
 from .running import Stopping, run
 from .screen import Screen
@@ -44,6 +45,14 @@ def node(
     ] = False,
     media_address: MediaAddress = None,
     media_ports: MediaPorts = None,
+    impair: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--impair",
+            metavar="NETWORK",
+            help="A bad network to every client: a name (see `pexrtc probe --help`), loss=5%,delay=100ms, send:3g, ...",
+        ),
+    ] = None,
     rtmp_ports: Annotated[
         str | None,
         typer.Option(
@@ -79,6 +88,7 @@ def node(
             self_signed=self_signed,
             media_addresses=tuple(media_address or ()),
             media_ports=read_ports(media_ports),
+            impairment=parse_impairment(*(impair or ())),
             rtmp_ports=read_ports(rtmp_ports, "--rtmp-ports"),
             use_relay_candidates_only=relay_only or settings.use_relay_candidates_only,
             faults=faults,

@@ -24,6 +24,7 @@ from ..errors import UsageError
 from ..protocol.models import StunServer, TurnServer
 from ..protocol.room_settings import RoomSettings
 from ..service.http_serving import BODY_S, IDLE_S
+from ..webrtc.impairment import Impairment, TwoWayImpairment
 
 __all__ = ["NodeConfig", "NodeFile", "load_node_file"]
 
@@ -44,6 +45,8 @@ class NodeConfig:
     """Local addresses of media; empty: the one of HTTP when that is loopback, else all of the host."""
     media_ports: tuple[int, int] | None = None
     """First and last UDP port of media; None leaves it to the kernel."""
+    impairment: Impairment | TwoWayImpairment | None = None
+    """A bad network before each client, for tests and demonstrations: one for both directions, or each by itself."""
     rtmp_ports: tuple[int, int] | None = None
     """First and last TCP port of RTMP publishers, one for each call; None leaves it to the kernel."""
     conferences: Mapping[str, RoomSettings] = field(default_factory=lambda: MappingProxyType({}))

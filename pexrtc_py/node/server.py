@@ -133,9 +133,8 @@ def _real_media(config: NodeConfig) -> MediaFactory:
     if not addresses and config.is_loopback:
         host = config.listen[0]
         addresses = ("127.0.0.1" if host == "localhost" else host,)
-    media_config = ConferenceMediaConfig(
-        peer=PeerConfig(addresses=addresses, ports=config.media_ports), rtmp_ports=config.rtmp_ports
-    )
+    peer = PeerConfig(addresses=addresses, ports=config.media_ports, impairment=config.impairment)
+    media_config = ConferenceMediaConfig(peer=peer, rtmp_ports=config.rtmp_ports)
     return lambda settings, listener: ConferenceMedia(settings, listener, media_config)
 
 
