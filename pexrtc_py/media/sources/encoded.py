@@ -34,6 +34,8 @@ class EncodeConfig:
     audio_loss_percent: int = 5
     """Loss that Opus is made for: above 0 speech carries each packet twice (in-band FEC), which takes a tenth more time
     and nothing to speak of in quality."""
+    audio_dtx: bool = False
+    """Whether Opus sends digital silence as one packet in 400 ms instead of fifty a second."""
     largest: tuple[int, int] = (1920, 1080)
     """Width and height that no picture goes beyond; larger ones are scaled down."""
     frame_rate: float = 30.0
@@ -58,6 +60,7 @@ class SoundEncoder:
             channels=self._channels,
             bitrate_bps=config.audio_bps,
             expected_loss_percent=config.audio_loss_percent,
+            dtx=config.audio_dtx,
         )
         self._level: RunningLevel | None = None
         if config.level_lufs is not None:
