@@ -8,8 +8,9 @@ It is asked for again when a round trip and a tenth have passed, and after each 
 answer failed, requests may be what gets lost, and several in a row where losses come in bursts. Beyond a round trip of
 70 ms it is asked for by halves from the beginning: there one more loss is a freeze. Senders give no two answers within
 a round trip, or only where little is lost; so every second request falls when they may answer again: an answer that was
-lost costs a round trip and a tenth, a request that was lost half of it. Never is it asked for sooner than after 20 ms,
-and after ten requests ever more slowly: nothing goes through then, or through a queue that repeats only make longer.
+lost costs a round trip and a tenth, a request that was lost half of it. The wait is never shorter than 20 ms, never
+longer than 110 (a third of 300), and after ten requests ever longer: nothing goes through then, or through a queue that
+repeats only make longer.
 
 Without NACK (`enabled=False`) the same bookkeeping only says since when a packet is missing.
 """
@@ -26,9 +27,9 @@ __all__ = ["MissingPackets"]
 _IN_PLACE_WAIT_S = 0.010
 _LONGEST_WAIT_S = 0.020
 _WAIT_FORGOTTEN = 0.98  # of the wait is left after each repair: 1 ms of 20 after 150 without disorder
-_SHORTEST_REPEAT_S = 0.020
+_SHORTEST_REPEAT_S, _LONGEST_REPEAT_S = 0.020, 0.110
 _HALF = 0.55  # of a round trip and a tenth
-_EARLY_S = 0.070  # libwebrtc repeats after 0.1 s when it does not know the round trip
+_EARLY_S = 0.070
 _QUICK_REQUESTS, _REQUESTS = 10, 18
 _SLOWER = 1.5
 _INITIAL_ROUND_TRIP_S = 0.100  # before anything was measured: half is more than most, so little is asked for in vain
@@ -132,10 +133,10 @@ class MissingPackets:
         return numbers
 
     def _repeat(self, requests: int) -> float:
-        """Return how long to wait after so many requests."""
+        """Return how long to wait after so many requests; libwebrtc waits 0.1 s where it knows no round trip."""
         halves = 2 if requests == 1 and self.round_trip_s <= _EARLY_S else 1
         slower = _SLOWER ** max(0, requests - _QUICK_REQUESTS)
-        return max(_SHORTEST_REPEAT_S, halves * _HALF * self.round_trip_s) * slower
+        return max(_SHORTEST_REPEAT_S, min(halves * _HALF * self.round_trip_s, _LONGEST_REPEAT_S)) * slower
 
     def next_timer(self) -> float:
         """Return when `due` wants to be asked, infinity when never."""

@@ -48,6 +48,16 @@ def test_whoever_is_told_of_a_gap_sees_when_to_ask(lost: int) -> None:
     assert due == [pytest.approx(10.06)]
 
 
+def test_sound_behind_a_gap_is_due_when_its_patience_ends() -> None:
+    """Where nothing is asked for, what waits for those before it was given out late for the same reason."""
+    config = ReceiverConfig(kind=Kind.AUDIO, formats={MEDIA: MediaFormat(codec=Codec.OPUS)}, local_ssrc=1)
+    sound, due = Receiver(config, lambda packet: None, CallClock()), list[float | None]()
+    take(sound, 1, 10.0)
+    sound.on_timer = lambda: due.append(sound.next_timer())
+    take(sound, 3, 10.04)
+    assert due == [pytest.approx(10.04 + config.patience_s)]
+
+
 async def test_a_timer_of_requests_asks_within_milliseconds() -> None:
     """As a peer sets it; nothing else wakes it."""
     asked = asyncio.Event()
