@@ -7,6 +7,8 @@ import pkgutil
 import sys
 from pathlib import Path
 
+from ._children import MissingPeerError
+
 
 def main() -> int:
     """Run the benchmark named on the command line."""
@@ -21,7 +23,11 @@ def main() -> int:
     if sys.argv[1] not in names:
         print(f"bench: no benchmark '{sys.argv[1]}'; there are: {', '.join(names)}", file=sys.stderr)
         return 2
-    code: int = importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    try:
+        code: int = importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    except MissingPeerError as exc:
+        print(f"bench {sys.argv[1]}: {exc}", file=sys.stderr)
+        return 1
     return code
 
 

@@ -6,7 +6,9 @@ read off what came out. What of the sound was made up instead of received, only 
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +18,8 @@ from pexrtc_py.media.chirps import RATE as SOUND_RATE
 from pexrtc_py.media.chirps import ChirpListener
 from pexrtc_py.media.marks_reading import MarkReader
 from pexrtc_py.media.marks_source import ReferenceConfig
+
+from ._children import say
 
 __all__ = ["BITRATE_BPS", "RATE", "REFERENCE", "Senses"]
 
@@ -48,6 +52,15 @@ class Senses:
         self._sounds.append((now, samples))
         if made_up_s:
             self.made_up.append((now, made_up_s))
+
+    async def follow(self, reader: asyncio.StreamReader, *senses: Coroutine[object, object, None]) -> None:
+        """Say that all is ready, and run what sees and hears until the benchmark says a line."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(sense) for sense in senses]
+            say(ready=True)
+            await reader.readline()
+            for task in tasks:
+                task.cancel()
 
     def report(self) -> dict[str, object]:
         """Return all as JSON has it; chirps are times when they began to be given out."""

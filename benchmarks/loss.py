@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -27,7 +26,7 @@ from rich.table import Table
 
 from pexrtc_py.webrtc.impairment import Impairment
 
-from ._children import Child, MissingPeerError, add_peers, python_peer
+from ._children import Child, add_peers, python_peer
 from ._live import RATE
 from ._relay import Relay
 
@@ -294,10 +293,6 @@ def main(argv: Sequence[str]) -> int:
     if options.networks is not None and not any(map(_is_meant(options.networks), NETWORKS)):
         parser.error(f"no network begins so; there are: {'; '.join(network.name for network in NETWORKS)}")
     console = Console(width=170)
-    try:
-        found = uvloop.run(run(options, console))
-    except MissingPeerError as exc:
-        print(f"bench loss: {exc}", file=sys.stderr)
-        return 1
+    found = uvloop.run(run(options, console))
     show(found, options.peers, console)
     return 0

@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -28,8 +27,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ._children import Child, MissingPeerError, Usage, Window, add_peers, python_peer, system_peer
+from ._children import Child, Usage, Window, add_peers, python_peer, system_peer
 from ._clip import clip
+from ._figures import median_of, ratio_of, whole_numbers
 from .record import completeness
 
 __all__ = ["main"]
@@ -162,13 +162,11 @@ def show(found: dict[tuple[str, int], list[Run]], console: Console) -> None:
             ratio = ""
             ours = found.get((OURS, count))
             if how in (GSTREAMER, AIORTC) and ours is not None:
-                pairs = [mine.used.cpu / its.used.cpu for mine, its in zip(ours, runs, strict=False)]
-                ratio = f"{statistics.median(pairs):.3f} ({min(pairs):.2f} to {max(pairs):.2f})"
-            each = [value / count for value in cpu]
+                ratio = ratio_of([mine.used.cpu for mine in ours], cpu)
             table.add_row(
                 NAMES[how],
                 str(count),
-                f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})",
+                median_of([value / count for value in cpu]),
                 further,
                 f"{statistics.median(result.used.memory_mb for result in runs):.0f}",
                 f"{statistics.median(result.used.wake_ups for result in runs):.0f}",
@@ -182,17 +180,13 @@ def show(found: dict[tuple[str, int], list[Run]], console: Console) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench node", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--counts", type=lambda text: [int(item) for item in text.split(",")], default=[1, 2, 8, 24])
+    parser.add_argument("--counts", type=whole_numbers, default=[1, 2, 8, 24])
     add_peers(parser, NAMES)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--window", type=float, default=6.0, help="seconds measured in each run")
     options = parser.parse_args(argv)
     console = Console(width=130)
     clip()
-    try:
-        found = asyncio.run(run(options, console))
-    except MissingPeerError as exc:
-        print(f"bench node: {exc}", file=sys.stderr)
-        return 1
+    found = asyncio.run(run(options, console))
     show(found, console)
     return 0

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import os
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +28,9 @@ from rich.table import Table
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.webrtc.depayload import packet_duration
 
-from ._children import Child, MissingPeerError, Window, add_peers, python_peer, system_peer
+from ._children import Child, Window, add_peers, python_peer, system_peer
 from ._clip import clip
+from ._figures import median_of, ratio_of, whole_numbers
 from ._stages import show as show_stages
 from ._stages import stages
 
@@ -180,18 +180,13 @@ def show(results: list[tuple[str, int, list[Run]]], console: Console) -> None:
                 further = f"{(memory - statistics.median(run.memory_mb for run in one)) / (calls - 1):.2f}"
             ratio = ""
             if peer != OURS and (OURS, calls) in by:
-                pairs = [mine.cpu / its.cpu for mine, its in zip(by[OURS, calls], runs, strict=False)]
-                ratio = f"{statistics.median(pairs):.3f}"
-                if len(pairs) > 1:
-                    ratio += f" ({min(pairs):.2f} to {max(pairs):.2f})"
+                ratio = ratio_of([run.cpu for run in by[OURS, calls]], [run.cpu for run in runs])
                 if peer == GSTREAMER and calls in TARGETS:
                     ratio += f", to be {TARGETS[calls]} or less"
-            cpu = [run.cpu for run in runs]
-            spread = f" ({min(cpu):.2f} to {max(cpu):.2f})" if len(cpu) > 1 else ""
             table.add_row(
                 str(calls),
                 NAMES[peer],
-                f"{statistics.median(cpu):.2f}{spread}",
+                median_of([run.cpu for run in runs]),
                 f"{memory:.0f}",
                 further,
                 f"{min(run.whole for run in runs):.1%}",
@@ -203,7 +198,7 @@ def show(results: list[tuple[str, int, list[Run]]], console: Console) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench record", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--calls", type=lambda text: [int(item) for item in text.split(",")], default=[1, 8, 24])
+    parser.add_argument("--calls", type=whole_numbers, default=[1, 8, 24])
     add_peers(parser, NAMES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=float, default=8.0, help="seconds measured in each run")
@@ -211,11 +206,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     console = Console(width=140)
     clip()
-    try:
-        results = asyncio.run(run(options, console))
-    except MissingPeerError as exc:
-        print(f"bench record: {exc}", file=sys.stderr)
-        return 1
+    results = asyncio.run(run(options, console))
     show(results, console)
     if options.stages:
         live = {calls: statistics.median(run.cpu for run in runs) for peer, calls, runs in results if peer == OURS}

@@ -7,16 +7,11 @@ from __future__ import annotations
 import asyncio
 import json
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection
 from aiortc.contrib.media import MediaRelay
 
-from benchmarks._children import read_answers, read_commands, say
-from benchmarks.peers.aiortc_loopback import use_loopback
-
-
-def connection() -> RTCPeerConnection:
-    """Return a new peer."""
-    return RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+from benchmarks._children import read_answers, read_commands
+from benchmarks.peers.aiortc_call import accept, answer, connection, offer, use_loopback
 
 
 async def run() -> None:
@@ -24,12 +19,8 @@ async def run() -> None:
     publisher, relay = connection(), MediaRelay()
     subscribers: list[RTCPeerConnection] = []
     async with read_commands() as reader:
-        publisher.addTransceiver("audio", direction="recvonly")
-        publisher.addTransceiver("video", direction="recvonly")
-        await publisher.setLocalDescription(await publisher.createOffer())
-        say(call=0, offer=publisher.localDescription.sdp)
-        answer = (await read_answers(reader, range(1)))[0]
-        await publisher.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        await offer(publisher)
+        await accept(publisher, (await read_answers(reader, range(1)))[0])
         while line := await reader.readline():
             said = json.loads(line)
             if "offer" not in said:
@@ -38,9 +29,7 @@ async def run() -> None:
             subscribers.append(peer)
             for transceiver in publisher.getTransceivers():
                 peer.addTrack(relay.subscribe(transceiver.receiver.track))
-            await peer.setRemoteDescription(RTCSessionDescription(sdp=said["offer"], type="offer"))
-            await peer.setLocalDescription(await peer.createAnswer())
-            say(call=said["call"], answer=peer.localDescription.sdp)
+            await answer(peer, said["call"], said["offer"])
     for peer in (publisher, *subscribers):
         await peer.close()
 

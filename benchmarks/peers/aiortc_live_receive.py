@@ -5,19 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-from aiortc import (
-    MediaStreamError,
-    MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
 from benchmarks._children import read_answers, read_commands, say
 from benchmarks._live import Senses
-from benchmarks.peers.aiortc_loopback import use_loopback
+from benchmarks.peers.aiortc_call import accept, connection, offer, use_loopback
 
 
 async def follow(track: MediaStreamTrack, senses: Senses) -> None:
@@ -42,21 +35,13 @@ async def run() -> None:
     """Receive until told to stop."""
     senses = Senses()
     async with read_commands() as reader:
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        peer.addTransceiver("audio", direction="recvonly")
-        peer.addTransceiver("video", direction="recvonly")
-        await peer.setLocalDescription(await peer.createOffer())
-        say(call=0, offer=peer.localDescription.sdp)
-        answer = (await read_answers(reader, range(1)))[0]
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        peer = connection()
+        await offer(peer)
+        await accept(peer, (await read_answers(reader, range(1)))[0])
         while peer.connectionState != "connected":  # noqa: ASYNC110 - a peer of a benchmark may ask
             await asyncio.sleep(0.02)
-        async with asyncio.TaskGroup() as group:
-            for transceiver in peer.getTransceivers():
-                group.create_task(follow(transceiver.receiver.track, senses))
-            say(ready=True)
-            await reader.readline()
-            await peer.close()
+        await senses.follow(reader, *(follow(each.receiver.track, senses) for each in peer.getTransceivers()))
+        await peer.close()
     say(**senses.report())
 
 

@@ -7,19 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aiortc import (
-    MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRecorder
 from av.frame import Frame
 from av.packet import Packet
 
 from benchmarks._children import read_answers, read_commands, say
-from benchmarks.peers.aiortc_loopback import use_loopback
+from benchmarks.peers.aiortc_call import accept, connection, offer, use_loopback
 
 
 class Begun(MediaStreamTrack):
@@ -48,19 +42,13 @@ class Begun(MediaStreamTrack):
 async def run(calls: int, folder: Path) -> None:
     """Record until told to stop."""
     async with read_commands() as reader:
-        peers = [
-            RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-            for _ in range(calls)
-        ]
+        peers = [connection() for _ in range(calls)]
         recorders = [MediaRecorder(str(folder / f"{number}.mkv")) for number in range(calls)]
         for number, peer in enumerate(peers):
-            peer.addTransceiver("audio", direction="recvonly")
-            peer.addTransceiver("video", direction="recvonly")
-            await peer.setLocalDescription(await peer.createOffer())
-            say(call=number, offer=peer.localDescription.sdp)
+            await offer(peer, number)
         answers = await read_answers(reader, range(calls))
         for number, peer in enumerate(peers):
-            await peer.setRemoteDescription(RTCSessionDescription(sdp=answers[number], type="answer"))
+            await accept(peer, answers[number])
             tracks: list[MediaStreamTrack] = [transceiver.receiver.track for transceiver in peer.getTransceivers()]
             pictures = Begun(next(track for track in tracks if track.kind == "video"))
             await pictures.begin()

@@ -6,11 +6,10 @@ import asyncio
 import json
 import sys
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
 
-from benchmarks._children import read_commands, say
-from benchmarks.peers.aiortc_loopback import use_loopback
+from benchmarks._children import read_commands
+from benchmarks.peers.aiortc_call import answer, connection, use_loopback
 
 
 async def run(path: str) -> None:
@@ -21,16 +20,14 @@ async def run(path: str) -> None:
             said = json.loads(line)
             if "offer" not in said:
                 continue
-            peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            peer = connection()
             peers.append(peer)
             player = MediaPlayer(path, decode=False)
             assert player.audio is not None
             assert player.video is not None
             peer.addTrack(player.audio)
             peer.addTrack(player.video)
-            await peer.setRemoteDescription(RTCSessionDescription(sdp=said["offer"], type="offer"))
-            await peer.setLocalDescription(await peer.createAnswer())
-            say(call=said["call"], answer=peer.localDescription.sdp)
+            await answer(peer, said["call"], said["offer"])
     for peer in peers:
         await peer.close()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import uvloop
 
 from benchmarks._children import read_answers, read_commands, say
@@ -41,15 +39,10 @@ async def run() -> None:
         async with (
             AudioDecoder() as audio,
             VideoDecoder(request_key_frame=picture.receiver.request_key_frame) as video,
-            asyncio.TaskGroup() as group,
         ):
-            tasks = [group.create_task(watch(video, senses)), group.create_task(listen(audio, senses))]
             sound.receiver.add_tap(audio)
             picture.receiver.add_tap(video)
-            say(ready=True)
-            await reader.readline()
-            for task in tasks:
-                task.cancel()
+            await senses.follow(reader, watch(video, senses), listen(audio, senses))
     say(**senses.report())
 
 

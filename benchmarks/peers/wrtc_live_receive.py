@@ -79,15 +79,8 @@ async def run() -> None:
         answer = (await read_answers(reader, range(1)))[0]
         await peer.set_remote_description(webrtc.RTCSessionDescriptionInit("answer", answer))
         await connected.wait()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(count(peer, senses))]
-            for track in tracks:
-                follow = listen if track.kind == "audio" else watch
-                tasks.append(group.create_task(follow(webrtc, track, senses)))
-            say(ready=True)
-            await reader.readline()
-            for task in tasks:
-                task.cancel()
+        following = ((listen if track.kind == "audio" else watch)(webrtc, track, senses) for track in tracks)
+        await senses.follow(reader, count(peer, senses), *following)
     say(**senses.report())
 
 
