@@ -312,6 +312,8 @@ async def _attend(podium: Podium, first: Place, parts: list[_Part], show: _Show,
                 part.result.error = why
                 part.result.error = await place.last_word(why)
                 part.result.ended = str(part.result.error)
+                transfer = part.place.conference.session.transfer
+                part.result.moved_to = transfer.alias if transfer is not None else None
         place = await podium.after(place) if goes_on and not show.is_over else None
         if show.is_over:
             return

@@ -65,3 +65,5 @@ class Played:
     """Whether the far side reported that the last packet arrived."""
     error: PexrtcError | None = None
     """What went wrong in this conference; None when nothing did."""
+    moved_to: str | None = None
+    """Where we were transferred to in the middle of it; what came of it there is told by itself."""

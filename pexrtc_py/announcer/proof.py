@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -109,6 +110,8 @@ class Listener:
     """Us in it."""
     call: Call | None = None
     """What it hears through."""
+    since: float = 0.0
+    """From when on it listened, on `time.monotonic`."""
 
     @property
     def lost(self) -> PexrtcError | None:
@@ -147,7 +150,7 @@ async def listening(session: SessionConfig, *, peer: PeerConfig | None = None) -
         await conference.session.wait_in_conference()
         async with conference.call(receive) as call:
             await call.connected()
-            listener = Listener(session.alias, {}, conference, call)
+            listener = Listener(session.alias, {}, conference, call, time.monotonic())
             for kind, line in ((Kind.AUDIO, call.audio), (Kind.VIDEO, call.video)):
                 if line is not None and line.receiver is not None:
                     listener.kept[kind] = kept = Kept()
@@ -158,13 +161,16 @@ async def listening(session: SessionConfig, *, peer: PeerConfig | None = None) -
 
 
 async def judge(sent: dict[Kind, Kept], listener: Listener, started: float) -> HeardReport:
-    """Say whether what was sent from `started` on was heard. Cancelling is safe; the work in a thread goes on.
+    """Say whether what was sent from `started` on was heard, or from when on somebody listened, if that was later.
+
+    Cancelling is safe; the work in a thread goes on.
 
     Args:
         sent: what was sent, on the player's clock (`time.monotonic`).
         listener: who listened, from before the first word to after the last.
         started: the player's clock when the source itself began.
     """
+    started = max(started, listener.since)
     got = {kind: list(kept.items) for kind, kept in listener.kept.items()}
     gave = {kind: [item for item in kept.items if item.time >= started - 0.001] for kind, kept in sent.items()}
     return await asyncio.to_thread(_judge, gave, got, started)

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from ..announcer.announcer import Announcer, AnnouncerConfig
 from ..announcer.dialling import Dial
+from ..announcer.ears import Ears, open_ears
 from ..announcer.material import announcement_of_sources
 from ..announcer.play_record import HeardReport, PlayEntry, PlayRecord
 from ..announcer.played import Announcement, Played
 from ..announcer.podium import Podium, open_podiums
-from ..announcer.proof import Kept, Listener, judge, listening
+from ..announcer.proof import Kept, judge
 from ..announcer.queue import QueueItem
 from ..announcer.queue_access import QueueAccess
 from ..announcer.readiness import Readiness
@@ -97,7 +98,7 @@ class _Run:
         self._readiness = order.readiness
         self._main: Announcement | None = None
         self._slides: Announcement | None = None
-        self._listeners: dict[str, Listener] = {}
+        self._ears: list[tuple[Podium, Ears]] = []
         self._sent: dict[str, dict[Kind, Kept]] = {}  # by the item's id
         self._players: dict[str, Player] = {}
         self._where: dict[str, Sequence[str]] = {}  # by the item's id
@@ -119,16 +120,18 @@ class _Run:
         sessions = [await find_session(alias, order.way, name=order.name) for alias in order.aliases]
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
+            ears: Sequence[Ears | PexrtcError] = ()
             if order.prove:
-                hearing = [partial(listening, _as_listener(each), peer=order.peer) for each in sessions]
+                hearing = [partial(open_ears, _as_listener(each), peer=order.peer) for each in sessions]
                 ears = await enter(open_all(hearing))
-                self._listeners = {ear.alias: ear for ear in ears if isinstance(ear, Listener)}
                 self._tell_errors([each.alias for each in sessions], ears, " (the listener)")
             places = await enter(
                 open_podiums(sessions, self._calling(), self._slides, listen=order.moments.watches_people)
             )
             self._tell_errors([each.alias for each in sessions], places, "")
             podiums = [place for place in places if isinstance(place, Podium)]
+            pairs = zip(places, ears, strict=True) if ears else ()
+            self._ears = [(at, ear) for at, ear in pairs if isinstance(at, Podium) and isinstance(ear, Ears)]
             for podium in podiums:
                 me = podium.conference.session.token_result.display_name or order.name
                 screen.note(f"joined {podium.alias} as {me}")
@@ -186,7 +189,7 @@ class _Run:
             announcer = Announcer(
                 station,
                 config,
-                self._material,
+                partial(self._material, podiums=station),
                 on_player=self._note_player,
                 on_played=self._note_played,
                 on_begin=self._begin,
@@ -200,6 +203,8 @@ class _Run:
             self._screen.note(f"the queue is fed at {door.url}/announcements")
         self._tells = config.stays  # who waits for the end of months reads nothing
         async with task_owner() as self._tasks:
+            for podium, ears in self._ears:
+                self._tasks.start(ears.follow(podium), name="pexrtc ears follow")
             await first_of(playing=self._run_all(), show=self._show())
 
     async def _run_all(self) -> None:
@@ -220,7 +225,9 @@ class _Run:
             self._screen.note(f"the queue's token: {made_up}")
         return QueueDoor(QueueAccess(named), token=token or made_up, host=host, port=port)
 
-    async def _material(self, item: QueueItem) -> Announcement:
+    async def _material(self, item: QueueItem, podiums: Sequence[Podium]) -> Announcement:
+        # Transferred, an announcement begins again: not before somebody listens there.
+        await asyncio.gather(*(ears.there(podium) for podium, ears in self._ears if podium in podiums))
         if item.source or self._main is None:
             return await announcement_of_sources([item.source], how=self._readiness, peer=self._order.peer)
         return self._main
@@ -229,8 +236,8 @@ class _Run:
         self._where[item.id] = aliases
         if not self._order.prove:
             return {}
-        for listener in self._ears(aliases):
-            listener.clear()
+        for ears in self._ears_in(aliases):
+            ears.clear()
         self._sent[item.id] = {Kind.AUDIO: Kept(), Kind.VIDEO: Kept()}
         return self._sent[item.id]
 
@@ -262,10 +269,12 @@ class _Run:
         for one in played:
             self._tell("ended", item, **_as_result(one, self._name(item), item.why, None))
         if sent is not None:
-            await asyncio.gather(*(listener.hear_out() for listener in self._ears([one.alias for one in played])))
-        for one in played:
+            await asyncio.gather(*(ears.hear_out() for ears in self._ears_in([one.alias for one in played])))
+        for number, one in enumerate(played, start=1):
             proof = None
-            if sent is not None and one.started is not None:
+            # What was moved in the middle is judged by what came of it where it was moved to.
+            moved = any(other.alias == one.moved_to for other in played[number:])
+            if sent is not None and one.started is not None and not moved:
                 proof = await self._prove(one, sent)
             if proof is not None:
                 self._tell("heard" if proof.heard else "not heard", item, alias=one.alias, proof=proof)
@@ -273,7 +282,7 @@ class _Run:
             self._results.append(_as_result(one, self._name(item), item.why, proof))
             if one.error is not None:
                 self._code = self._code or exit_code_of(one.error)
-            if self._order.prove and (proof is None or not proof.heard):
+            if self._order.prove and not moved and (proof is None or not proof.heard):
                 self._code = self._code or ExitCode.THRESHOLD_MISSED
             if self._record is not None:
                 began = datetime.now().astimezone() - timedelta(seconds=time.monotonic() - (one.started or ended))
@@ -292,17 +301,19 @@ class _Run:
                     self._screen.error(str(exc))
                     self._code = self._code or exit_code_of(exc)
 
-    def _ears(self, aliases: Sequence[str]) -> Sequence[Listener]:
+    def _ears_in(self, aliases: Sequence[str]) -> Sequence[Ears]:
         """Return who listens in these conferences: others may be in the middle of an announcement."""
-        return [self._listeners[alias] for alias in aliases if alias in self._listeners]
+        return [ears for _, ears in self._ears if ears.alias in aliases]
 
     async def _prove(self, played: Played, sent: dict[Kind, Kept]) -> HeardReport | None:
         """Return what was heard; None when nobody listened to the end, who could say."""
-        listener = self._listeners.get(played.alias)
-        if listener is not None and (why := listener.lost) is not None:
-            self._screen.error(f"{played.alias} (the listener): {told(why)}; nothing is proved there any more")
-            self._code = self._code or exit_code_of(why)
-            return None
+        for ears in self._ears_in([played.alias]):
+            if (why := ears.lost) is not None:
+                self._screen.error(f"{played.alias} (the listener): {told(why)}; nothing is proved there any more")
+                self._code = self._code or exit_code_of(why)
+                return None
+        found = (ears.heard_in(played.alias) for _, ears in self._ears)
+        listener = next((listener for listener in found if listener is not None), None)
         if listener is None or played.started is None:
             return HeardReport(heard=False)
         return await judge(sent, listener, played.started)
