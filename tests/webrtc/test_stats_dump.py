@@ -11,37 +11,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pexrtc_py.media.frames import Codec
-from pexrtc_py.webrtc.statistics import OutboundRtp, RemoteInboundRtp, RtpStatistics
+from pexrtc_py.webrtc.statistics import OutboundRtp, RtpStatistics
 from pexrtc_py.webrtc.stats_dump import StatsDump
+from tests.support.rtp_statistics import OUTBOUND, REPORT
 from tests.support.stats_dumps import Dump, read_dump
 
 from .link import Link, vp8_frame
 
 UNIX, NOW = 1_700_000_000.0, 1000.0
-SENT = OutboundRtp(
-    id="outbound-0",
-    timestamp=0.0,
+SENT = replace(OUTBOUND, kind="video", ssrc=1, mime_type="video/VP8")
+REPORTED = replace(
+    REPORT,
     kind="video",
     ssrc=1,
-    mid="0",
-    mime_type="video/VP8",
-    packets_sent=0,
-    bytes_sent=0,
-    header_bytes_sent=0,
-    retransmitted_packets_sent=0,
-    retransmitted_bytes_sent=0,
-    nack_count=0,
-    pli_count=0,
-    fir_count=0,
-    active=True,
-)
-REPORTED = RemoteInboundRtp(
-    id="remote-inbound-0",
-    timestamp=0.0,
-    kind="video",
-    ssrc=1,
-    mid="0",
-    packets_lost=0,
     fraction_lost=0.0,
     jitter=0.0,
     round_trip_time=None,
