@@ -14,6 +14,7 @@ import typer
 
 from ..announcer.readiness import cache_folder
 from ..endpoint.conference import Conference
+from ..endpoint.presentation import PresentationWay
 from ..errors import LocalProtocolError, PexrtcError
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.recording import Recording
@@ -58,6 +59,7 @@ def record_command(
     audio_only: wish.AudioOnly = False,
     no_slides: wish.NoSlides = False,
     slides: wish.Slides = "file",
+    slides_by: wish.SlidesBy = PresentationWay.AUTO,
     thumbnails: wish.Thumbnails = False,
     transcode: wish.Transcode = None,
     no_sidecars: wish.NoSidecars = False,
@@ -133,6 +135,7 @@ def record_command(
                 recording=recording,
                 video=not audio_only,
                 slides=not (no_slides or audio_only),
+                slides_by=slides_by,
                 peer=dumped(peer_config(media_address, media_ports)),
                 stay=wishes.stay,
                 sidecars=not no_sidecars,

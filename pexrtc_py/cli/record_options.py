@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..endpoint.presentation import PresentationWay
 from ..media.transcoding import PRESETS
 from ..media.writers.containers import CONTAINERS
 
@@ -28,6 +29,7 @@ __all__ = [
     "SegmentDuration",
     "SegmentSize",
     "Slides",
+    "SlidesBy",
     "StopAfterSilence",
     "StopWhenAlone",
     "StopWhenNoMedia",
@@ -64,6 +66,14 @@ Slides = Annotated[
         "--slides",
         metavar="KIND",
         help="Presentations: `file`, NAME.slides.mkv; `track`, put into FILE when it is complete.",
+    ),
+]
+SlidesBy = Annotated[
+    PresentationWay,
+    typer.Option(
+        "--slides-by",
+        help="How presentations come: by a line of the one call, or by a call of their own; `auto` goes by the node's "
+        "release.",
     ),
 ]
 Thumbnails = Annotated[

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
+from ..endpoint.presentation import PresentationWay
 from ..probe.running import MAX_DURATION_S
 from ..probe.thresholds import Threshold, profile
 from ..recorder.naming import expand_home
@@ -90,6 +91,9 @@ class RecordJobEntry(_Job, frozen=True, kw_only=True, tag_field="kind", tag="rec
     slides: bool | Literal["file", "track"] = True
     """Whether to record presentations: in a file of their own (true, or `file`), or put into that of the rest when it
     is complete (`track`)."""
+    slides_by: PresentationWay = PresentationWay.AUTO
+    """How they come: by a line of the one call (`line`), by a call of their own (`call`), or as the node's release has
+    it (`auto`)."""
     sidecars: bool = False
     """Whether to write events, roster, speakers, chat, a manifest and a page beside the recording."""
     thumbnails: bool = False

@@ -122,6 +122,7 @@ def _record_job(job: RecordJobEntry, session: SessionConfig, path: Path, *, conf
         audio=job.audio,
         video=job.video,
         slides=bool(job.slides),
+        slides_by=job.slides_by,
         peer=peer_of(job),
         stay=StayRules(rejoin_for_s=job.rejoin_for_s),
         sidecars=job.sidecars,
