@@ -15,38 +15,74 @@ const clock = (s) => {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 };
 
-// One player a file; all follow the recording's clock. A file's 0 is where its first stream says.
-const starts = new Map();
+// One player for sound and picture and one for slides, whatever the files: a day of segments has more than a browser
+// has players, and their subtitles would be millions. A file's 0 is where its first stream says.
+const files = new Map();
 for (const stream of data.streams) {
-  if (!starts.has(stream.file)) starts.set(stream.file, stream.file_start_s || 0);
+  const file = files.get(stream.file) || { name: stream.file, start: stream.file_start_s || 0, isSlides: true };
+  file.isSlides = file.isSlides && stream.role === "slides";
+  files.set(stream.file, file);
 }
-const players = data.files.map((file) => {
-  const video = make("video", "", byId("players"));
-  video.controls = true;
-  video.preload = "metadata";
-  video.src = encodeURIComponent(file.name);
-  video.dataset.start = starts.get(file.name) || 0;
-  return video;
-});
-const main = players[0];
+for (const { name } of data.files) {
+  if (!files.has(name)) files.set(name, { name, start: 0, isSlides: false });
+}
 
 // Who speaks, and what is written, as subtitles: made here, because a page opened from a disk may load no other file.
 // What a cue shows is markup of WebVTT, so names are escaped.
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\r?\n+/g, "\n");
-const subtitle = (label, cues, mode) => {
-  for (const player of cues.length ? players : []) {
-    const track = player.addTextTrack("subtitles", label);
-    const offset = Number(player.dataset.start);
-    for (const [start, end, text] of cues) {
-      if (end > offset) track.addCue(new VTTCue(Math.max(0, start - offset), end - offset, escaped(text)));
-    }
-    track.mode = mode;
+const subtitles = [
+  { label: "Speakers", mode: "showing", cues: data.speakers.map((one) => [one.start_s, one.end_s, one.name]) },
+  {
+    label: "Chat",
+    mode: "hidden",
+    cues: data.chat.map((one) => [one.at_s, one.at_s + 5, `\u2068${one.name}\u2069: ${one.text}`]),
+  },
+].filter(({ cues }) => cues.length);
+
+const players = [false, true]
+  .map((isSlides) => [...files.values()].filter((file) => file.isSlides === isSlides))
+  .filter((own) => own.length)
+  .map((own) => {
+    const video = make("video", "", byId("players"));
+    video.controls = true;
+    video.preload = "metadata";
+    video.files = own.sort((one, other) => one.start - other.start);
+    video.subtitles = subtitles.map(({ label, mode, cues }) => {
+      const track = video.addTextTrack("subtitles", label);
+      track.mode = mode;
+      return { track, cues, shown: [] };
+    });
+    video.addEventListener("ended", () => {
+      if (video.number + 1 < own.length) {
+        open(video, video.number + 1);
+        video.play().catch(() => {});
+      }
+    });
+    return video;
+  });
+const main = players[0];
+
+const open = (player, number) => {
+  const { name, start } = player.files[number];
+  const end = number + 1 < player.files.length ? player.files[number + 1].start : Infinity;
+  player.number = number;
+  player.dataset.start = start;
+  player.src = encodeURIComponent(name);
+  for (const subtitle of player.subtitles) {
+    for (const cue of subtitle.shown) subtitle.track.removeCue(cue);
+    subtitle.shown = subtitle.cues
+      .filter(([from, until]) => until > start && from < end)
+      .map(([from, until, text]) => new VTTCue(Math.max(0, from - start), until - start, escaped(text)));
+    for (const cue of subtitle.shown) subtitle.track.addCue(cue);
   }
 };
-subtitle("Speakers", data.speakers.map((one) => [one.start_s, one.end_s, one.name]), "showing");
-subtitle("Chat", data.chat.map((one) => [one.at_s, one.at_s + 5, `\u2068${one.name}\u2069: ${one.text}`]), "hidden");
+for (const player of players) open(player, 0);
 const seek = (s) => {
-  for (const player of players) player.currentTime = Math.max(0, s - Number(player.dataset.start));
+  for (const player of players) {
+    const number = Math.max(0, player.files.filter(({ start }) => start <= s).length - 1);
+    if (number !== player.number) open(player, number);
+    player.currentTime = Math.max(0, s - player.files[number].start);
+  }
   if (main) main.play().catch(() => {});
 };
 
