@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ..errors import PexrtcError, UsageError
+from ..errors import PexrtcError, SourceError, UsageError
 from ..media.child import in_child
 from ..media.frames import Kind
 from ..recorder.manifest import KnownStream, changed_files, known_streams
@@ -61,6 +61,8 @@ class _Known:
     """What lies beside a file says of it."""
 
     is_changed: bool = False
+    unreadable: str = ""
+    """Why the manifest is none: a kill, or a full disk, left half of it."""
     streams: tuple[KnownStream, ...] | None = None
 
 
@@ -135,10 +137,14 @@ async def _verify(path: Path, *, decode: bool, deadline_s: float, screen: Screen
     problems = list(verdict.problems)
     if known.is_changed:
         problems.append("not what the manifest beside it says was recorded")
+    if known.unreadable:
+        problems.append("the manifest beside it cannot be read")
     kinds = ", ".join(f"{stream.codec} {stream.packets} packets" for stream in found.streams)
     screen.note(
         f"{path}: {', '.join(problems) if problems else 'whole'}; {found.duration_s:.1f} s, {kinds or 'nothing'}"
     )
+    if known.unreadable:
+        screen.note(f"  {known.unreadable}")
     if verdict.remarks:
         screen.note(f"  as it was sent: {', '.join(verdict.remarks)}")
     for stream, lost in zip(found.streams, verdict.lost, strict=True):
@@ -175,6 +181,9 @@ def _look_up(path: Path, is_over: threading.Event) -> _Known:
     for recording in recording_paths(path):
         manifest = sidecar_path(recording, "manifest.json")
         if manifest.is_file():
-            is_changed = bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
-            return _Known(is_changed=is_changed, streams=known_streams(manifest, path.name))
+            try:
+                is_changed = bool(changed_files(manifest, only=path.name, is_over=is_over.is_set))
+                return _Known(is_changed=is_changed, streams=known_streams(manifest, path.name))
+            except SourceError as exc:
+                return _Known(unreadable=str(exc))
     return _Known()

@@ -202,9 +202,11 @@ async def _write(
 ) -> tuple[Path, ...]:
     """Write what is beside the recording, and tell what cannot be; a full disk has been told of already."""
     written = await sidecars.write(result, about, late=late)
-    if error is None:
-        for failure in sidecars.failures:
-            logger.warning("! %s", failure)
+    if error is None and (failures := sidecars.failures):
+        more = f"; {len(failures) - 1} more beside it cannot be written or read" if len(failures) > 1 else ""
+        logger.warning("! %s%s", failures[0], more)
+        for failure in failures[1:]:
+            logger.info("! %s", failure)
     return written
 
 
