@@ -355,7 +355,12 @@ async def test_endless_is_stopped_well(tmp_path: Path, capsys: pytest.CaptureFix
         running = group.create_task(
             announce_order(order(node, ["meet.a"], "tone:440", tmp_path, None), stopping, Screen(json=True, quiet=True))
         )
-        await asyncio.sleep(3.0)
+        async with pexrtc_py.connect(node.url, "meet.a", display_name="Person", call_tag="") as person:
+            people = person.participants
+            await person.session.wait_for(
+                lambda _: any(one.has_media and one.display_name == "Announcer" for one in people.values())
+            )
+        await asyncio.sleep(2.0)  # a second of holding at most, and one of the tone
         stopping.event.set()
         assert await running is ExitCode.DONE
     result = json.loads(capsys.readouterr().out)
