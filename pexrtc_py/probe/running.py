@@ -49,7 +49,8 @@ class RunConfig:
     control: bool = False
     """Whether a pair measures how long control takes, too: it mutes itself, writes to each other, presents."""
     layout: bool = False
-    """With `control`: whether to change the layout for a moment, which everybody in the conference sees."""
+    """With `control`: whether to change the layout for a moment, which everybody in the conference sees. All that was
+    transformed is taken back then, a Host's overlay text too: the API does not tell what that was."""
     media_timeout_s: float = 10.0
     """How long connected ends wait for the first picture and sound before the run counts all the same."""
     wants_media: bool = True
