@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ...errors import RemoteProtocolError
 from .bits import BitReader
+from .vp9_layers import MOST_FRAMES, hidden, own_size, superframe
 
 __all__ = ["Vp9Depayloader"]
 
@@ -62,12 +65,14 @@ def _key_size(data: bytes) -> tuple[int, int] | None:
 
 
 class Vp9Depayloader:
-    """Builds VP9 pictures of one spatial layer; layers of a picture are put one behind the other as they come."""
+    """Builds VP9 pictures; of several spatial layers the highest is shown (`vp9_layers`)."""
 
     def __init__(self) -> None:
         self.width = 0
         self.height = 0
         self._parts: list[bytes] = []
+        self._begins: list[int] = []
+        self._widths: dict[int, int] = {}
 
     def add(self, packet: bytes, start: int, end: int) -> None:
         """See `Depayloader.add`."""
@@ -77,23 +82,47 @@ class Vp9Depayloader:
             raise RemoteProtocolError("VP9 payload descriptor is cut short") from exc
         if at > end:
             raise RemoteProtocolError("VP9 payload descriptor is cut short")
-        if at < end:
-            self._parts.append(packet[at:end])
+        if at == end:
+            return
+        if packet[start] & 0x08 and self._parts:  # B: another layer begins
+            self._begins.append(len(self._parts))
+            if len(self._begins) >= MOST_FRAMES:
+                raise RemoteProtocolError(f"a VP9 picture of more than {MOST_FRAMES} layers")
+        self._parts.append(packet[at:end])
 
     def finish(self) -> tuple[bytes, bool] | None:
         """See `Depayloader.finish`."""
         if not self._parts:
             return None
+        if self._begins:
+            return self._finish_layers()
         data = b"".join(self._parts)
         self._parts.clear()
         size = _key_size(data)
         if size is not None:
             self.width, self.height = size
+            self._widths[0] = size[0]
         return data, size is not None
+
+    def _finish_layers(self) -> tuple[bytes, bool]:
+        begins = [0, *self._begins, len(self._parts)]
+        frames = [b"".join(self._parts[begin:end]) for begin, end in pairwise(begins)]
+        self.drop()
+        key = _key_size(frames[0])
+        for number, frame in enumerate(frames):
+            size = key if number == 0 else own_size(frame)
+            if size is not None:
+                self._widths[number] = size[0]
+                if key is not None:
+                    self.width, self.height = size
+        last = len(frames) - 1
+        layers = [hidden(frame, self._widths.get(number, 0)) for number, frame in enumerate(frames[:last])]
+        return superframe([*layers, frames[last]]), key is not None
 
     def drop(self) -> None:
         """See `Depayloader.drop`."""
         self._parts.clear()
+        self._begins.clear()
 
     def is_frame_start(self, packet: bytes, start: int, end: int) -> bool:
         """See `Depayloader.is_frame_start`: the B bit."""
