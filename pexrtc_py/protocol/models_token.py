@@ -75,13 +75,17 @@ class TurnServer(Result, frozen=True, kw_only=True):
     credential: str | UnsetType = UNSET
 
 
+_SHORTEST_S = 1.0
+"""A token of less could not be refreshed in time over many a way, and would be in tens of requests a second."""
+
+
 def _seconds(text: str | float) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < 10**7:  # infinity and NaN fail this too
-        raise RemoteProtocolError("token result: expires is no number of seconds")
+    if not _SHORTEST_S <= seconds < 10**7:  # infinity and NaN fail this too
+        raise RemoteProtocolError("token result: expires is no number of seconds for which a token can be kept")
     return seconds
 
 
@@ -159,7 +163,7 @@ class TokenResult(Result, frozen=True, kw_only=True):
         """Seconds the token lives.
 
         Raises:
-            RemoteProtocolError: the node sent no positive number.
+            RemoteProtocolError: the node sent no number, or less than a second.
         """
         return _seconds(self.expires)
 
@@ -183,7 +187,7 @@ class RefreshResult(Result, frozen=True, kw_only=True):
         """Seconds the token lives.
 
         Raises:
-            RemoteProtocolError: the node sent no positive number.
+            RemoteProtocolError: the node sent no number, or less than a second.
         """
         return _seconds(self.expires)
 

@@ -149,9 +149,9 @@ def test_secrets_hide() -> None:
     assert "sdp" in repr(made)
 
 
-@pytest.mark.parametrize("expires", ['"0"', '"soon"', '"nan"', '"inf"', "-1"])
+@pytest.mark.parametrize("expires", ['"0"', '"0.01"', "0.9", '"soon"', '"nan"', '"inf"', '"1e9"', "-1"])
 def test_lifetime_must_be_a_number(expires: str) -> None:
-    """A token that ends at no sensible time is the node's fault."""
+    """A token that ends at no sensible time is the node's fault, and one that nobody can keep is as good as none."""
     result = decode_model(f'{{"token":"t","participant_uuid":"p","expires":{expires}}}'.encode(), TokenResult)
     with pytest.raises(RemoteProtocolError, match="expires"):
         _ = result.lifetime_s

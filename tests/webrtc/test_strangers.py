@@ -55,7 +55,7 @@ def flood(port: int, make: Callable[[], bytes], count: int = 200) -> None:
 )
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_call_is_made_and_goes_on(kind: str, config: PeerConfig) -> None:
-    """A stranger's handshake that waited for the peer's ended the call before it began: a port was all to be guessed."""
+    """A handshake of a stranger that came before that of the peer ended the call: a port was all one had to guess."""
     async with Peer(LOOPBACK) as client, Peer(config) as node:
         client.add_line(Kind.AUDIO, direction=Direction.SENDRECV, codecs=[Codec.OPUS])
         offer = await client.create_offer()
