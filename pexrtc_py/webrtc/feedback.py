@@ -37,6 +37,7 @@ _ROOM_PAUSE_S = 1.0  # till the bursts that are looked at were sent at the new r
 _ROOM_WRONG_S, _ROOM_WRONG_MOST_S = 10.0, 120.0  # how long bursts are not believed that misled; twice as long each time
 _ROOM_RIGHT_S = 10.0  # a queue so long after a step is no fault of it
 _ROOM_FRESH_S = 1.0
+_LAST_STEP = 1.5
 _ROOM_FALSE = 2.5  # times what got through: more than a way makes of it that was wider just now
 
 
@@ -306,7 +307,10 @@ class LossRate:
         ):
             return
         self._before_step = now_bps
-        self._rate = min(self._most, max(now_bps, min(_ROOM_AT_ONCE * now_bps, _ROOM_USED * room_bps)))
+        usable = _ROOM_USED * room_bps
+        wanted = max(now_bps, min(_ROOM_AT_ONCE * now_bps, usable))
+        # An encoder may take no notice of a last step that is small (VP8, of less than a half): so there is none.
+        self._rate = self._most if wanted * _LAST_STEP > self._most <= usable else min(self._most, wanted)
         self._knee = None
         self._stepped, self._steps_from = now, now + _ROOM_PAUSE_S
 

@@ -202,6 +202,16 @@ def test_steps_lead_to_what_was_found_and_no_further() -> None:
     assert rate.bitrate_bps == 800_000
 
 
+def test_the_last_step_is_no_small_one() -> None:
+    """VP8 takes no notice of less than half as much again: it stayed a fifth below what the call allows."""
+    rate = LossRate(600_000, least_bps=64_000, most_bps=1_500_000)
+    rate.handle_room(3_000_000, 0.0)
+    assert rate.bitrate_bps == 1_500_000
+    rate = LossRate(600_000, least_bps=64_000, most_bps=1_500_000)
+    rate.handle_room(1_900_000, 0.0)
+    assert rate.bitrate_bps == 1_200_000, "70 % of what was found is less than the call allows"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("codec", [Codec.VP8, Codec.H264])
 async def test_encoder_is_back_at_its_rate(codec: Codec) -> None:
@@ -224,7 +234,7 @@ async def test_encoder_is_back_at_its_rate(codec: Codec) -> None:
             begun = time.monotonic()
             await asyncio.sleep(NARROW_S)
             assert sender.rate.bitrate_bps is not None
-            assert sender.rate.bitrate_bps < 400_000
+            assert sender.rate.bitrate_bps < 0.5 * POLICY.bitrate_bps
             near.impair(Impairment(rate_bps=WIDE_BPS, delay_s=0.02))
             await asyncio.sleep(begun + NARROW_S + 6 - time.monotonic())
             before = find(near, TransportStatistics)
