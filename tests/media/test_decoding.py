@@ -12,26 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pexrtc_py.media.decoding import AudioDecoding, VideoDecoding
-from pexrtc_py.media.encoding import AudioEncoder, VideoEncoder
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap
-from tests.media.test_encoding import encode_video, pictures, tone
+from tests.media.coded import opus, video
 
 VIDEO = [Codec.VP8, Codec.H264]
-
-
-def opus(seconds: float) -> list[EncodedFrame]:
-    """A tone as Opus packets."""
-    encoder = AudioEncoder()
-    return [
-        frame
-        for number, sound in enumerate(np.split(tone(440, seconds), round(seconds * 50)))
-        for frame in encoder.encode(sound, rtp_time=960 * number, time=number / 50)
-    ]
-
-
-def video(codec: Codec, *, keys: frozenset[int] = frozenset()) -> list[EncodedFrame]:
-    """Twenty pictures."""
-    return encode_video(VideoEncoder(codec, 320, 180, 30, 300_000), pictures(20), keys=keys)
 
 
 @pytest.mark.parametrize("codec", VIDEO)

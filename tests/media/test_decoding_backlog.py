@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pexrtc_py.media.decoding_taps import AudioDecoder
-from tests.media.test_decoding import opus
+from tests.media.coded import opus
 
 
 async def test_sound_that_waits_is_a_second_at_most_and_the_latest() -> None:

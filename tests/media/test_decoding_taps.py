@@ -10,7 +10,7 @@ import pytest
 
 from pexrtc_py.media.decoding_taps import AudioDecoder, VideoDecoder
 from pexrtc_py.media.frames import Codec, Gap
-from tests.media.test_decoding import opus, video
+from tests.media.coded import opus, video
 
 
 async def test_two_consumers_get_every_picture() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 
 import av
@@ -17,37 +16,9 @@ from pexrtc_py.media.decoding import AudioDecoding, VideoDecoding
 from pexrtc_py.media.encoding import AudioEncoder, VideoEncoder
 from pexrtc_py.media.frames import Codec, EncodedFrame
 from tests.announcer.hearing import babble, read_sound
+from tests.media.coded import encode_video, pictures, tone
 
 VIDEO = [Codec.VP8, Codec.H264]
-
-
-def pictures(count: int, *, noise: int = 0, width: int = 320, height: int = 180) -> Iterator[av.VideoFrame]:
-    """A bright block moving over a gradient, and noise when bits are to be needed."""
-    dice = np.random.default_rng(1)
-    gradient = np.tile(np.linspace(40, 200, width), (height, 1))
-    for number in range(count):
-        luma = gradient + dice.integers(-noise, noise + 1, gradient.shape)
-        luma[60:100, 4 * number % width : 4 * number % width + 40] = 235
-        planes = np.full((height * 3 // 2, width), 128, np.uint8)
-        planes[:height] = luma.clip(16, 235).astype(np.uint8)
-        yield av.VideoFrame.from_ndarray(planes, format="yuv420p")
-
-
-def tone(hertz: float, seconds: float, *, channels: int = 1) -> NDArray[np.int16]:
-    """A sine of quarter amplitude, shaped (samples, channels)."""
-    wave = 8000 * np.sin(2 * np.pi * hertz * np.arange(round(48000 * seconds)) / 48000)
-    return np.repeat(wave.astype(np.int16)[:, None], channels, axis=1)
-
-
-def encode_video(
-    encoder: VideoEncoder, frames: Iterator[av.VideoFrame], *, keys: frozenset[int] = frozenset()
-) -> list[EncodedFrame]:
-    """Encode at 30 pictures a second."""
-    return [
-        encoded
-        for number, frame in enumerate(frames)
-        for encoded in encoder.encode(frame, rtp_time=3000 * number, time=number / 30, force_key=number in keys)
-    ]
 
 
 def luma(frame: av.VideoFrame) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from pexrtc_py.media.writers.container import ContainerWriter, WriteResult
 from pexrtc_py.media.writers.containers import MP4, OGG, WAV
 from pexrtc_py.media.writers.muxer import Chapter
 from pexrtc_py.media.writers.tracks import TrackSpec, annexb_units
-from tests.media.writers.test_matroska import data, kill_recorder, split_lengths, times_ms
+from tests.media.writers.matroska_files import data, kill_recorder, split_lengths, times_ms
 from tests.support.frames import g711_frames, h264_frames, merged, opus_frames
 
 ORIGIN = 50.0

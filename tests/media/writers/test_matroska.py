@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import av
-import av.stream
 import pytest
 from msgspec.structs import replace
 
@@ -19,29 +15,8 @@ from pexrtc_py.media.writers.container import ContainerWriter
 from pexrtc_py.media.writers.matroska import WEBM, MatroskaWriter
 from pexrtc_py.media.writers.muxer import Chapter
 from pexrtc_py.media.writers.tracks import TrackSpec, annexb_units
+from tests.media.writers.matroska_files import ORIGIN, data, kill_recorder, packets, split_lengths, times_ms
 from tests.support.frames import g711_frames, h264_frames, merged, opus_frames, vp8_frames, vp9_frames
-
-ORIGIN = 1000.0
-
-
-def packets(path: Path, stream: int) -> list[av.Packet[av.stream.Stream]]:
-    """Read all packets of a stream."""
-    with av.open(path) as container:
-        return [packet for packet in container.demux(container.streams[stream]) if packet.size]
-
-
-def times_ms(path: Path, stream: int) -> list[int]:
-    """Read the presentation times of a stream in milliseconds."""
-    return [
-        round(float(packet.pts * packet.time_base * 1000))
-        for packet in packets(path, stream)
-        if packet.pts is not None and packet.time_base is not None
-    ]
-
-
-def data(path: Path, stream: int) -> list[bytes]:
-    """Read the bytes of each packet of a stream."""
-    return [bytes(packet) for packet in packets(path, stream)]
 
 
 async def test_audio_and_vp8_come_out_byte_for_byte_on_one_clock(tmp_path: Path) -> None:
@@ -166,16 +141,6 @@ async def test_h264_is_the_same_units_behind_lengths(tmp_path: Path) -> None:
         assert all(unit in header for unit in annexb_units(pictures[0].data) if unit[0] & 31 in (7, 8))
 
 
-def split_lengths(packet: bytes) -> list[bytes]:
-    """Split a length-prefixed access unit."""
-    units = []
-    while packet:
-        size = int.from_bytes(packet[:4], "big")
-        units.append(packet[4 : 4 + size])
-        packet = packet[4 + size :]
-    return units
-
-
 async def test_times_that_step_back_are_put_behind_one_another(tmp_path: Path) -> None:
     """A frame whose time is not later than the one before it is kept, a tick later, and counted."""
     sound = opus_frames(4, start=ORIGIN)
@@ -244,17 +209,3 @@ def test_a_kill_loses_less_than_a_second(tmp_path: Path, name: str, after_s: flo
         assert pushed_ms - left[-1] < 1000, f"{pushed_ms - left[-1]} ms lost"
     with av.open(part) as container:
         assert len(list(container.decode(video=0))) == len(times_ms(part, 1))
-
-
-def kill_recorder(path: Path, container: str, after_s: float) -> int:
-    """Record in a child, kill it after so many seconds of media; return the time it had come to, in milliseconds."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.writing_child", path, container], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            if int(line) >= after_s * 1000:
-                child.send_signal(signal.SIGKILL)
-                break
-        rest = child.stdout.read().split()
-    return int(rest[-1] if rest else line)
