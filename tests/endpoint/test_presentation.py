@@ -59,4 +59,7 @@ async def test_each_way_reaches_each_other(sends_by_line: bool, receives_by_line
                     receiving.slides.receiver.remove_tap(seen)
             await ben.session.wait_for(lambda _: ben.presentation is None)
             assert (anns.ended_reason, bens.ended_reason) == (None, None)
+            assert anns.slides is not None
+            assert bens.slides is not None
+            assert anns.slides.direction is bens.slides.direction is Direction.INACTIVE
             assert len(ann._calls) == len(ben._calls) == 1

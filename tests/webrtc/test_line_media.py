@@ -8,7 +8,7 @@ from pathlib import Path
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.negotiation import Sources, create_answer, transport_parameters
 from pexrtc_py.protocol.sdp import parse_sdp
-from pexrtc_py.webrtc.line_media import receiver_config
+from pexrtc_py.webrtc.line_media import receiver_config, sender_config
 from pexrtc_py.webrtc.peer import AnswerPolicy
 from pexrtc_py.webrtc.receiver_config import MediaFormat
 from tests.support.peers import POLICY, call
@@ -22,6 +22,22 @@ async def test_a_sender_begins_with_what_the_peer_allows() -> None:
         assert POLICY.bitrate_bps == 1_500_000
         assert [line.sender.rate.bitrate_bps for line in client.lines if line.sender] == [None, 1_500_000]
         assert [line.sender.rate.bitrate_bps for line in node.lines if line.sender] == [None, None]
+
+
+def test_a_sender_keeps_to_what_the_peer_can_take() -> None:
+    """H.264 in packets of one unit each where mode 1 was not agreed; digits by the clock of the sound beside them."""
+    events = "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:110 telephone-event/48000\r\na=rtpmap:0 PCMU/8000"
+    text = OFFER.replace("\r\n", "\n").replace("\n", "\r\n")
+    text = text.replace("SAVPF 111 0", "SAVPF 111 0 101 110").replace("a=rtpmap:0 PCMU/8000", events)
+    offer = parse_sdp(text)
+    policy = AnswerPolicy(codecs={Kind.VIDEO: [Codec.H264], Kind.AUDIO: [Codec.OPUS, Codec.PCMU]})
+    sources = Sources(ssrc=1, rtx_ssrc=2, cname="us", track_id="track")
+    _, (sound, picture) = create_answer(
+        offer, policy, transport_parameters(offer), lambda _: sources, origin="- 1 1 IN IP4 0"
+    )
+    assert sender_config(picture, sources).packetization_mode == 0
+    assert sender_config(sound, sources).event_payload_type == 110
+    assert sender_config(sound, sources, codec=Codec.PCMU).event_payload_type == 101
 
 
 def test_parameter_sets_of_the_description_reach_the_receiver() -> None:
