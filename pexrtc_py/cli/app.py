@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, NamedTuple, Protocol, cast
 
 import typer
@@ -120,7 +121,12 @@ class _Refusal(Protocol):
 
 def load() -> typer.Typer:
     """Return the application with the command that the arguments of the process name, or all while a shell asks."""
-    return make_app(None if _COMPLETING in os.environ else sys.argv[1:])
+    if _COMPLETING in os.environ:
+        return make_app(None)
+    if _first_word(sys.argv[1:]) in COMMANDS:
+        with suppress(ImportError):  # typer loads it when it is called, where Ctrl-C raises already, see `entry`
+            importlib.import_module("typer._adapters")
+    return make_app(sys.argv[1:])
 
 
 def main(app: typer.Typer | None = None) -> None:
