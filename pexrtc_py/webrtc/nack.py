@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from .loss_runs import LossRuns
 
@@ -35,7 +36,7 @@ _SLOWER = 1.5
 _INITIAL_ROUND_TRIP_S = 0.100  # before anything was measured: half is more than most, so little is asked for in vain
 _LONGEST_ROUND_TRIP_S = 1.0
 _SAMPLES = 16  # at 30 % loss both ways one of them answers a first request, but for 2 times in 100000
-_REMEMBERED = 1024  # numbers given up, to tell a late packet from a duplicate
+_REMEMBERED = 1024  # numbers given up or asked for, to tell a late packet and a needless answer from a duplicate
 
 
 class _Missing:
@@ -59,6 +60,7 @@ class MissingPackets:
         self._enabled = enabled
         self._packets: dict[int, _Missing] = {}
         self._given_up: dict[int, None] = {}
+        self._answers: dict[int, int] = {}  # that may still come, by numbers that have come
         self.round_trip_s = _INITIAL_ROUND_TRIP_S
         """Time from asking to receiving; set it when it is known from elsewhere."""
         self.lost = LossRuns()
@@ -93,7 +95,11 @@ class MissingPackets:
             self._wait *= _WAIT_FORGOTTEN
         else:
             self._wait = min(max(self._wait, now - missing.since), _LONGEST_WAIT_S)
-        if not missing.requests or not repaired:
+        if not missing.requests:
+            return
+        self._answers[sequence] = missing.requests
+        _forget_oldest(self._answers)
+        if not repaired:
             return
         self._samples.append(min(now - missing.asked, _LONGEST_ROUND_TRIP_S))
         self.round_trip_s = min(self._samples)
@@ -110,13 +116,23 @@ class MissingPackets:
             del self._packets[number]
             self._given_up[number] = None
             self.lost.lose(number)
-        for number in list(self._given_up)[: max(0, len(self._given_up) - _REMEMBERED)]:
-            del self._given_up[number]
+        _forget_oldest(self._given_up)
         return len(given_up)
 
     def was_given_up(self, sequence: int) -> bool:
         """Whether a packet was given up lately."""
         return sequence in self._given_up
+
+    def answers(self, sequence: int) -> bool:
+        """Whether a copy of what is here already can be an answer to one of our requests. Each has one answer.
+
+        The link has not made such a copy: a packet that was only late was asked for, or was asked for once more while
+        the answer was under way.
+        """
+        left = self._answers.get(sequence, 0)
+        if left:
+            self._answers[sequence] = left - 1
+        return left > 0
 
     def due(self, now: float) -> list[int]:
         """Return the packets to be asked for now, in order, and plan their next turn."""
@@ -141,3 +157,8 @@ class MissingPackets:
     def next_timer(self) -> float:
         """Return when `due` wants to be asked, infinity when never."""
         return min((missing.next for missing in self._packets.values()), default=float("inf"))
+
+
+def _forget_oldest(numbers: dict[int, Any]) -> None:
+    for number in list(numbers)[: max(0, len(numbers) - _REMEMBERED)]:
+        del numbers[number]

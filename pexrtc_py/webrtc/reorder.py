@@ -139,7 +139,7 @@ class OrderedStream(ABC):
         highest = self._highest if self._held else self._next - 1
         number = highest + signed_difference(sequence, highest & 0xFFFF, 16)
         if self._next < 0 or number < self._next or number in self._held or number - highest > _MAX_MISSING:
-            self.duplicates += 1
+            self.duplicates += not self.missing.answers(number)
             return
         self.repaired += 1
         _, _, _, start, end, _ = item
@@ -197,7 +197,7 @@ class OrderedStream(ABC):
             if not self._mends_in_place:
                 self.reordered += self.missing.lost.find(number)
             if number >= self._next or not self.missing.was_given_up(number):
-                self.duplicates += 1
+                self.duplicates += not self.missing.answers(number)
             else:
                 self.late += 1
             return
