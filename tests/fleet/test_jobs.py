@@ -145,7 +145,7 @@ def test_a_recording_has_the_options_of_the_command() -> None:
     named = {key for row in rows.values() for key in re.findall(r"`([a-z_]+)(?: = [^`]+)?`", row)}
     assert named <= keys
     assert keys - named == {"alias", "id", "timezone", "removed_wait_s"}, "keys that no option has"
-    assert [option for option, row in rows.items() if "`" not in row] == ["--wait-for"]
+    assert [option for option, row in rows.items() if "`" not in row] == ["--wait-for", "--stats-dump"]
 
 
 def test_an_alias_needs_a_way() -> None:
