@@ -79,6 +79,9 @@ class _Group:
         self.taps[uuid] = _taps(outlet, podium, self.source, self.player, replay=self.replay)
         if (video := outlet.senders.get(Kind.VIDEO)) is not None:
             video.on_bitrate = self.bitrates.of(uuid)
+            if self.source.encodes and (bitrate := self.bitrates.source_bps):
+                # Without a limit of its own the sender would take no notice of estimates and losses.
+                video.rate.limit_to_source(bitrate)
         for kind, tap in self.taps[uuid]:
             self.player.add_tap(kind, tap)
 
@@ -192,7 +195,7 @@ async def _groups(
             outlets=[outlet for outlet, _ in members],
             player=player,
             source=source,
-            bitrates=_LeastBitrate(player),
+            bitrates=_LeastBitrate(player, source),
             replay=announcement.replay,
         )
         for outlet, podium in members:
@@ -232,14 +235,21 @@ def _taps(
 
 
 class _LeastBitrate:
-    """Encodes at what the slowest far side can take."""
+    """Encodes at what the slowest far side can take.
 
-    def __init__(self, player: Player) -> None:
+    Attributes:
+        source_bps: what the source encodes at while nobody takes less; 0 when that is not known.
+    """
+
+    def __init__(self, player: Player, source: Source) -> None:
+        pictures = source.formats.get(Kind.VIDEO)
+        self.source_bps = pictures.bitrate_bps if pictures is not None else 0
         self._player = player
         self._told: dict[str, int] = {}
 
     def forget(self, name: str) -> None:
-        self._told.pop(name, None)
+        if self._told.pop(name, None) is not None and (least := min(self._told.values(), default=self.source_bps)):
+            self._player.set_bitrate(least)
 
     def of(self, name: str) -> Callable[[int], None]:
         def tell(bitrate_bps: int) -> None:

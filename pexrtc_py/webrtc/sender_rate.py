@@ -16,7 +16,7 @@ _STEP = 0.05  # smaller changes are not told: each may cost an encoder something
 
 
 class SendRate:
-    """Decides at which rate to send, and tells it when it changes. Sound, and calls without a limit, have none.
+    """Decides at which rate to send, and tells it when it changes. Sound has none, and pictures without any limit.
 
     Args:
         config: of the sender.
@@ -29,7 +29,9 @@ class SendRate:
     def __init__(self, config: SenderConfig) -> None:
         self.on_change: Callable[[int], None] | None = None
         self.has_estimate = False
-        self._rate = _new_rate(config)
+        self._config = config
+        self._source_bps: int | None = None
+        self._rate = _new_rate(config, None)
         self._told = self._rate.bitrate_bps if self._rate is not None else 0
 
     @property
@@ -44,7 +46,20 @@ class SendRate:
 
     def reconfigure(self, config: SenderConfig) -> None:
         """Begin anew with what the call allows now."""
-        self._rate = _new_rate(config)
+        self._config = config
+        self._rate = _new_rate(config, self._source_bps)
+        self._tell()
+
+    def limit_to_source(self, bitrate_bps: int) -> None:
+        """Never send more than a source encodes at by itself, and tell it at once when less is to be sent.
+
+        A call that names no limit would have no rate to lower; one far above what is sent would be lowered for long
+        before anything changes. What is known of the way stays known where the next source is like the one before.
+        """
+        if bitrate_bps != self._source_bps:
+            self._source_bps = bitrate_bps
+            self._rate = _new_rate(self._config, bitrate_bps)
+        self._told = bitrate_bps
         self._tell()
 
     def handle_loss(self, fraction: float, now: float) -> None:
@@ -80,8 +95,9 @@ class SendRate:
                 self.on_change(bitrate)
 
 
-def _new_rate(config: SenderConfig) -> LossRate | None:
-    most = config.max_bitrate_bps
-    if most is None or config.kind is Kind.AUDIO:
+def _new_rate(config: SenderConfig, source_bps: int | None) -> LossRate | None:
+    limits = [limit for limit in (config.max_bitrate_bps, source_bps) if limit is not None]
+    if not limits or config.kind is Kind.AUDIO:
         return None
+    most = min(limits)
     return LossRate(most, least_bps=min(_LEAST_BPS, most), most_bps=most)
