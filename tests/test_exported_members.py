@@ -21,12 +21,12 @@ def python(code: str) -> list[str]:
 
 
 def test_loaded_when_asked_for() -> None:
-    """The package and the command's beginning load no codec, no HTTP and nothing of ours but errors."""
+    """The package and the command's beginning load no codec, no HTTP and nothing of ours but errors and signals."""
     heavy = "{name.partition('.')[0] for name in sys.modules} & {'av', 'numpy', 'aiortc', 'httpx', 'aiohttp', 'typer'}"
     ours = "sorted(name for name in sys.modules if name.startswith('pexrtc_py'))"
     printed = python(f"import sys, pexrtc_py.cli; print({heavy}, {ours})")
-    names = ["pexrtc_py", "pexrtc_py.cli", "pexrtc_py.cli.entry", "pexrtc_py.errors", "pexrtc_py.version"]
-    assert printed == [f"set() {names}"]
+    names = ["", ".cli", ".cli.early_signals", ".cli.entry", ".errors", ".version"]
+    assert printed == [f"set() {[f'pexrtc_py{name}' for name in names]}"]
 
 
 def test_parts_are_no_public_names() -> None:
