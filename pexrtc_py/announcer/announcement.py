@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..endpoint.conference import Conference
+from ..endpoint.presentation import PresentationWay
 from ..errors import SessionClosedError
 from ..media.player import Player
 from .broadcast import broadcast
 from .material import announcement_of_sources
-from .played import Announcement, Played, SourceOpener
+from .played import DEFAULT_PRESENT_BY, Announcement, Played, SourceOpener
 from .podium import open_podium
 from .readiness import Readiness
 
@@ -25,6 +26,7 @@ async def announce(
     present: str | None = None,
     loop: int | None = 1,
     how: Readiness | None = None,
+    present_by: PresentationWay = DEFAULT_PRESENT_BY,
     on_player: Callable[[Player], None] | None = None,
 ) -> Played:
     """Announce sources: `await announce(conference, "speech:Five minutes left")`. Cancelling hangs up.
@@ -39,6 +41,7 @@ async def announce(
         present: shown as a presentation meanwhile; None: nothing.
         loop: how often all of it is played, without a seam; None: until the player is stopped.
         how: loudness, cache, voice.
+        present_by: how it is presented: by a line of the one call, or by a call of its own.
         on_player: told the player: its `events`, its position, to stop it.
 
     Raises:
@@ -49,7 +52,7 @@ async def announce(
     """
     main = await announcement_of_sources(sources, loop=loop, how=how)
     slides = await announcement_of_sources([present], loop=None, how=how, present=True) if present is not None else None
-    return await _play(conference, main, slides, on_player)
+    return await _play(conference, main, slides, on_player, present_by)
 
 
 async def play(
@@ -79,14 +82,22 @@ async def play_with_slides(
     announcement: Announcement,
     slides: Announcement,
     *,
+    present_by: PresentationWay = DEFAULT_PRESENT_BY,
     on_player: Callable[[Player], None] | None = None,
 ) -> Played:
     """Play an announcement while a presentation is shown: both begin together, the announcement's end ends both.
 
+    Args:
+        conference: where.
+        announcement: what is played.
+        slides: what is shown; its `peer` counts for a call of its own only.
+        present_by: how it is shown: by a line of the one call, or by a call of its own.
+        on_player: told each player, to show its progress or to stop it.
+
     Raises:
         PexrtcError: as `play` has it, of either.
     """
-    return await _play(conference, announcement, slides, on_player)
+    return await _play(conference, announcement, slides, on_player, present_by)
 
 
 async def _play(
@@ -94,8 +105,9 @@ async def _play(
     announcement: Announcement,
     slides: Announcement | None,
     on_player: Callable[[Player], None] | None,
+    present_by: PresentationWay = DEFAULT_PRESENT_BY,
 ) -> Played:
-    async with open_podium(conference, announcement, slides) as podium:
+    async with open_podium(conference, announcement, slides, present_by=present_by) as podium:
         [played] = await broadcast([podium], announcement, slides, on_player=on_player)
     if isinstance(played.error, SessionClosedError):
         raise played.error

@@ -11,19 +11,22 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from ..endpoint.call import AUDIO_CODECS, VIDEO_CODECS, Call, CallConfig
 from ..endpoint.conference import Conference
+from ..endpoint.presentation import send_presentation
 from ..errors import CodecMismatch
 from ..media.frames import Codec, EncodedFrame, Gap, Kind, Tap
 from ..media.player_ahead import Ahead
 from ..protocol.models import Present
 from ..protocol.sdp import Direction
+from ..webrtc.line import Line
 from ..webrtc.peer import PeerConfig
 from ..webrtc.sender import Sender
 from ..webrtc.sender_replay import GroupReplay
 
-__all__ = ["Outlet", "open_outlet"]
+__all__ = ["Outlet", "open_outlet", "open_slides_outlet"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ _ACKNOWLEDGED_LOSSY_S = 4.0
 
 
 class Outlet:
-    """A call that sends; made by `open_outlet`.
+    """A call that sends, or its line of a presentation; made by `open_outlet` and `open_slides_outlet`.
 
     Attributes:
         call: the call.
@@ -168,6 +171,7 @@ async def open_outlet(
     *,
     present: bool = False,
     listen: bool = False,
+    slides: Mapping[Kind, Codec | None] | None = None,
     peer: PeerConfig | None = None,
 ) -> AsyncIterator[Outlet]:
     """Call, and wait until the path is there; leaving the block hangs up.
@@ -177,34 +181,72 @@ async def open_outlet(
         kinds: what is to be sent, with the codec that is offered first; None: any.
         present: whether it is a presentation (guide: calls with `present: send`).
         listen: whether to hear the conference too, for its digits.
+        slides: what is to be presented by a line of this call, see `open_slides_outlet`; None: it has no such line.
         peer: addresses, ports, TURN, impairment.
 
     Raises:
         CodecMismatch: the node takes none of our codecs.
         PexrtcError: the call failed.
     """
-    async with conference.call(_call_config(kinds, present=present, listen=listen, peer=peer)) as call:
+    config = _call_config(kinds, present=present, listen=listen, peer=peer)
+    if slides is not None:
+        config = replace(config, slides=Direction.INACTIVE, slides_codecs=_picture_codecs(slides))
+    async with conference.call(config) as call:
         await call.connected()
-        lines = {Kind.AUDIO: call.audio, Kind.VIDEO: call.video}
-        senders = {
-            kind: line.sender
-            for kind, line in lines.items()
-            if line is not None and line.sender is not None and line.codec is not None
-        }
-        if not senders:
-            raise CodecMismatch("the node takes none of our codecs")
-        yield Outlet(call, senders)
+        yield _outlet(call, {Kind.AUDIO: call.audio, Kind.VIDEO: call.video})
+
+
+@asynccontextmanager
+async def open_slides_outlet(
+    conference: Conference,
+    kinds: Mapping[Kind, Codec | None],
+    *,
+    main: Outlet | None,
+    peer: PeerConfig | None = None,
+) -> AsyncIterator[Outlet]:
+    """Take the floor, and wait until a presentation can be sent; leaving the block gives the floor back.
+
+    Args:
+        conference: where.
+        kinds: what is to be presented, with the codec that is offered first; None: any.
+        main: whose call has a line for it (`open_outlet`, `slides`); None makes a call of its own.
+        peer: addresses, ports, TURN, impairment, of a call of its own.
+
+    Raises:
+        Forbidden: we may not present.
+        CodecMismatch: the node takes none of our codecs.
+        PexrtcError: the node refused, or cannot be reached.
+    """
+    config = _call_config(kinds, present=True, listen=False, peer=peer)
+    async with send_presentation(conference, main.call if main is not None else None, config) as call:
+        await call.connected()
+        yield _outlet(call, {Kind.VIDEO: call.slides})
+
+
+def _outlet(call: Call, lines: Mapping[Kind, Line | None]) -> Outlet:
+    senders = {
+        kind: line.sender
+        for kind, line in lines.items()
+        if line is not None and line.sender is not None and line.codec is not None
+    }
+    if not senders:
+        raise CodecMismatch("the node takes none of our codecs")
+    return Outlet(call, senders)
+
+
+def _ordered(own: Codec | None, all_of_them: Sequence[Codec]) -> tuple[Codec, ...]:
+    """The preferred codec first."""
+    return tuple(sorted(all_of_them, key=lambda codec: codec is not own))
+
+
+def _picture_codecs(kinds: Mapping[Kind, Codec | None]) -> tuple[Codec, ...]:
+    return _ordered(kinds.get(Kind.VIDEO), [codec for codec in VIDEO_CODECS if codec is not Codec.VP9])
 
 
 def _call_config(
     kinds: Mapping[Kind, Codec | None], *, present: bool, listen: bool, peer: PeerConfig | None
 ) -> CallConfig:
     """Offer the kinds that are there, the preferred codec first."""
-
-    def ordered(kind: Kind, all_of_them: Sequence[Codec]) -> tuple[Codec, ...]:
-        own = kinds.get(kind)
-        return tuple(sorted(all_of_them, key=lambda codec: codec is not own))
-
     sound = Direction.SENDONLY if Kind.AUDIO in kinds else Direction.INACTIVE
     if listen:
         sound = Direction.SENDRECV if Kind.AUDIO in kinds else Direction.RECVONLY
@@ -212,7 +254,7 @@ def _call_config(
         audio=Direction.INACTIVE if present else sound,
         video=Direction.SENDONLY if Kind.VIDEO in kinds else Direction.INACTIVE,
         present=Present.SEND if present else None,
-        audio_codecs=ordered(Kind.AUDIO, AUDIO_CODECS),
-        video_codecs=ordered(Kind.VIDEO, [codec for codec in VIDEO_CODECS if codec is not Codec.VP9]),
+        audio_codecs=_ordered(kinds.get(Kind.AUDIO), AUDIO_CODECS),
+        video_codecs=_picture_codecs(kinds),
         peer=peer or PeerConfig(),
     )

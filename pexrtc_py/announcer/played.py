@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from ..endpoint.presentation import PresentationWay
 from ..errors import PexrtcError
 from ..media.frames import Codec, Kind, Source
 from ..webrtc.peer import PeerConfig
 
-__all__ = ["Announcement", "Played", "SourceOpener"]
+__all__ = ["DEFAULT_PRESENT_BY", "Announcement", "Played", "SourceOpener"]
+
+DEFAULT_PRESENT_BY: Final = PresentationWay.CALL
+"""How a presentation comes beside an announcement, unless the user says it."""
 
 SourceOpener: TypeAlias = Callable[[Mapping[Kind, Sequence[Codec]]], Source]
 """Opens a source for the codecs that were agreed; called in a thread, because opening may block."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ..endpoint.conference import Conference, open_conference
+from ..endpoint.presentation import PresentationWay, presentation_way
 from ..errors import NoMedia, PexrtcError, TransportError
+from ..media.frames import Kind
 from ..signalling import SessionConfig, Transfers
 from ..tasks import first_of, task_owner
 from .ducking import DuckingDecision
-from .outlet import Outlet, open_outlet
-from .played import Announcement
+from .outlet import Outlet, open_outlet, open_slides_outlet
+from .played import DEFAULT_PRESENT_BY, Announcement
 from .side_by_side import open_all
 
 __all__ = ["Place", "Podium", "open_podium", "open_podiums"]
@@ -132,7 +134,12 @@ class Podium:
 
 @asynccontextmanager
 async def open_podium(
-    conference: Conference, announcement: Announcement, slides: Announcement | None = None, *, listen: bool = False
+    conference: Conference,
+    announcement: Announcement,
+    slides: Announcement | None = None,
+    *,
+    listen: bool = False,
+    present_by: PresentationWay = DEFAULT_PRESENT_BY,
 ) -> AsyncIterator[Podium]:
     """Wait to be let in and call; leaving the block hangs up. It stays in this conference: a transfer ends it.
 
@@ -141,11 +148,13 @@ async def open_podium(
         announcement: what is going to be played; only its kinds, codecs and transport count.
         slides: what is going to be presented; None: nothing.
         listen: whether to hear the conference's digits.
+        present_by: how that comes: by a line of the one call, or by a call of its own.
 
     Raises:
         PexrtcError: the call failed.
     """
     await conference.session.wait_in_conference()  # nobody hears what is played into a waiting room
+    by_line = slides is not None and _by_line(conference, announcement, present_by)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         main = await enter(
@@ -154,13 +163,25 @@ async def open_podium(
                 announcement.codecs,
                 present=announcement.present,
                 listen=listen,
+                slides=slides.codecs if slides is not None and by_line else None,
                 peer=announcement.peer,
             )
         )
         beside = None
         if slides is not None:
-            beside = await enter(open_outlet(conference, slides.codecs, present=True, peer=slides.peer))
+            beside = await enter(
+                open_slides_outlet(conference, slides.codecs, main=main if by_line else None, peer=slides.peer)
+            )
         yield Podium(Place(conference=conference, main=main, slides=beside))
+
+
+def _by_line(conference: Conference, announcement: Announcement, wanted: PresentationWay) -> bool:
+    """Whether the call of an announcement has a line for what is presented meanwhile."""
+    if announcement.present:
+        return False  # it is a presentation itself, and has no main call
+    if wanted is PresentationWay.AUTO and Kind.VIDEO not in announcement.codecs:
+        return False  # no client known to us has a line of slides without one of pictures before it
+    return presentation_way(conference.session, wanted, sends=True) is PresentationWay.LINE
 
 
 def open_podiums(
@@ -169,6 +190,7 @@ def open_podiums(
     slides: Announcement | None = None,
     *,
     listen: bool = False,
+    present_by: PresentationWay = DEFAULT_PRESENT_BY,
 ) -> AbstractAsyncContextManager[list[Podium | PexrtcError]]:
     """Join several conferences at once; leaving the block leaves them all. They follow transfers.
 
@@ -181,7 +203,9 @@ def open_podiums(
         first: asyncio.Future[Podium | PexrtcError] = asyncio.get_running_loop().create_future()
         async with task_owner() as tasks:
             # One task enters and leaves them all: a conference is left in the task in which it was joined.
-            open_here = partial(open_podium, announcement=announcement, slides=slides, listen=listen)
+            open_here = partial(
+                open_podium, announcement=announcement, slides=slides, listen=listen, present_by=present_by
+            )
             tasks.start(_keep(session, open_here, first), name="pexrtc podium")
             podium = await first
             if not isinstance(podium, Podium):

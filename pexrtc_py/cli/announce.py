@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..announcer.played import DEFAULT_PRESENT_BY
 from ..announcer.readiness import Readiness
 from ..errors import UsageError
 from .announce_options import (
@@ -26,6 +27,7 @@ from .announce_options import (
     OnDigits,
     Plays,
     Present,
+    PresentBy,
     Prove,
     Queue,
     Rooms,
@@ -76,6 +78,7 @@ def announce(
     camera: Camera = None,
     microphone: Microphone = None,
     present: Present = None,
+    present_by: PresentBy = DEFAULT_PRESENT_BY,
     loudness: Loudness = "-20",
     duck: Duck = False,
     when: When = None,
@@ -141,6 +144,7 @@ def announce(
         aliases=places.aliases,
         sources=[*places.sources, *_devices(camera, microphone)],
         present=present,
+        present_by=present_by,
         loop=loop or None,
         readiness=Readiness(loudness_lufs=level, duck=duck),
         moments=read_moments(

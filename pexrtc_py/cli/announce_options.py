@@ -13,14 +13,15 @@ import typer
 from ..announcer.dialling import Dial, parse_dialling
 from ..announcer.queue import MOST_WAITING, Rule
 from ..announcer.triggers import AtTime, OnStart, Trigger, WhenQuiet, parse_trigger
+from ..endpoint.presentation import PresentationWay
 from ..errors import UsageError
 from ..media.loudness import TARGET_LUFS
 from ..media.sources.text import parse_source
 
 __all__ = [
     "At", "Camera", "Digits", "DigitsAfter", "Duck", "Every", "Greet", "Log", "Loop", "Loudness", "Microphone",
-    "Moments", "OnChat", "OnDigits", "Places", "Plays", "Present", "Prove", "Queue", "Rooms", "Say", "SkipWhen",
-    "StopWhen", "To", "When", "WhenPeople", "read_digits", "read_loudness", "read_moments", "read_places",
+    "Moments", "OnChat", "OnDigits", "Places", "Plays", "Present", "PresentBy", "Prove", "Queue", "Rooms", "Say",
+    "SkipWhen", "StopWhen", "To", "When", "WhenPeople", "read_digits", "read_loudness", "read_moments", "read_places",
 ]  # fmt: skip
 
 Loop = Annotated[int, typer.Option("--loop", min=0, metavar="N", help="Play everything N times; 0 until stopped.")]
@@ -38,6 +39,14 @@ Present = Annotated[
         "--present",
         metavar="SOURCE",
         help="Show this as a presentation meanwhile: a picture, a file, slides:a.png@0,b.png@5.",
+    ),
+]
+PresentBy = Annotated[
+    PresentationWay,
+    typer.Option(
+        "--present-by",
+        help="How that is shown: by a line of the one call, or by a call of its own; `auto` goes by the "
+        "node's release.",
     ),
 ]
 Loudness = Annotated[

@@ -19,13 +19,14 @@ from ..announcer.dialling import Dial
 from ..announcer.ears import Ears, open_ears
 from ..announcer.material import announcement_of_sources
 from ..announcer.play_record import HeardReport, PlayEntry, PlayRecord
-from ..announcer.played import Announcement, Played
+from ..announcer.played import DEFAULT_PRESENT_BY, Announcement, Played
 from ..announcer.podium import Podium, open_podiums
 from ..announcer.proof import Kept, judge
 from ..announcer.queue import QueueItem
 from ..announcer.queue_access import QueueAccess
 from ..announcer.readiness import Readiness
 from ..announcer.side_by_side import open_all
+from ..endpoint.presentation import PresentationWay
 from ..errors import PexrtcError, SourceError, UsageError, WriteError
 from ..media.frames import Codec, Kind, Source, Tap
 from ..media.player import Player, Started
@@ -67,6 +68,7 @@ class Order:
     name: str
     way: WayIn
     peer: PeerConfig
+    present_by: PresentationWay = DEFAULT_PRESENT_BY
 
 
 async def announce_order(order: Order, stopping: Stopping, screen: Screen) -> ExitCode:
@@ -125,9 +127,8 @@ class _Run:
                 hearing = [partial(open_ears, _as_listener(each), peer=order.peer) for each in sessions]
                 ears = await enter(open_all(hearing))
                 self._tell_errors([each.alias for each in sessions], ears, " (the listener)")
-            places = await enter(
-                open_podiums(sessions, self._calling(), self._slides, listen=order.moments.watches_people)
-            )
+            joining = partial(open_podiums, listen=order.moments.watches_people, present_by=order.present_by)
+            places = await enter(joining(sessions, self._calling(), self._slides))
             self._tell_errors([each.alias for each in sessions], places, "")
             podiums = [place for place in places if isinstance(place, Podium)]
             pairs = zip(places, ears, strict=True) if ears else ()

@@ -57,6 +57,8 @@ class CallConfig:
     """In order of preference."""
     video_codecs: Sequence[Codec] = VIDEO_CODECS
     """In order of preference."""
+    slides_codecs: Sequence[Codec] | None = None
+    """Of the presentation line, in order of preference; None: as of main video."""
     bandwidth_bps: int | None = None
     """Most that we want to receive of each picture, bits per second."""
     peer: PeerConfig = field(default_factory=PeerConfig)
@@ -114,7 +116,7 @@ class Call:
                 Kind.VIDEO,
                 direction=config.slides,
                 content=Content.SLIDES,
-                codecs=config.video_codecs,
+                codecs=config.video_codecs if config.slides_codecs is None else config.slides_codecs,
                 bitrate_bps=config.bandwidth_bps,
             )
 

@@ -1,7 +1,8 @@
 """How a presentation comes and goes: by a line of the main call, as clients of today have it, or by a call of its own.
 
-Nodes of before release 23 know no `update`, so a line cannot be turned on there when a presentation begins; the guide
-has calls with `present: receive` and `present: send` for them. What the node is decides, unless the user does.
+Nodes of before release 23 know no `update`, so a line cannot be turned on there when a presentation begins, those of
+before 29 no `take_floor`, without which nobody is shown what a line sends; the guide has calls with `present: receive`
+and `present: send` for them. What the node is decides, unless the user does.
 """
 
 from __future__ import annotations
@@ -38,13 +39,22 @@ class PresentationWay(StrEnum):
     """By a call of its own (`present`)."""
 
 
-def presentation_way(session: Session, wanted: PresentationWay = PresentationWay.AUTO) -> PresentationWay:
-    """Return the way to take at a node: what is wanted, or what its release knows."""
+def presentation_way(
+    session: Session, wanted: PresentationWay = PresentationWay.AUTO, *, sends: bool = False
+) -> PresentationWay:
+    """Return the way to take at a node: what is wanted, or what its release knows.
+
+    Args:
+        session: at the node.
+        wanted: by the user.
+        sends: whether we are to present: that needs `take_floor` too, which is younger than `update`.
+    """
     if wanted is not PresentationWay.AUTO:
         return wanted
     release = session.token_result.version.version_id
-    knows_update = release.isascii() and release.isdecimal() and int(release) >= OPERATIONS["call_update"].since
-    return PresentationWay.LINE if knows_update else PresentationWay.CALL
+    since = max(OPERATIONS[name].since for name in ("call_update", *(("participant_take_floor",) if sends else ())))
+    knows_it = release.isascii() and release.isdecimal() and int(release) >= since
+    return PresentationWay.LINE if knows_it else PresentationWay.CALL
 
 
 @asynccontextmanager
@@ -93,9 +103,10 @@ async def send_presentation(conference: Conference, main: Call | None, config: C
         async with _slides_on(main, Direction.SENDONLY):
             yield main
     finally:
-        with suppress(PexrtcError, TimeoutError):
-            async with asyncio.timeout(_TURN_OFF_S):
-                await client.participant_release_floor(me)
+        if conference.session.closed is None:  # who has left has no floor to give back
+            with suppress(PexrtcError, TimeoutError):
+                async with asyncio.timeout(_TURN_OFF_S):
+                    await client.participant_release_floor(me)
 
 
 @asynccontextmanager

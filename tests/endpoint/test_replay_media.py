@@ -142,25 +142,27 @@ async def test_announce_a_tone() -> None:
 
 
 @pytest.mark.slow
-async def test_announce_a_clip_with_slides() -> None:
-    """Picture and sound of a clip arrive and are decoded at the node, and so does a slide, in a call of its own."""
+@pytest.mark.parametrize("way", [PresentationWay.LINE, PresentationWay.CALL])
+async def test_announce_a_clip_with_slides(way: PresentationWay) -> None:
+    """Picture and sound of a clip arrive and are decoded at the node, and so does a slide, whichever way it goes."""
     async with run_replay_node() as node, asyncio.timeout(60):
         async with pexrtc_py.connect(node.url, ALIAS) as conference:
-            await pexrtc_py.announce(conference, str(clip_path("motion.mkv")), present=str(clip_path("slide-1.png")))
+            clip, slide = str(clip_path("motion.mkv")), str(clip_path("slide-1.png"))
+            await pexrtc_py.announce(conference, clip, present=slide, present_by=way)
         calls = {call.present: call for call in node.calls.values()}
-        assert set(calls) == {None, "send"}
-        with av.open(str(clip_path("motion.mkv"))) as clip:
-            sent = [frame.to_ndarray(format="gray") for frame in clip.decode(video=0)]
+        assert set(calls) == ({None} if way is PresentationWay.LINE else {None, "send"})
+        with av.open(clip) as container:
+            sent = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
         assert calls[None].video_frames > len(sent) * 0.6, "some are lost at the start, until a key frame"
         last = calls[None].seen[-1]
         assert last.shape == sent[-1].shape
         errors = [float(np.abs(last.astype(int) - picture.astype(int)).mean()) for picture in sent[-10:]]
         assert min(errors) < 6, "one of the last pictures, as it was"
         assert np.concatenate(calls[None].heard).astype(float).std() > 50
-        slide = calls["send"].seen[-1]
-        with av.open(str(clip_path("slide-1.png"))) as image:
-            shown = next(image.decode(video=0)).reformat(width=slide.shape[1], height=slide.shape[0], format="gray")
-        assert np.abs(slide.astype(int) - shown.to_ndarray().astype(int)).mean() < 8
+        seen = (calls[None].slides_seen if way is PresentationWay.LINE else calls["send"].seen)[-1]
+        with av.open(slide) as image:
+            shown = next(image.decode(video=0)).reformat(width=seen.shape[1], height=seen.shape[0], format="gray")
+        assert np.abs(seen.astype(int) - shown.to_ndarray().astype(int)).mean() < 8
 
 
 async def test_a_call_in_a_breakout() -> None:

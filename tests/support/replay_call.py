@@ -36,7 +36,9 @@ class ReplayCall:
         self.heard: deque[np.ndarray[Any, Any]] = deque(maxlen=500)
         """Samples of the last 10 s, decoded, a frame each."""
         self.seen: deque[np.ndarray[Any, Any]] = deque(maxlen=30)
-        """Brightness of the last pictures, decoded."""
+        """Brightness of the last pictures, decoded; of a call with more than slides the main ones."""
+        self.slides_seen: deque[np.ndarray[Any, Any]] = deque(maxlen=30)
+        """The same of the slides of such a call."""
         self.uuid = str(uuid.uuid4())
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._take)
@@ -46,10 +48,12 @@ class ReplayCall:
         self.candidates: list[dict[str, str]] = []
         self._address = address
         self._start = start
+        self._slides: set[str] = set()
 
     async def answer(self, offer: str) -> str:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=aiortc_can_read(offer), type="offer"))
         slides, wanted = self._slides_mids(offer), self._slides_mids(offer, "a=recvonly")
+        self._slides = slides if self.present is None else set()
         for transceiver in self.pc.getTransceivers():
             if self.present == "receive":
                 if transceiver.sender.track is None:
@@ -96,7 +100,10 @@ class ReplayCall:
                     self.heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
                 elif isinstance(frame, av.VideoFrame):
                     self.video_frames += 1
-                    self.seen.append(frame.to_ndarray(format="gray"))
+                    is_slide = any(
+                        t.mid in self._slides and t.receiver.track is track for t in self.pc.getTransceivers()
+                    )
+                    (self.slides_seen if is_slide else self.seen).append(frame.to_ndarray(format="gray"))
 
 
 async def _gather_on(gather: Any, connection: Any, address: str, component: int, **_: object) -> Any:
