@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
+from ..announcer.played import DEFAULT_PRESENT_BY
 from ..endpoint.presentation import PresentationWay
 from ..probe.running import MAX_DURATION_S
 from ..probe.thresholds import Threshold, profile
@@ -157,6 +158,9 @@ class AnnounceJob(_Job, frozen=True, kw_only=True, tag_field="kind", tag="announ
     """How often to play everything; 0 until the job ends."""
     present: str | None = None
     """What to show as a presentation meanwhile."""
+    present_by: PresentationWay = DEFAULT_PRESENT_BY
+    """How it is shown: by a line of the one call (`line`), by a call of its own (`call`), or as the node's release has
+    it (`auto`)."""
 
 
 class ProbeJob(_Job, frozen=True, kw_only=True, tag_field="kind", tag="probe", forbid_unknown_fields=True):

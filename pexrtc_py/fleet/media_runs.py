@@ -56,7 +56,7 @@ async def run_announcement(
             if slides is None:
                 await play(conference, main, on_player=note)
             else:
-                await play_with_slides(conference, main, slides, on_player=note)
+                await play_with_slides(conference, main, slides, present_by=job.present_by, on_player=note)
 
     async def stop() -> None:
         await active.until_stopped()

@@ -10,6 +10,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from pexrtc_py.cli.app import make_app
+from pexrtc_py.endpoint.presentation import PresentationWay
 from pexrtc_py.errors import UsageError
 from pexrtc_py.fleet.entries import AnnounceJob, ProbeJob, RecordJobEntry
 from pexrtc_py.fleet.jobs import load_jobs, parse_jobs
@@ -38,6 +39,7 @@ def test_jobs_of_all_kinds() -> None:
         alias = "lobby"
         files = ["a.mkv", "b.mkv"]
         loop = 0
+        present_by = "line"
         [[probe]]
         alias = "test.call"
         id = "morning"
@@ -51,6 +53,7 @@ def test_jobs_of_all_kinds() -> None:
     assert (second.id, second.name, second.when) == ("record:board#2", "Second", ("Mon 09:00", "Tue 10:00"))
     assert isinstance(announce, AnnounceJob)
     assert (announce.id, announce.pin_file, announce.loop) == ("announce:lobby", "/etc/pin", 0)
+    assert announce.present_by is PresentationWay.LINE
     assert isinstance(probe, ProbeJob)
     assert (probe.id, probe.when, len(probe.thresholds)) == ("morning", "every 15m", 1)
     assert file.workers == 3
