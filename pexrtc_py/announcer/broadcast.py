@@ -26,6 +26,7 @@ from .ducking import Ducked
 from .outlet import Outlet
 from .played import Announcement, Played
 from .podium import Place, Podium
+from .sound_wishes import SoundWishes
 
 __all__ = ["broadcast", "send_silence"]
 
@@ -69,6 +70,7 @@ class _Group:
     player: Player
     source: Source
     bitrates: _LeastBitrate
+    wishes: SoundWishes
     replay: bool
     parts: list[_Part] = field(default_factory=list)
     taps: dict[str, list[tuple[Kind, Tap]]] = field(default_factory=dict)  # by the call's UUID
@@ -82,12 +84,14 @@ class _Group:
             if self.source.encodes and (bitrate := self.bitrates.source_bps):
                 # Without a limit of its own the sender would take no notice of estimates and losses.
                 video.rate.limit_to_source(bitrate)
+        self.wishes.enter(outlet)
         for kind, tap in self.taps[uuid]:
             self.player.add_tap(kind, tap)
 
     def leave(self, outlet: Outlet) -> None:
         """Play into it no more."""
         self.bitrates.forget(outlet.call.uuid)
+        self.wishes.leave(outlet)
         for kind, tap in self.taps.pop(outlet.call.uuid, ()):
             self.player.remove_tap(kind, tap)
 
@@ -196,6 +200,7 @@ async def _groups(
             player=player,
             source=source,
             bitrates=_LeastBitrate(player, source),
+            wishes=SoundWishes(source),
             replay=announcement.replay,
         )
         for outlet, podium in members:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ..errors import SourceError
 from ..media.frames import EncodedFrame, Gap, Kind, Source, Tap, TrackFormat
+from ..media.sources.raw import SoundTuning, Tunable
 
 __all__ = ["Ducked", "DuckingConfig", "DuckingDecision"]
 
@@ -132,6 +133,12 @@ class Ducked:
     def set_bitrate(self, video_bps: int) -> None:
         """Pass it on. Thread-safe."""
         self._loud.set_bitrate(video_bps)
+
+    def tune_sound(self, tuning: SoundTuning) -> None:
+        """Pass it on to both levels, see `Tunable`. Thread-safe."""
+        for source in (self._loud, self._soft):
+            if isinstance(source, Tunable):
+                source.tune_sound(tuning)
 
     def close(self) -> None:
         """Close both levels. Idempotent."""

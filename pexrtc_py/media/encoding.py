@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import cast
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from .frames import Codec, EncodedFrame, Kind
 from .voice import level_dbov
 
-__all__ = ["FRAME_SAMPLES", "SAMPLE_RATE", "AudioEncoder", "VideoEncoder"]
+__all__ = ["FRAME_SAMPLES", "OPUS_BPS", "SAMPLE_RATE", "AudioEncoder", "OpusSettings", "VideoEncoder"]
 
 SAMPLE_RATE = 48000
 """Samples per second of all PCM that is encoded, decoded and mixed here."""
@@ -49,7 +50,24 @@ _OPUS_LOOK_AHEAD = 312
 _DTX_BYTES = 3
 # Below 56 kb/s libopus codes much sound with SILK, which gives noise back 1.1 dB softer; at 64 it codes with CELT where
 # no loss is expected: as loud as it was, in half the time. Its `voip` mode prefers SILK at all of these rates.
-_OPUS_BPS = {1: 64000, 2: 96000}
+OPUS_BPS = {1: 64000, 2: 96000}
+"""Bits per second of Opus by its channels, unless something else is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpusSettings:
+    """What of an `AudioEncoder` can be changed while it encodes."""
+
+    channels: int
+    """1 or 2 in what is given to `encode`."""
+    bitrate_bps: int
+    """Bits per second on average."""
+    capped: bool = False
+    """Whether that is not exceeded by single tones either (constrained VBR), which they do by three quarters."""
+    fec: bool
+    """In-band forward error correction."""
+    expected_loss_percent: int
+    """How many packets in a hundred the receiver reports lost."""
 
 
 class VideoEncoder:
@@ -213,10 +231,12 @@ class AudioEncoder:
         if channels not in (1, 2):
             raise ValueError(f"{channels} channels: only mono and stereo")
         self.codec = codec
-        self.channels = channels
-        self.bitrate_bps = bitrate_bps or _OPUS_BPS[channels]
-        self._fec = fec
-        self._loss = expected_loss_percent
+        self.settings = OpusSettings(
+            channels=channels,
+            bitrate_bps=bitrate_bps or OPUS_BPS[channels],
+            fec=fec,
+            expected_loss_percent=expected_loss_percent,
+        )
         self._dtx = dtx
         self._silent = 0
         self._pts = 0
@@ -282,15 +302,30 @@ class AudioEncoder:
 
     def set_bitrate(self, bitrate_bps: int) -> None:
         """Aim at this many bits per second: a new Opus encoder, hardly to be heard. Other codecs have one rate."""
-        if self.codec is Codec.OPUS and bitrate_bps != self.bitrate_bps:
-            self.bitrate_bps = bitrate_bps
-            self._context = self._open()
+        self.tune(replace(self.settings, bitrate_bps=bitrate_bps))
 
     def set_expected_loss(self, percent: int) -> None:
         """Prepare for this share of lost packets (0 to 100): a new Opus encoder. Other codecs do not care."""
-        if self.codec is Codec.OPUS and percent != self._loss:
-            self._loss = percent
+        self.tune(replace(self.settings, expected_loss_percent=percent))
+
+    def tune(self, settings: OpusSettings) -> None:
+        """Go on with other settings: a new Opus encoder if any differs. Other codecs go on as they are.
+
+        From now on `encode` takes so many channels. A decoder goes on through the change, RFC 6716 section 4.5.
+        """
+        if self.codec is Codec.OPUS and settings != self.settings:
+            self.settings = settings
             self._context = self._open()
+
+    @property
+    def channels(self) -> int:
+        """Of what is given to `encode`."""
+        return self.settings.channels
+
+    @property
+    def bitrate_bps(self) -> int:
+        """Of Opus, bits per second."""
+        return self.settings.bitrate_bps
 
     def _holds_back(self, data: bytes) -> bool:
         """Say whether DTX keeps this packet from being sent."""
@@ -313,12 +348,14 @@ class AudioEncoder:
         context.layout = "stereo" if self.codec is Codec.OPUS and self.channels == 2 else "mono"
         context.time_base = Fraction(1, self._rate)
         if self.codec is Codec.OPUS:
-            context.bit_rate = self.bitrate_bps
+            settings = self.settings
+            context.bit_rate = settings.bitrate_bps
             context.options = {
                 "application": "audio",
                 "frame_duration": "20",
-                "fec": str(int(self._fec)),
-                "packet_loss": str(self._loss),
+                "fec": str(int(settings.fec)),
+                "packet_loss": str(settings.expected_loss_percent),
+                "vbr": "constrained" if settings.capped else "on",
             }
         elif self.codec is Codec.G722:
             context.bit_rate = 64000

@@ -32,6 +32,7 @@ from .rtcp import (
 )
 from .sender_ahead import Before, Holding, MadeAhead
 from .sender_config import SenderConfig
+from .sender_loss import ExpectedLoss
 from .sender_packets import PacketMaker
 from .sender_rate import SendRate
 from .sender_reports import SenderReports
@@ -96,6 +97,8 @@ class Sender:
         self._fir_number: int | None = None
         self.rate = SendRate(config)
         """At which rate to send."""
+        self.expected_loss = ExpectedLoss()
+        """For which loss sound is to be encoded."""
         self._events = EventSchedule()
 
     @property
@@ -312,6 +315,7 @@ class Sender:
         now = self._clock.now()
         self._reports.handle_block(block, self.counts, now)
         self.rate.handle_loss(block.fraction_lost / 256, now)
+        self.expected_loss.handle_loss(block.fraction_lost / 256, now)
         if self.on_report is not None:
             self.on_report()
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import av
 
-from ..encoding import AudioEncoder, VideoEncoder
+from ..encoding import OPUS_BPS, AudioEncoder, OpusSettings, VideoEncoder
 from ..frames import Codec, EncodedFrame, Kind, TrackFormat
 from ..loudness_running import RunningLevel
 from .decoded import fitted_size
-from .raw import DEFAULT_ACCEPT, Accept, Interruptible, Picture, RawFormat, RawSource, Sound, with_channels
+from .raw import DEFAULT_ACCEPT, Accept, Interruptible, Picture, RawFormat, RawSource, Sound, SoundTuning, with_channels
 
 __all__ = ["EncodeConfig", "EncodedSource", "PictureEncoder", "SoundEncoder"]
 
@@ -51,9 +51,11 @@ class EncodeConfig:
 
 
 class SoundEncoder:
-    """Encode a track of raw sound."""
+    """Encode a track of raw sound. `tune` may be called from any thread."""
 
     def __init__(self, codec: Codec, form: RawFormat, config: EncodeConfig) -> None:
+        self._config = config
+        self._tuning: SoundTuning | None = None
         self._channels = form.channels if codec is Codec.OPUS else 1
         self._encoder = AudioEncoder(
             codec,
@@ -72,8 +74,30 @@ class SoundEncoder:
         samples = with_channels(sound.samples, self._channels)
         if self._level is not None:
             samples = self._level.levelled(samples)
+        if (tuning := self._tuning) is not None:
+            self._tuning = None
+            self._apply(tuning)
+        samples = with_channels(samples, self._encoder.channels)
         ticks = round(sound.time * self.format.codec.clock_rate)
         return self._encoder.encode(samples, rtp_time=ticks, time=sound.time)
+
+    def tune(self, tuning: SoundTuning) -> None:
+        """Encode like this from the next piece on; only Opus has anything to tune."""
+        self._tuning = tuning
+
+    def _apply(self, tuning: SoundTuning) -> None:
+        channels = self._channels if tuning.stereo else 1
+        wanted = self._config.audio_bps or OPUS_BPS[channels]
+        most = wanted if tuning.most_bps is None else tuning.most_bps
+        self._encoder.tune(
+            OpusSettings(
+                channels=channels,
+                bitrate_bps=min(wanted, most),
+                capped=most < wanted,
+                fec=tuning.fec,
+                expected_loss_percent=max(self._config.audio_loss_percent, tuning.expected_loss_percent),
+            )
+        )
 
 
 class PictureEncoder:
@@ -193,6 +217,11 @@ class EncodedSource:
         """Encode pictures at this many bits per second. Thread-safe."""
         if self._pictures is not None:
             self._pictures.set_bitrate(video_bps)
+
+    def tune_sound(self, tuning: SoundTuning) -> None:
+        """See `Tunable`."""
+        if self._sound is not None:
+            self._sound.tune(tuning)
 
     def interrupt(self) -> None:
         """Pass it on to the raw source. Thread-safe."""

@@ -21,7 +21,7 @@ from .demuxed import AnyPacket, Demuxed, FoundTrack
 from .encoded import EncodeConfig, PictureEncoder, SoundEncoder
 from .opening import open_local, shown
 from .packets import OpusPackets, VideoPackets, codec_of
-from .raw import DEFAULT_ACCEPT, Accept, Picture, RawFormat, Sound
+from .raw import DEFAULT_ACCEPT, Accept, Picture, RawFormat, Sound, SoundTuning
 from .sequence import Sequence
 
 __all__ = ["DemuxedSource", "FileTrack", "RawFile", "open_file", "open_raw_file", "probe_file"]
@@ -140,6 +140,7 @@ class DemuxedSource:
         """What messages call it."""
         self.live = live
         self._pictures: PictureEncoder | None = None
+        self._sound: SoundEncoder | None = None
         self.formats: Mapping[Kind, TrackFormat] = {
             kind: self._route(kind, track, accept[kind], config)
             for kind, track in opened.tracks.items()
@@ -169,6 +170,11 @@ class DemuxedSource:
         if self._pictures is not None:
             self._pictures.set_bitrate(video_bps)
 
+    def tune_sound(self, tuning: SoundTuning) -> None:
+        """See `Tunable`."""
+        if self._sound is not None:
+            self._sound.tune(tuning)
+
     @property
     def encodes(self) -> bool:
         """Whether pictures are encoded anew, and not sent as they came."""
@@ -192,9 +198,9 @@ class DemuxedSource:
             return self._pass(kind, track, as_it_is)
         decoder = _decoder(track, form, config.largest)
         if isinstance(decoder, SoundDecoder):
-            sound = SoundEncoder(codecs[0], form, config)
-            self._opened.route(kind, _chained(decoder.feed, sound.encode))
-            return sound.format
+            self._sound = SoundEncoder(codecs[0], form, config)
+            self._opened.route(kind, _chained(decoder.feed, self._sound.encode))
+            return self._sound.format
         self._pictures = PictureEncoder(codecs[0], form, config)
         self._opened.route(kind, _chained(decoder.feed, self._pictures.encode))
         return self._pictures.format

@@ -29,6 +29,8 @@ __all__ = [
     "RawSource",
     "Samples",
     "Sound",
+    "SoundTuning",
+    "Tunable",
     "picture_at",
     "sound_at",
     "with_channels",
@@ -89,6 +91,28 @@ class Interruptible(Protocol):
 
     def interrupt(self) -> None:
         """Make `pull` return soon, with None for ever after. Thread-safe, idempotent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundTuning:
+    """How sound shall be encoded for who hears it, within what the source has and is configured to."""
+
+    stereo: bool
+    """Whether two channels are of use; one channel is never doubled."""
+    fec: bool
+    """Whether in-band forward error correction is of use."""
+    most_bps: int | None
+    """Bits per second at most; None: as configured, which is never exceeded."""
+    expected_loss_percent: int
+    """How many packets in a hundred are lost; what is configured is the least."""
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A source that may encode its sound, and then does so as far sides wish. What was read ahead is as it was."""
+
+    def tune_sound(self, tuning: SoundTuning) -> None:
+        """Encode sound like this from the next packet on; sound that is sent as it came stays. Thread-safe."""
 
 
 def sound_at(number: int, samples: Samples) -> Sound:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ...errors import SourceError
 from ..frames import EncodedFrame, Kind, Source, TrackFormat
 from .packets import PacketGrid
-from .raw import FRAME_S, Interruptible
+from .raw import FRAME_S, Interruptible, SoundTuning, Tunable
 
 __all__ = ["Sequence"]
 
@@ -47,6 +47,8 @@ class Sequence:
         self._settled = 0.0  # seconds: nothing before this is still to come
         self._base = 0  # 90 kHz ticks: where the current one began
         self._ends: dict[Kind, float] = {}  # seconds, relative to `_base`
+        self._bitrate_bps: int | None = None
+        self._tuning: SoundTuning | None = None
         self.begun = 1
         """How many sources have been opened so far."""
 
@@ -100,9 +102,16 @@ class Sequence:
             current.request_key_frame()
 
     def set_bitrate(self, video_bps: int) -> None:
-        """Pass it on to the current source. Thread-safe."""
+        """Pass it on to the current source and those after it. Thread-safe."""
+        self._bitrate_bps = video_bps
         if (current := self._current) is not None:
             current.set_bitrate(video_bps)
+
+    def tune_sound(self, tuning: SoundTuning) -> None:
+        """Pass it on to the current source and those after it, see `Tunable`. Thread-safe."""
+        self._tuning = tuning
+        if isinstance(current := self._current, Tunable):
+            current.tune_sound(tuning)
 
     def interrupt(self) -> None:
         """Pass it on to the current source, and open no other. Thread-safe."""
@@ -149,6 +158,10 @@ class Sequence:
         if self._current is None:
             return
         self.begun += 1
+        if self._bitrate_bps is not None:
+            self._current.set_bitrate(self._bitrate_bps)
+        if self._tuning is not None and isinstance(self._current, Tunable):
+            self._current.tune_sound(self._tuning)
         self._ends = {}
         for kind, form in self._current.formats.items():
             mine = self._formats.get(kind)
