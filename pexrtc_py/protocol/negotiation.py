@@ -26,6 +26,7 @@ from .negotiation_formats import (
     formats_of,
     is_same_format,
     offer_formats,
+    offered_again,
 )
 from .negotiation_model import (
     ABS_SEND_TIME,
@@ -187,7 +188,12 @@ def _settle_offered(index: int, media: MediaDescription, policy: AnswerPolicy, *
         direction &= policy.direction(media)
     payloads: tuple[Payload, ...] = ()
     if bundled and media.media in policy.codecs:
-        payloads = common_payloads(media, policy.codecs[media.media], receives=direction is not Direction.SENDONLY)
+        payloads = common_payloads(
+            media,
+            policy.codecs[media.media],
+            receives=direction is not Direction.SENDONLY,
+            interleaved=not direction.sends,
+        )
     return NegotiatedLine(
         index=index,
         kind=media.media,
@@ -256,9 +262,10 @@ def _settle_answered(index: int, ours: MediaDescription, theirs: MediaDescriptio
 
 
 def _offer_line(line: LineOffer, transport: TransportParameters) -> MediaDescription:
-    if line.established is not None and line.established.receive:
-        formats = formats_of(line.established.receive)
-        feedback = _feedback(line.established.receive)
+    established = offered_again(line.established.receive) if line.established is not None else ()
+    if line.established is not None and established:
+        formats = formats_of(established)
+        feedback = _feedback(established)
         extensions = dict(line.established.extensions)
     else:
         formats = offer_formats(line.kind, line.codecs, receives=line.direction is not Direction.SENDONLY)

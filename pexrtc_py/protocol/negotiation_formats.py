@@ -4,7 +4,8 @@ Codecs are named as in `a=rtpmap` (`media.frames.Codec` has the same values). Nu
 that each offer of a call, and each line of it, means the same by a number, as one bundle demands (RFC 8843 section
 9.1). A format of H.264 is taken in packetization modes 0 and 1 and, by a line that receives, in any profile: what
 arrives is passed on or decoded by FFmpeg. What we send is constrained baseline, so a line that only sends takes only
-that.
+that. Mode 2 (interleaved) is never sent and never offered; a line that sends nothing takes it of an offer that says how
+its NAL units are moved about, within what we hold (`interleaving`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .interleaving import answered_parameters, parse_interleaving
 from .sdp import Feedback, MediaDescription, PayloadFormat, parse_parameters
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "feedback_lines",
     "first_codec",
     "formats_of",
+    "is_interleaved",
     "is_same_format",
     "offer_formats",
+    "offered_again",
 ]
 
 _FEEDBACK = {
@@ -128,13 +132,22 @@ def feedback_lines(kind: str, formats: Iterable[PayloadFormat]) -> tuple[Feedbac
     )
 
 
-def common_payloads(offered: MediaDescription, codecs: Sequence[str], *, receives: bool) -> tuple[Payload, ...]:
-    """What a line takes of what it is offered: codecs in our order of preference, each with its rtx, then digits."""
+def common_payloads(
+    offered: MediaDescription, codecs: Sequence[str], *, receives: bool, interleaved: bool = False
+) -> tuple[Payload, ...]:
+    """What a line takes of what it is offered: codecs in our order of preference, each with its rtx, then digits.
+
+    Args:
+        offered: the line of the peer's description.
+        codecs: ours, the preferred first.
+        receives: whether the line may receive.
+        interleaved: whether it takes H.264 in packetization mode 2: it must send nothing.
+    """
     wanted = {codec: index for index, codec in enumerate(codecs)}
     chosen: list[tuple[tuple[int, int], PayloadFormat]] = []
     for item in offered.payloads:
         name = _canonical(item)
-        if name in wanted and _is_supported(item, receives=receives):
+        if name in wanted and _is_supported(item, receives=receives, interleaved=interleaved):
             chosen.append(((wanted[name], _variant(item)), item))
     chosen.sort(key=lambda pair: pair[0])
     taken = [item for _, item in chosen]
@@ -160,15 +173,26 @@ def formats_of(payloads: Iterable[Payload]) -> tuple[PayloadFormat, ...]:
             name=item.name,
             clock_rate=item.clock_rate,
             channels=item.channels,
-            parameters=item.parameters,
+            parameters=answered_parameters(item.parameters) if is_interleaved(item) else item.parameters,
         )
         for item in payloads
     )
 
 
+def offered_again(payloads: Sequence[Payload]) -> tuple[Payload, ...]:
+    """What we offer of what was settled: all but mode 2, which we take and do not ask for, and its rtx."""
+    left = {item.payload_type for item in payloads if is_interleaved(item)}
+    return tuple(item for item in payloads if item.payload_type not in left and item.apt not in left)
+
+
 def first_codec(payloads: Iterable[Payload]) -> Payload | None:
     """The payload that is sent: the first that carries media."""
     return next((item for item in payloads if item.is_codec), None)
+
+
+def is_interleaved(item: PayloadFormat | Payload) -> bool:
+    """Whether it is H.264 in packetization mode 2 (RFC 6184 section 6.4)."""
+    return item.name.upper() == "H264" and _packetization_mode(item.parameters) == "2"
 
 
 def is_same_format(one: PayloadFormat | Payload, other: PayloadFormat | Payload) -> bool:
@@ -207,7 +231,7 @@ def _apt(item: PayloadFormat) -> int | None:
     return int(apt) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
 
 
-def _is_supported(item: PayloadFormat, *, receives: bool) -> bool:
+def _is_supported(item: PayloadFormat, *, receives: bool, interleaved: bool) -> bool:
     name = _canonical(item)
     if name is None or name not in _OFFERED:
         return False
@@ -216,15 +240,19 @@ def _is_supported(item: PayloadFormat, *, receives: bool) -> bool:
     parameters = parse_parameters(item.parameters)
     if name == "VP9":
         return parameters.get("profile-id", "0") == "0"
+    if is_interleaved(item):
+        return interleaved and parse_interleaving(item.parameters) is not None
     if name == "H264":
         return _packetization_mode(item.parameters) in ("0", "1") and (receives or _is_baseline(parameters))
     return True
 
 
 def _variant(item: PayloadFormat) -> int:
-    """Order among formats of one codec: H.264 baseline before other profiles, then mode 1 before mode 0."""
+    """Order among formats of one codec: H.264 baseline before other profiles, mode 1 before mode 0, mode 2 last."""
     if _canonical(item) != "H264":
         return 0
+    if is_interleaved(item):
+        return 4
     baseline = _is_baseline(parse_parameters(item.parameters))
     return (0 if baseline else 2) + (0 if _packetization_mode(item.parameters) == "1" else 1)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..media.frames import Codec, Kind
+from ..protocol.interleaving import parse_interleaving
 from ..protocol.negotiation import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, NegotiatedLine, Sources
-from ..protocol.negotiation_formats import first_codec
+from ..protocol.negotiation_formats import first_codec, is_interleaved
 from ..protocol.sdp import parse_parameters
 from .receiver_config import EventFormat, Feedback, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
 from .sender_config import SenderConfig
@@ -93,8 +94,12 @@ def _formats(line: NegotiatedLine) -> Mapping[int, PayloadFormat]:
         if payload.apt is not None:
             formats[payload.payload_type] = RtxFormat(apt=payload.apt)
         elif payload.is_codec:
-            sets = _parameter_sets(said.get(payload.payload_type, ""))
-            formats[payload.payload_type] = MediaFormat(codec=Codec(payload.name), parameter_sets=sets)
+            fmtp = said.get(payload.payload_type, "")
+            formats[payload.payload_type] = MediaFormat(
+                codec=Codec(payload.name),
+                parameter_sets=_parameter_sets(fmtp),
+                interleaving=parse_interleaving(fmtp) if is_interleaved(payload) else None,
+            )
         elif payload.name == "telephone-event":
             formats[payload.payload_type] = EventFormat(clock_rate=payload.clock_rate)
     return formats

@@ -20,6 +20,7 @@ from .feedback import EstimateReporter, TransportFeedbackRecorder
 from .key_frame_requests import KeyFrameRequests
 from .receiver_audio import AudioStream
 from .receiver_config import EventFormat, MediaFormat, PayloadFormat, ReceiverConfig, RtxFormat
+from .receiver_interleaved import InterleavedVideoStream, interleaved_formats
 from .receiver_reports import ReceiverReports
 from .receiver_statistics import FeedbackCounts, receiver_statistics, stream_totals
 from .receiver_timeline import Timeline
@@ -180,7 +181,8 @@ class Receiver:
     def _new_stream(self, ssrc: int, payload_type: int, form: MediaFormat) -> AudioStream | VideoStream:
         formats, timeline, nack = self._formats, self._timeline, self.config.feedback.nack
         if self.config.kind is Kind.VIDEO:
-            return VideoStream(ssrc, payload_type, self, formats, timeline, form=form, nack=nack)
+            kind = InterleavedVideoStream if interleaved_formats(formats) else VideoStream
+            return kind(ssrc, payload_type, self, formats, timeline, form=form, nack=nack)
         return AudioStream(
             ssrc, payload_type, self, formats, timeline, codec=form.codec, nack=nack, patience_s=self.config.patience_s
         )
@@ -353,6 +355,11 @@ class Receiver:
         self._level_id = config.audio_level_id
         if self._transport is None or isinstance(self._transport, EstimateReporter):
             self._transport = self._new_estimate(config)
+        if self._stream is not None and interleaved_formats(self._formats) != interleaved_formats(config.formats):
+            # Another way of reading: the stream goes on as one that takes over would.
+            self._stream.flush(self._stream.last_arrival)
+            self._totals_before += stream_totals(self._stream)
+            self._stream = None
         self._formats.clear()
         self._formats.update(config.formats)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..media.frames import Codec, Kind
+from ..protocol.interleaving import Interleaving
 
 __all__ = ["EventFormat", "Feedback", "MediaFormat", "PayloadFormat", "ReceiverConfig", "RtxFormat"]
 
@@ -18,6 +19,8 @@ class MediaFormat:
     """The codec."""
     parameter_sets: bytes = b""
     """H.264: SPS and PPS of `sprop-parameter-sets`, Annex B (each behind 00 00 00 01); else empty."""
+    interleaving: Interleaving | None = None
+    """H.264 in packetization mode 2: what the sender promised; None in the other modes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """H.264 out of RTP, to Annex B (RFC 6184): packetisation modes 0 and 1.
 
-The interleaved mode 2 (STAP-B, MTAP, FU-B) is not offered and not taken: no video conferencing peer uses it.
+Of the interleaved mode 2 it takes the NAL units that `interleaved` has put in order, as if each were a packet.
 Parameter sets, in band or from the session description, are put before every key frame that comes without them, so
 that each key frame can be decoded by itself.
 """
