@@ -104,6 +104,8 @@ class IceConnection(Connection):
         lite: whether we only answer (RFC 8445 section 2.5): no checks of ours, the peer checks and chooses.
         on_media: takes each SRTP or SRTCP datagram and its arrival on `time.monotonic`.
         on_silence: told, after each look, for how many seconds nothing was heard.
+        clock: by which consent is checked; as `time.monotonic`, whose seconds those of `last_heard` are.
+        sleep: waits for so many seconds of it.
         last_heard: `time.monotonic` when the peer last showed life; the owner sets it when media is authentic.
         selected: the pair of candidates that carries the media, None before there is one.
         round_trip_s: of the last answered consent check, None before one.
@@ -138,6 +140,8 @@ class IceConnection(Connection):
         self.lite = lite
         self.on_media = on_media
         self.on_silence = on_silence
+        self.clock: Callable[[], float] = time.monotonic
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.last_heard = 0.0
         self.selected: CandidatePair | None = None
         self.round_trip_s: float | None = None
@@ -289,17 +293,17 @@ class IceConnection(Connection):
 
         Who is lite only listens: for media, and for the checks of the peer, which are as frequent.
         """
-        now = self.last_heard = time.monotonic()
+        now = self.last_heard = self.clock()
         regular = now + _CONSENT_INTERVAL_S
         probe = 0.0
         while True:
-            await asyncio.sleep(max(0.05, min(regular, max(self.last_heard + _PROBE_AFTER_S, probe)) - now))
-            now = time.monotonic()
+            await self.sleep(max(0.05, min(regular, max(self.last_heard + _PROBE_AFTER_S, probe)) - now))
+            now = self.clock()
             if now >= regular or now >= max(self.last_heard + _PROBE_AFTER_S, probe):
                 await self._check_consent()
                 regular = now + _CONSENT_INTERVAL_S * random.uniform(0.8, 1.2)
                 probe = now + _PROBE_INTERVAL_S
-                now = time.monotonic()
+                now = self.clock()
             silence = now - self.last_heard
             self.on_silence(silence)
             if silence >= _CONSENT_EXPIRY_S:
@@ -312,7 +316,7 @@ class IceConnection(Connection):
         pair = self.selected
         if pair is None or self.lite:
             return
-        sent = time.monotonic()
+        sent = self.clock()
         self.consent_requests += 1
         try:
             await pair.protocol.request(
@@ -323,7 +327,7 @@ class IceConnection(Connection):
             )
         except TransactionError:
             return
-        self.last_heard = time.monotonic()
+        self.last_heard = self.clock()
         self.round_trip_s = self.last_heard - sent
         self.total_round_trip_s += self.round_trip_s
         self.consent_responses += 1
