@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from ..errors import LocalProtocolError, MediaError
 from ..media.frames import Codec, Kind, Tap
 from ..protocol.models import CallUuid, ParticipantUuid
+from ..protocol.opus import opus_wishes
 from ..protocol.sdp import Content
 from ..webrtc.line import Line
 from ..webrtc.peer import Peer, PeerConfig, PeerState
@@ -247,6 +248,7 @@ class MediaCall:
             if joint.heard != heard and self.is_main:
                 joint.heard = heard
                 self._boards.sound.add_output(self.participant, *heard)
+                self._heed_loss(line, sender)
         elif joint.codecs != codecs:
             self._part_sending(line, joint)
             joint.codecs = codecs
@@ -264,8 +266,21 @@ class MediaCall:
                 self._boards.stage.mark(key)
             self._board_of(line).watch(key, self.participant, outlet)
 
+    def _heed_loss(self, line: Line, sender: Sender) -> None:
+        """Have sound encoded for the loss that is reported, for who can use error correction."""
+        payload = line.send_payload
+        if payload is None or sender.config.codec is not Codec.OPUS or not opus_wishes(payload.parameters).fec:
+            return
+
+        def expect(percent: int) -> None:
+            self._boards.sound.expect_loss(self.participant, sender, percent)
+
+        sender.expected_loss.on_change = expect
+        expect(sender.expected_loss.percent)
+
     def _part_sending(self, line: Line, joint: _Joint) -> None:
         if joint.heard is not None:
+            joint.heard[1].expected_loss.on_change = None
             self._boards.sound.remove_output(self.participant, joint.heard[1])
             joint.heard = None
         if joint.outlet is not None:

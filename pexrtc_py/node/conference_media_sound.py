@@ -8,8 +8,9 @@ What crosses between loop and thread are bounded queues (oldest dropped: four se
 seconds of batches: more than is ever made up for) and two lists of changes; no lock is held while anything is computed.
 
 Whoever contributes nothing to the mix hears what all such listeners hear, encoded once per codec; the others have an
-encoder of their own. The time of every frame is that of its tick, less the encoder's look-ahead, and `delays` tells how
-much older the sound of each participant is: whoever forwards pictures adds it to theirs.
+encoder of their own, and so has who loses packets and can make use of error correction. The time of every frame is that
+of its tick, less the encoder's look-ahead, and `delays` tells how much older the sound of each participant is: whoever
+forwards pictures adds it to theirs.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class _Output:
     codec: Codec
     tap: Tap
     encoder: AudioEncoder | None = None
+    loss_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ class ConferenceSound:
         output = _Output(codec=codec, tap=tap)
         self._change(lambda: self._outputs.__setitem__(participant, output))
 
+    def expect_loss(self, participant: ParticipantUuid, tap: Tap, percent: int) -> None:
+        """Encode for a listener that loses so many packets in a hundred, 0 to 15; unknown ones are ignored."""
+        self._change(lambda: self._expect_loss(participant, tap, percent))
+
     def remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
         """Send a tap nothing more; one that was replaced or is unknown is ignored."""
         self._failed.pop(id(tap), None)
@@ -161,6 +167,11 @@ class ConferenceSound:
         if self._inputs.get(participant) is source:
             del self._inputs[participant]
             self._mixer.remove(participant)
+
+    def _expect_loss(self, participant: ParticipantUuid, tap: Tap, percent: int) -> None:
+        output = self._outputs.get(participant)
+        if output is not None and output.tap is tap and output.codec is Codec.OPUS:
+            output.loss_percent = percent
 
     def _remove_output(self, participant: ParticipantUuid, tap: Tap) -> None:
         output = self._outputs.get(participant)
@@ -215,8 +226,12 @@ class ConferenceSound:
             if participant not in self._hearing:
                 continue
             codec = output.codec
-            if (own := mix.minus.get(participant)) is not None:
+            own = mix.minus.get(participant)
+            if own is None and output.loss_percent:
+                own = mix.common
+            if own is not None:
                 output.encoder = output.encoder or AudioEncoder(codec)
+                output.encoder.set_expected_loss(output.loss_percent)
                 encoded = output.encoder.encode(
                     own, rtp_time=tick.number * output.encoder.frame_ticks, time=now - output.encoder.delay_s
                 )

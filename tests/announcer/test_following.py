@@ -136,7 +136,7 @@ async def test_reported_loss_is_what_sound_is_encoded_for(node: Node) -> None:
             group.create_task(broadcast([podium], announcement, on_player=players.append, sent={Kind.AUDIO: kept}))
             await kept.goes_on(0.5)
             for second in range(3):
-                sender.expected_loss.handle_loss(0.3, 1e6 + 5 * second)
+                sender.expected_loss.handle_loss(0.3, 1e12 + 5 * second)
             assert sender.expected_loss.percent == 15
             await kept.goes_on(2.8)
             players[0].stop()
