@@ -108,6 +108,8 @@ class Interleaver:
             (before.number - unit.number for at, unit in enumerate(order) for before in order[:at]), default=0
         )
         self.packets: list[Sent] = []
+        self.marked: set[int] = set()
+        """Timestamps of the pictures whose end a marker tells; in the middle of an MTAP none does."""
         while order:
             self.packets += self._packet(order)
 
@@ -134,6 +136,8 @@ class Interleaver:
 
     def _aggregate(self, group: list[Unit]) -> Sent:
         marker = group[-1].last
+        if marker:
+            self.marked.add(group[-1].timestamp)
         head = max(unit.data[0] & 0x60 for unit in group)
         base = group[0].number
         if all(unit.timestamp == group[0].timestamp and unit.number == base + at for at, unit in enumerate(group)):
@@ -153,6 +157,8 @@ class Interleaver:
         return Sent(payload, earliest, marker)
 
     def _fragments(self, unit: Unit) -> list[Sent]:
+        if unit.last:
+            self.marked.add(unit.timestamp)
         head, kind = unit.data[0] & 0xE0, unit.data[0] & 0x1F
         size = min(self._limit - 4, len(unit.data) - 2)
         parts = [unit.data[at : at + size] for at in range(1, len(unit.data), size)]
@@ -167,6 +173,15 @@ class Interleaver:
 
 
 def _depth(order: Sequence[Unit]) -> int:
-    """Return `sprop-interleaving-depth` of an order of sending, by its definition (RFC 6184 section 8.1)."""
-    slices = [unit.number for unit in order if unit.data[0] & 0x1F <= 5]
-    return max((sum(other > number for other in slices[:at]) for at, number in enumerate(slices)), default=0)
+    """Return `sprop-interleaving-depth` of an order of sending (RFC 6184 section 8.1).
+
+    By its definition it counts the slices that go ahead of a slice; a sender that moves its parameter sets about has to
+    count those ahead of them too, or they would come too late.
+    """
+    ahead: list[int] = []
+    depth = 0
+    for unit in order:
+        depth = max(depth, sum(other > unit.number for other in ahead))
+        if unit.data[0] & 0x1F <= 5:
+            ahead.append(unit.number)
+    return depth

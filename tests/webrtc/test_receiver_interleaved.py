@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -125,6 +126,35 @@ def test_a_loss_costs_pictures_up_to_a_key_frame_and_no_picture_comes_in_part(sp
     # Two groups of pictures at most, and what is waited for a repair: it does not stand until all hope is gone.
     length = len(sender.packets) * 0.008
     assert max(freezes) < length / 2 + 0.3
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_losses_anywhere_give_out_whole_pictures_only(seed: int) -> None:
+    """At the start, close to one another, at the very end: what goes ahead of later pictures is lost with them."""
+    dice = random.Random(seed)
+    pictures = x264_pictures(b_frames=dice.choice([0, 2]))
+    limit = dice.choice([200, 400, 1000])
+    sender = Interleaver(pictures, seed=seed, spread=dice.choice([3, 9, 24, 40]), limit=limit)
+    count = len(sender.packets)
+    begin = dice.randrange(1, count)
+    several = {dice.randrange(1, count) for _ in range(dice.choice([1, 2, 5]))}
+    lost = dice.choice([several, set(range(begin, begin + 20)), set(range(count - 7, count - seed % 2))])
+    to = bench(sender)
+    send(to, sender.packets, lost=lost)
+    to.wait(5)
+    to.receiver.handle_bye(5, to.now)
+    wanted, given_out = pictures_of(pictures), came(to)
+    assert [item for item in given_out if item not in wanted] == []
+    places = [wanted.index(item) for item in given_out]
+    assert places == sorted(set(places))
+    assert places
+    place = {picture.timestamp: at for at, picture in enumerate(pictures)}
+    if max(lost) < min(at for at, sent in enumerate(sender.packets) if place[sent.timestamp] >= 20):
+        # The key frame before may have lost a part, this one not. That the last picture is whole, its marker must tell.
+        end = 40 if pictures[-1].timestamp in sender.marked else 39
+        assert places[places.index(30) :] == list(range(30, end))
+    # Where pictures are missing a key frame follows, and what could not be decoded without them is left out.
+    assert all(at == before + 1 or pictures[at].key for before, at in pairwise(places))
 
 
 def test_a_sender_that_leaves_numbers_out_is_received_from_its_second_key_frame() -> None:

@@ -44,7 +44,8 @@ class Deinterleaver:
     """
 
     def __init__(self, form: Interleaving) -> None:
-        self._form = form
+        self.form = form
+        """What the sender promised."""
         self._waiting: list[tuple[int, int, int, bytes]] = []
         """A heap: unwrapped DON, order of arrival, timestamp, unit."""
         self._slices = 0
@@ -154,7 +155,7 @@ class Deinterleaver:
         self._slices += unit[0] & 0x1F <= _LAST_VCL
 
     def _due(self) -> list[Unit]:
-        waiting, depth, difference = self._waiting, self._form.depth, self._form.max_don_diff
+        waiting, depth, difference = self._waiting, self.form.depth, self.form.max_don_diff
         units: list[Unit] = []
         while self._slices > depth or (
             difference is not None and waiting and self._greatest - waiting[0][0] > difference
