@@ -157,6 +157,23 @@ def test_losses_anywhere_give_out_whole_pictures_only(seed: int) -> None:
     assert all(at == before + 1 or pictures[at].key for before, at in pairwise(places))
 
 
+def test_who_joins_anywhere_begins_with_a_whole_key_frame() -> None:
+    """Slices of it or its parameter sets may have gone ahead, before the first packet that came."""
+    pictures = x264_pictures()
+    sender = Interleaver(pictures)
+    wanted = pictures_of(pictures)
+    later = 0
+    for missed in range(1, len(sender.packets) // 2):
+        to = bench(sender)
+        send(to, sender.packets[missed:])
+        to.receiver.handle_bye(5, to.now)
+        given_out = came(to)
+        assert given_out == wanted[wanted.index(given_out[0]) :], missed
+        assert given_out[0][2]
+        later += wanted.index(given_out[0]) >= 20
+    assert later
+
+
 def test_a_sender_that_leaves_numbers_out_is_received_from_its_second_key_frame() -> None:
     """At first it looks like loss; then it is known to be the sender's way (RFC 6184 section 5.5)."""
     pictures = x264_pictures()
