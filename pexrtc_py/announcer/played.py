@@ -13,7 +13,7 @@ from ..webrtc.peer import PeerConfig
 
 __all__ = ["DEFAULT_PRESENT_BY", "Announcement", "Played", "SourceOpener"]
 
-DEFAULT_PRESENT_BY: Final = PresentationWay.CALL
+DEFAULT_PRESENT_BY: Final = PresentationWay.AUTO
 """How a presentation comes beside an announcement, unless the user says it."""
 
 SourceOpener: TypeAlias = Callable[[Mapping[Kind, Sequence[Codec]]], Source]

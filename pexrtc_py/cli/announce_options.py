@@ -45,8 +45,8 @@ PresentBy = Annotated[
     PresentationWay,
     typer.Option(
         "--present-by",
-        help="How that is shown: by a line of the one call, or by a call of its own; `auto` goes by the "
-        "node's release.",
+        help="How that is shown: by a line of the one call, or by a call of its own; `auto`: by a line "
+        "beside pictures, where the node's release knows it.",
     ),
 ]
 Loudness = Annotated[
