@@ -103,9 +103,9 @@ def test_room_is_found_again(narrow_bps: int, delay_s: float) -> None:
 
 
 def test_room_is_found_on_a_bad_way() -> None:
-    """Jitter pulls the packets of a burst apart, and some are lost: still in ten seconds."""
+    """Jitter pulls the packets of a burst apart, and some are lost: still in a quarter of a minute."""
     _, seconds = widened(Impairment(rate_bps=400_000, delay_s=0.02, jitter_s=0.02, loss=0.05))
-    assert seconds <= 10
+    assert seconds <= 15
 
 
 @pytest.mark.parametrize(("rate_bps", "others_bps"), [(800_000, 400_000), (WIDE_BPS, 2_400_000)])
@@ -171,6 +171,17 @@ def test_meter_tells_the_rate_of_the_slowest_link(reads_each_s: float) -> None:
     meter = RoomMeter()
     bursts(meter, WIDE_BPS, reads_each_s=reads_each_s)
     assert meter.bitrate_bps == pytest.approx(WIDE_BPS, rel=0.15)
+
+
+def test_meter_believes_no_busy_machine() -> None:
+    """Two of five bursts that had queued at 400 kb/s left a machine on the way at once: the meter said 667 kb/s, and
+    with more of them a rate was doubled into a way that was full."""
+    meter = RoomMeter()
+    for number in range(31):
+        left, apart = number * 0.0333, 0.0 if number % 5 in (1, 3) else 625 * 8 / 400_000
+        for place in range(2):
+            meter.note(left, int((left + place * apart) * TICKS_PER_SECOND), 625)
+    assert meter.bitrate_bps == pytest.approx(400_000, rel=0.05)
 
 
 def test_meter_says_nothing_of_little() -> None:
