@@ -143,7 +143,7 @@ FAULTS = {
     # What is overtaken by so much is asked for again, and comes twice.
     "disorder": Fault(
         lambda: of_network(Impairment(delay_s=0.02, reorder=0.03, reorder_s=0.03)),
-        both("reordered_ratio") | {"video.duplicates"},
+        both("reordered_ratio"),
     ),
     "duplicates": Fault(lambda: of_network(Impairment(delay_s=0.02, duplicate=0.02)), both("duplicates")),
 }
