@@ -30,7 +30,8 @@ from rich.table import Table
 
 from pexrtc_py.event_loop import loop_factory
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind, Tap
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.webrtc.batch import BATCH, receive_batch, stamp
 from pexrtc_py.webrtc.clock import CallClock, SendClock

@@ -22,7 +22,8 @@ from .protocol.sdp import Direction
 from .recorder.file_series import SegmentRules
 from .recorder.job import Recorded, RecordJob, record
 from .recorder.persistence import Interruption, Remedy, StayRules
-from .recorder.recording import Recording, RecordingConfig
+from .recorder.recording import Recording
+from .recorder.recording_config import RecordingConfig
 from .recorder.roles import Role
 from .recorder.stopping import StopRules
 from .signalling import SessionConfig

@@ -18,7 +18,8 @@ import uvloop
 from benchmarks._children import read_answers, read_commands, say
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.sdp import Direction
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.webrtc.peer import Peer, PeerConfig
 

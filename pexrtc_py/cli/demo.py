@@ -17,7 +17,8 @@ from ..media.clips import clip_path
 from ..node.server import Node
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.naming import expand_template
-from ..recorder.recording import Recording, RecordingConfig
+from ..recorder.recording import Recording
+from ..recorder.recording_config import RecordingConfig
 from ..signalling import SessionConfig
 from ..tasks import task_owner
 from .exits import ExitCode

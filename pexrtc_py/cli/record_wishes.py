@@ -12,7 +12,7 @@ from ..media.writers.containers import CONTAINERS, container_for
 from ..recorder.file_series import SegmentRules
 from ..recorder.naming import expand_template
 from ..recorder.persistence import StayRules
-from ..recorder.recording import RecordingConfig
+from ..recorder.recording_config import RecordingConfig
 from ..recorder.stopping import StopRules
 
 __all__ = ["Wishes", "next_moment"]

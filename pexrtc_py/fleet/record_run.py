@@ -21,7 +21,8 @@ from ..recorder.finishing import other_forms
 from ..recorder.job import Recorded, RecordJob, record
 from ..recorder.naming import expand_template, role_path, segment_path
 from ..recorder.persistence import StayRules, is_final
-from ..recorder.recording import Recording, RecordingConfig
+from ..recorder.recording import Recording
+from ..recorder.recording_config import RecordingConfig
 from ..recorder.roles import Role
 from ..recorder.sidecars import SIDECAR_ENDINGS, sidecar_path
 from ..recorder.stopping import Ended, StopRules

@@ -6,7 +6,8 @@ from .file_series import SegmentRules
 from .job import Recorded, record
 from .persistence import Interruption, Remedy, StayRules
 from .record_job import RecordJob
-from .recording import Recording, RecordingConfig
+from .recording import Recording
+from .recording_config import RecordingConfig
 from .results import Hole, RecordingResult, StreamResult
 from .roles import Role
 from .sidecars import Sidecars, read_story

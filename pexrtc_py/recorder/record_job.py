@@ -11,7 +11,7 @@ from ..media.frames import Codec
 from ..signalling import SessionConfig
 from ..webrtc.peer import PeerConfig
 from .persistence import StayRules
-from .recording import RecordingConfig
+from .recording_config import RecordingConfig
 
 __all__ = ["RecordJob"]
 

@@ -13,7 +13,7 @@ import time
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,6 @@ from msgspec import structs
 
 from ..errors import LocalProtocolError, PexrtcError, UsageError, WriteError
 from ..media.frames import Codec, EncodedFrame, Gap
-from ..media.writers.container import Container, WriterConfig
 from ..media.writers.containers import container_for
 from ..media.writers.muxer import Chapter
 from ..media.writers.tracks import TrackSpec
@@ -31,42 +30,23 @@ from ..tasks import task_owner
 from .alignment import Alignment, Start
 from .chapters import chapters_between
 from .declaring import reserved_spec, spec_from
-from .file_series import FileSeries, SegmentRules
+from .file_series import FileSeries
 from .naming import role_path
+from .recording_config import RecordingConfig
 from .results import Hole, RecordingResult, sum_up
 from .roles import Role
-from .stopping import Ended, StopRules, stop_reason
+from .stopping import Ended, stop_reason
 from .tap_source import RoleTap, TapSource
 from .timeline import Timeline
 from .watching import Watch
 
-__all__ = ["Recording", "RecordingConfig"]
+__all__ = ["Recording"]
 
 logger = logging.getLogger(__name__)
 
 _CHECK_S = 0.2
 _HOLE_S = 1.0
 """Time without any frame that is told as a hole; shorter ones are gaps of a stream."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingConfig:
-    """What to record, where, and for how long."""
-
-    path: Path
-    """Name of the recording; its ending says the container, unless that is given."""
-    container: Container | None = None
-    """Kind of file; None to go by the ending."""
-    slides_in_same_file: bool = False
-    """Record a presentation as a track beside the main picture instead of in `NAME.slides.mkv`."""
-    start_budget_s: float = 2.0
-    """How long the first stream waits for the others, and for the reports that put all on one clock."""
-    stop: StopRules = field(default_factory=StopRules)
-    """When to end by itself."""
-    segments: SegmentRules = field(default_factory=SegmentRules)
-    """When to begin another file. The slides' own file is not cut."""
-    writer: WriterConfig = field(default_factory=WriterConfig)
-    """How files are written."""
 
 
 class Recording:

@@ -19,7 +19,8 @@ from aioice import stun, turn
 from aioice.candidate import candidate_foundation, candidate_priority
 
 from ..errors import IceFailed, UsageError
-from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses, keep_channels
+from .ice import IceCandidate, IceConnection, MediaProtocol, host_addresses
+from .ice_relay import keep_channels
 from .impaired import ImpairedProtocol, ImpairedTransport
 from .impairment import Impairment, TwoWayImpairment
 from .udp import UdpTransport, bind_udp

@@ -1,14 +1,14 @@
 """The path to the peer, by aioice's machinery (RFC 8445): what differs from stock, and our ear for silence.
 
-Here stand the private names of aioice, and nowhere else; those of aiortc stand in `dtls`. Nothing is ever set on its
-modules or classes: what differs is in subclasses, and only our own instances are touched. Everything used here exists
-under the same name in aioice 0.12 and 0.13; `tests/webrtc/test_ice.py` touches each, so that a new release fails there
-first. What is different from stock: a connection
+Here and in `ice_relay` stand the private names of aioice, and nowhere else; those of aiortc stand in `dtls`. Nothing is
+ever set on its modules or classes: what differs is in subclasses, and only our own instances are touched. Everything
+used here exists under the same name in aioice 0.12 and 0.13; `tests/webrtc/test_ice.py` touches each, so that a new
+release fails there first. What is different from stock: a connection
 
 - gathers by its own rules (`gathering`), and hands SRTP to a callback before STUN is looked at;
 - takes DTLS from addresses that have shown that they know the password, and from no others;
 - checks consent as often as silence demands, and says when it hears nothing;
-- binds the channels of a relay anew by a monotonic clock: the wall clock may be set;
+- sends through a relay in its own way (`ice_relay`);
 - can be lite: it sends no checks, and takes the path that the peer has checked and chosen.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import struct
 import time
@@ -28,12 +27,13 @@ from aioice import Candidate as IceCandidate
 from aioice import Connection, TransportPolicy
 from aioice.ice import CandidatePair, StunProtocol, get_host_addresses
 from aioice.stun import Class, Message, TransactionError
-from aioice.turn import TurnClientProtocol, TurnTransport
+from aioice.turn import TurnTransport
 
 from .burst import Magazine, Sent
+from .ice_relay import abandon_relays, send_relayed
 from .udp import UdpTransport
 
-__all__ = ["ChannelTimes", "IceCandidate", "IceConnection", "MediaProtocol", "host_addresses", "keep_channels"]
+__all__ = ["IceCandidate", "IceConnection", "MediaProtocol", "host_addresses"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +47,8 @@ _PROBE_INTERVAL_S = 1.0
 _MAX_WAITING = 64
 # Addresses that one peer may check from: each of its interfaces, behind each of its NATs, by IPv4 and IPv6.
 _MOST_ADDRESSES = 256
-# TURN over TCP queues in the process; media older than what these bytes take is too late.
-_MAX_RELAY_BUFFER = 256 * 1024
-
 # Deleting an allocation is a courtesy: the server ends it by itself (RFC 8656 section 3.2).
 _RELAY_GOODBYE_S = 1.0
-# A channel lasts 600 s, but the permission that comes with it 300 s (RFC 8656 sections 12 and 9): bound anew in time
-# for both, and again soon when that was not answered.
-_CHANNEL_INTERVAL_S = 240.0
-_CHANNEL_RETRY_S = 10.0
 _UNCHECKED = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 
 
@@ -236,7 +229,7 @@ class IceConnection(Connection):
         if selected is not None and selected is not self.selected:
             self.selected = selected
             transport = selected.protocol.transport
-            send = partial(_send_relayed, transport) if isinstance(transport, TurnTransport) else transport.sendto
+            send = partial(send_relayed, transport) if isinstance(transport, TurnTransport) else transport.sendto
             self._route = send, selected.remote_addr
             self._socket = transport if isinstance(transport, UdpTransport) and transport.can_burst else None
 
@@ -275,7 +268,7 @@ class IceConnection(Connection):
         transports: list[object] = [protocol.transport for protocol in self._protocols]
         relays = [transport for transport in transports if isinstance(transport, TurnTransport)]
         overflowed = self.overflowed
-        timer = asyncio.get_running_loop().call_later(_RELAY_GOODBYE_S, _abandon, relays)
+        timer = asyncio.get_running_loop().call_later(_RELAY_GOODBYE_S, abandon_relays, relays)
         try:
             await super().close()
         finally:
@@ -333,72 +326,6 @@ class IceConnection(Connection):
         self.consent_responses += 1
 
 
-class ChannelTimes(dict[int, float]):
-    """When each channel of a relay is to be bound anew, in place of aioice's own table of that.
-
-    aioice writes the wall clock's time of the next binding here and compares it with the wall clock: set back by more
-    than two minutes, channels would end before they are bound anew, and with them the call. What it writes is taken as
-    "bound now", and what it reads is later than any time, or earlier when the channel is due.
-
-    Args:
-        clock: monotonic, seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self.clock = clock
-        self.bound = 0
-        """How often channels have been bound."""
-
-    def is_due(self, channel: int) -> bool:
-        """Whether a channel is to be bound anew."""
-        return self.clock() >= super().__getitem__(channel)
-
-    def __setitem__(self, channel: int, when: float) -> None:
-        """Note that a channel has been bound."""
-        self.bound += 1
-        super().__setitem__(channel, self.clock() + _CHANNEL_INTERVAL_S)
-
-    def __getitem__(self, channel: int) -> float:
-        """Return what is earlier than now when it is due, once: who reads that binds it, and others need not."""
-        if not self.is_due(channel):
-            return math.inf
-        super().__setitem__(channel, self.clock() + _CHANNEL_RETRY_S)
-        return -math.inf
-
-
-def keep_channels(transport: TurnTransport) -> None:
-    """Have the channels of a relay that was just made bound anew in time, whatever is done to the wall clock."""
-    _inner(transport).channel_refresh_at = ChannelTimes()
-
-
-def _inner(transport: TurnTransport) -> TurnClientProtocol:
-    inner: TurnClientProtocol = transport._TurnTransport__inner_protocol  # type: ignore[attr-defined]  # mangled name
-    return inner
-
-
 def host_addresses() -> list[str]:
     """Addresses of this host, loopback excepted."""
     return list(get_host_addresses(use_ipv4=True, use_ipv6=True))
-
-
-def _abandon(relays: list[TurnTransport]) -> None:
-    for relay in relays:
-        task: asyncio.Task[None] | None = relay._TurnTransport__close_task  # type: ignore[attr-defined]  # mangled name
-        if task is not None:
-            task.cancel()
-
-
-def _send_relayed(transport: TurnTransport, data: bytes, addr: tuple[str, int]) -> None:
-    """Send through a TURN relay without a task per packet, once the channel to the peer is bound."""
-    inner = _inner(transport)
-    times = inner.channel_refresh_at
-    assert isinstance(times, ChannelTimes), "every relay is made by gathering, which sees to that"
-    channel = inner.peer_to_channel.get(addr)
-    if channel is None or times.is_due(channel):
-        transport.sendto(data, addr)
-        return
-    below = inner.transport
-    if isinstance(below, asyncio.WriteTransport) and below.get_write_buffer_size() > _MAX_RELAY_BUFFER:
-        return
-    inner._send(struct.pack("!HH", channel, len(data)) + data)

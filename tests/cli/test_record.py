@@ -28,7 +28,7 @@ from pexrtc_py.cli.running import Stopping
 from pexrtc_py.cli.screen import Screen
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.writers.target import part_path
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.stopping import StopRules
 from pexrtc_py.tasks import task_owner
 from tests.recorder.beacon import beacon, job_of, read_marks

@@ -18,7 +18,7 @@ from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.file_series import SegmentRules
 from pexrtc_py.recorder.manifest import make_manifest
 from pexrtc_py.recorder.page import make_page
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.results import RecordingResult
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path

@@ -19,7 +19,7 @@ from pexrtc_py.errors import IceFailed
 from pexrtc_py.media.frames import Codec, Kind
 from pexrtc_py.protocol.models import TurnServer
 from pexrtc_py.protocol.sdp import Direction
-from pexrtc_py.webrtc.ice import ChannelTimes
+from pexrtc_py.webrtc.ice_relay import ChannelTimes
 from pexrtc_py.webrtc.peer import IceServer, Peer, PeerConfig
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate
 from tests.interop.conftest import need_program

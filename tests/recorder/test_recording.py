@@ -9,7 +9,7 @@ import pytest
 
 from pexrtc_py.errors import UsageError
 from pexrtc_py.media.frames import Codec
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.stopping import Ended
 from tests.support.frames import g711_frames, opus_frames, vp8_frames

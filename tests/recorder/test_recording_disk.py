@@ -11,7 +11,8 @@ import pytest
 
 from pexrtc_py.errors import UsageError, WriteError
 from pexrtc_py.media.writers.container import WriterConfig
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.stopping import Ended
 from tests.support.frames import opus_frames, vp8_frames

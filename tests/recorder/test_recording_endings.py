@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.stopping import Ended, StopRules
 from tests.support.frames import opus_frames, vp8_frames

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from pexrtc_py.media.frames import Codec, EncodedFrame
 from pexrtc_py.media.writers.tracks import annexb_units
 from pexrtc_py.recorder.file_series import SegmentRules
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from tests.support.frames import h264_frames, opus_frames, vp8_frames
 from tests.support.recording_scene import START, Scene, expected, packets_and_gaps, read

@@ -9,7 +9,7 @@ import av
 from msgspec.structs import replace
 
 from pexrtc_py.recorder.file_series import SegmentRules
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from tests.support.frames import opus_frames, vp8_frames
 from tests.support.recording_scene import START, Scene, read

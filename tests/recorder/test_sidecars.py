@@ -18,7 +18,8 @@ from pexrtc_py.protocol.models_base import ParticipantUuid, Token
 from pexrtc_py.protocol.models_participant import Participant
 from pexrtc_py.recorder.manifest import changed_files
 from pexrtc_py.recorder.page import make_page
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.sidecars import (
     SIDECAR_ENDINGS,

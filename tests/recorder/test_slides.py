@@ -12,7 +12,8 @@ from pexrtc_py.endpoint.conference import connect
 from pexrtc_py.media.frames import Codec
 from pexrtc_py.node.config import NodeConfig
 from pexrtc_py.node.server import Node
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.slides import SlidesReceiver
 from pexrtc_py.tasks import task_owner
 from pexrtc_py.webrtc.peer import PeerConfig

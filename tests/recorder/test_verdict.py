@@ -7,7 +7,7 @@ from pathlib import Path
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Kind
 from pexrtc_py.media.integrity import Problem, inspect_file
 from pexrtc_py.recorder.manifest import KnownHole, KnownStream, known_streams
-from pexrtc_py.recorder.recording import RecordingConfig
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.sidecars import Sidecars, sidecar_path
 from pexrtc_py.recorder.verdict import LOST, FoundHole, FoundStream, Verdict, judge

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 
 from pexrtc_py.media.frames import Codec, EncodedFrame, Gap, Tap
-from pexrtc_py.recorder.recording import Recording, RecordingConfig
+from pexrtc_py.recorder.recording import Recording
+from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.results import RecordingResult
 from pexrtc_py.recorder.roles import Role
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from aioice.turn import TurnClientUdpProtocol
 
-from pexrtc_py.webrtc.ice import ChannelTimes
+from pexrtc_py.webrtc.ice_relay import ChannelTimes
 
 CHANNEL = 0x4000
 
