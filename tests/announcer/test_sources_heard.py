@@ -192,6 +192,8 @@ FILES: Mapping[str, tuple[str, Check]] = {
 STREAMS: Mapping[str, tuple[str, Check]] = {
     "http": ("{server}/clip.mkv", check_clip),
     "hls": ("{server}/clip.m3u8", check_clip),
+}
+DEVICES: Mapping[str, tuple[str, Check]] = {
     "camera": (
         "for:1.5:lavfi:color=red:size=320x180:rate=10,realtime[out0];sine=880,arealtime[out1]",
         check_camera,
@@ -233,8 +235,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "forms",
-    [SOUNDS, PICTURES, FILES, STREAMS, IMAGES],
-    ids=["sounds", "pictures", "files", "streams", "images"],
+    [SOUNDS, PICTURES, FILES, STREAMS, DEVICES, IMAGES],
+    ids=["sounds", "pictures", "files", "streams", "devices", "images"],
 )
 async def test_each_is_heard_and_seen_at_the_far_side(folder: Path, forms: Mapping[str, tuple[str, Check]]) -> None:
     """In conferences side by side, each as it was written, sound and picture."""
