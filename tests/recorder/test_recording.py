@@ -12,7 +12,7 @@ from pexrtc_py.media.frames import Codec
 from pexrtc_py.recorder.recording_config import RecordingConfig
 from pexrtc_py.recorder.roles import Role
 from pexrtc_py.recorder.stopping import Ended
-from tests.support.frames import g711_frames, opus_frames, vp8_frames
+from tests.support.frames import opus_frames, vp8_frames
 from tests.support.recording_scene import START, Scene, expected, read
 
 
@@ -112,24 +112,6 @@ async def test_slides_can_be_a_track(tmp_path: Path) -> None:
         assert [one.metadata["title"] for one in container.streams] == ["audio", "video", "slides"]
         packets = [packet for packet in container.demux(container.streams[2]) if packet.size]
     assert [bytes(packet) for packet in packets] == [frame.data for frame in slides]
-
-
-async def test_a_change_of_the_sound_codec_begins_another_file_at_a_key_frame(tmp_path: Path) -> None:
-    """Sound of the new codec waits for the key frame that is asked for; each packet is written once."""
-    path = tmp_path / "talk.mkv"
-    opus = opus_frames(50, start=START, ntp_offset=1.0)
-    g711 = g711_frames(150, start=START + 1.0)
-    pictures = vp8_frames(120, start=START, ntp_offset=1.0, key_interval=45)
-    scene = Scene(path)
-    async with scene.recording as recording:
-        scene.attach(Role.AUDIO, Role.VIDEO)
-        await scene.play(audio=[*opus, *g711], video=pictures)
-    first, second = recording.result.files
-    one, two = list(read(first).values()), list(read(second).values())
-    assert one == [expected(opus), expected(pictures[:45])]
-    assert two == [expected(g711, START + 1.0), expected(pictures[45:], START + 1.0)]
-    assert scene.streams[Role.VIDEO].key_frames_asked >= 1
-    assert recording.result.duration_s == pytest.approx(4.0, abs=0.02)
 
 
 @pytest.mark.parametrize("reports", [True, False])

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pexrtc_py.media.frames import Codec, EncodedFrame, Kind
 from pexrtc_py.protocol.sdp import Content, Direction
-from pexrtc_py.webrtc.peer import AnswerPolicy, Peer, PeerConfig
+from pexrtc_py.webrtc.peer import AnswerPolicy, Peer, PeerConfig, PeerState
 from tests.support.taps import Collector
 
 _T = TypeVar("_T")
@@ -49,6 +49,20 @@ async def call(*, config: PeerConfig = LOOPBACK) -> AsyncIterator[tuple[Peer, Pe
 async def negotiate(client: Peer, node: Peer) -> None:
     """One round of offer and answer."""
     await client.accept_answer(await node.answer_offer(await client.create_offer(), POLICY))
+
+
+class States:
+    """What a peer is, from now on, one after the other."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.all: list[PeerState] = []
+        self.failed = asyncio.Event()
+        peer.on_state = self._note
+
+    def _note(self, state: PeerState) -> None:
+        self.all.append(state)
+        if state is PeerState.FAILED:
+            self.failed.set()
 
 
 def listen(peer: Peer, index: int) -> Collector:

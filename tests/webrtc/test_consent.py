@@ -14,7 +14,7 @@ from aioice.stun import Class, Message, Method, TransactionTimeout
 from pexrtc_py.errors import IceFailed
 from pexrtc_py.webrtc.ice import IceCandidate, IceConnection, MediaProtocol
 from pexrtc_py.webrtc.peer import PeerState
-from tests.support.peers import audio, call, listen, push
+from tests.support.peers import States, audio, call, listen, push
 
 from .test_ice import make_connection
 
@@ -112,16 +112,8 @@ async def test_a_peer_that_answers_is_asked_for_ever() -> None:
 
 async def test_media_stops_when_the_consent_is_over() -> None:
     """Over sockets, its clock ten times as fast: connected, disconnected, failed; from then on nothing is sent."""
-    states: list[PeerState] = []
-    failed = asyncio.Event()
-
-    def note(state: PeerState) -> None:
-        states.append(state)
-        if state is PeerState.FAILED:
-            failed.set()
-
     async with call() as (client, node):
-        client.on_state = note
+        states = States(client)
         tap = listen(node, 0)
         push(client, 0, audio(0))
         await tap.until(lambda: tap.frames)
@@ -139,11 +131,11 @@ async def test_media_stops_when_the_consent_is_over() -> None:
         ice.sleep = lambda seconds: asyncio.sleep(seconds / 10)
         number = 1
         async with asyncio.timeout(12):
-            while not failed.is_set():
+            while not states.failed.is_set():
                 push(client, 0, audio(number))
                 number += 1
                 await asyncio.sleep(0.02)  # the pace of the media
-        assert states == [PeerState.DISCONNECTED, PeerState.FAILED]
+        assert states.all == [PeerState.DISCONNECTED, PeerState.FAILED]
         assert 2.5 < time.monotonic() - begun < 6.0
         assert isinstance(client._transport.error, IceFailed)
         assert "silent" in str(client._transport.error)

@@ -21,7 +21,7 @@ from pexrtc_py.webrtc.transport_statistics import (
     LocalCandidate,
     TransportStatistics,
 )
-from tests.support.peers import KEY_FRAME, LOOPBACK, POLICY, audio, call, find, listen, push, video
+from tests.support.peers import KEY_FRAME, LOOPBACK, POLICY, States, audio, call, find, listen, push, video
 from tests.support.taps import Collector
 
 OFFERS = [
@@ -53,20 +53,12 @@ async def test_frames_pass_both_ways() -> None:
 
 async def test_the_other_side_learns_of_the_end() -> None:
     """Closing one peer is noticed by the other at once, as a failure of its transport."""
-    states: list[PeerState] = []
-    failed = asyncio.Event()
-
-    def note(state: PeerState) -> None:
-        states.append(state)
-        if state is PeerState.FAILED:
-            failed.set()
-
     async with call() as (client, node):
-        node.on_state = note
+        states = States(node)
         await client.aclose()
         async with asyncio.timeout(5):
-            await failed.wait()
-    assert states == [PeerState.FAILED, PeerState.CLOSED]
+            await states.failed.wait()
+    assert states.all == [PeerState.FAILED, PeerState.CLOSED]
 
 
 class Failing(Collector):

@@ -9,7 +9,7 @@ import pytest
 from pexrtc_py.errors import IceFailed, SdpError
 from pexrtc_py.webrtc.peer import PeerState
 from pexrtc_py.webrtc.transport_statistics import LocalCandidate, TransportStatistics
-from tests.support.peers import POLICY, audio, call, connected, find, listen, push, video
+from tests.support.peers import POLICY, States, audio, call, connected, find, listen, push, video
 
 
 async def test_an_ice_restart_changes_the_path_and_loses_nothing() -> None:
@@ -80,11 +80,10 @@ async def test_an_ignored_restart_of_a_failed_peer_is_told() -> None:
     """Where no path is left to be kept, waiting for one ends at once with the reason."""
     async with call() as (client, node):
         answer = await node.answer_offer(await client.create_offer(), POLICY)
-        failed = asyncio.Event()
-        client.on_state = lambda state: failed.set() if state is PeerState.FAILED else None
+        states = States(client)
         await node._transport._dtls.aclose()
         async with asyncio.timeout(5):
-            await failed.wait()
+            await states.failed.wait()
             await client.create_offer(restart=True)
             await client.accept_answer(answer)
             with pytest.raises(IceFailed, match="the peer ended the transport"):
@@ -98,11 +97,10 @@ async def test_a_failed_peer_comes_back() -> None:
         tap = listen(node, 1)
         push(client, 1, video(0))
         await tap.until(lambda: tap.frames)
-        failed = asyncio.Event()
-        client.on_state = lambda state: failed.set() if state is PeerState.FAILED else None
+        states = States(client)
         await node._transport._dtls.aclose()  # close_notify, as a node that restarts sends it
         async with asyncio.timeout(5):
-            await failed.wait()
+            await states.failed.wait()
         await client.accept_answer(await node.answer_offer(await client.create_offer(restart=True), POLICY))
         await connected(client, node)
         push(client, 1, video(1))
